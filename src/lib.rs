@@ -1,0 +1,2 @@
+//! Gantline runs workflows on Kubernetes.
+pub mod plan;

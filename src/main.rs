@@ -1,0 +1,2 @@
+//! The `gantline` command.
+fn main() {}
