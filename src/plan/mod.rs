@@ -1,1 +1,112 @@
 //! From a spec to a plan that cannot be wrong.
+//!
+//! [`Plan::new`] finds every mistake of a workflow at once, each with its path; what it returns needs no further checks:
+//! needs are indices in a graph without cycles, defaults are merged, expressions are parsed and read only what exists.
+//! Pure: no I/O, no clock, no chance. The same bytes give the same plan.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+pub mod expr;
+mod names;
+mod problem;
+
+pub use names::{pod_name, revision_name};
+pub use problem::{Code, Problem};
+
+use serde_json::{Map, Value};
+
+use crate::api::{OutputDecl, Param, Resources};
+use expr::Expr;
+
+/// A workflow that was checked and can run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The tasks, in the order of the spec.
+    tasks: Vec<PlannedTask>,
+    /// Indices into `tasks`, each after all that it needs.
+    order: Vec<usize>,
+    /// The parameters, with their rules compiled.
+    params: Vec<PlannedParam>,
+}
+
+/// A task of a plan, with defaults merged.
+#[derive(Clone, Debug)]
+pub struct PlannedTask {
+    /// Its name, unique in the plan.
+    pub name: String,
+    /// Indices of the tasks that it needs, ascending, each once.
+    pub needs: Vec<usize>,
+    /// Image of `main`, where it doesn't come from a pod template.
+    pub image: Option<String>,
+    /// Command of `main`: the shell and script, or the command as written. `None` leaves it to template or image.
+    pub command: Option<Vec<String>>,
+    /// Arguments of `main`.
+    pub args: Option<Vec<String>>,
+    /// Environment, defaults first, an entry of the task in the place of the default of its name.
+    pub env: Vec<PlannedEnv>,
+    /// Resources of `main`.
+    pub resources: Option<Resources>,
+    /// Partial pod templates to merge in this order: of the defaults, of the task.
+    pub templates: Vec<Map<String, Value>>,
+    /// The outputs it declares.
+    pub outputs: Vec<OutputDecl>,
+    /// Whether the end of a failed attempt's log is kept.
+    pub keep_log_tail: bool,
+}
+
+/// An environment variable of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedEnv {
+    /// Its name.
+    pub name: String,
+    /// Where its value comes from.
+    pub source: EnvSource,
+}
+
+/// Where the value of an environment variable comes from.
+#[derive(Clone, Debug)]
+pub enum EnvSource {
+    /// A literal, given to Kubernetes as it is.
+    Literal(String),
+    /// A source of Kubernetes', given to it as it is.
+    From(Map<String, Value>),
+    /// An expression, evaluated for each attempt.
+    Expr(Expr),
+}
+
+/// A parameter of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedParam {
+    /// As declared.
+    pub decl: Param,
+    /// `decl.pattern`, compiled with a size limit.
+    pub pattern: Option<regex::Regex>,
+    /// `decl.defaultExpr`, parsed.
+    pub default_expr: Option<Expr>,
+}
+
+impl Plan {
+    /// The tasks, in the order of the spec.
+    #[must_use]
+    pub fn tasks(&self) -> &[PlannedTask] {
+        &self.tasks
+    }
+
+    /// Indices of the tasks in an order in which each comes after all that it needs.
+    #[must_use]
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+}

@@ -1,0 +1,207 @@
+//! The closed sets of words that a status speaks in. A phase is for logic, a reason tells the rest.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where a run is. Printed as STATUS; the conditions are the contract.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum RunPhase {
+    /// Not started: its workflow isn't pinned yet.
+    #[default]
+    Pending,
+    /// Tasks are starting or running.
+    Running,
+    /// `spec.suspend` is set: no new pod starts.
+    Suspended,
+    /// Cancelled; waiting for pods to end.
+    Stopping,
+    /// Every task succeeded.
+    Succeeded,
+    /// The run failed; the reason tells of what.
+    Failed,
+    /// Cancelled before its tasks were finished.
+    Cancelled,
+}
+
+impl RunPhase {
+    /// Every phase, in the order of a run's life.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Running,
+        Self::Suspended,
+        Self::Stopping,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// Whether the run has ended.
+    #[must_use]
+    pub const fn is_finished(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// Where a task is.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum TaskPhase {
+    /// A gate is open: `waitingFor` names it.
+    #[default]
+    Pending,
+    /// An attempt is on record; its pod's container isn't running yet.
+    Starting,
+    /// The container `main` is running.
+    Running,
+    /// Its pod is being stopped.
+    Stopping,
+    /// The infrastructure took the pod; the next attempt waits for its time.
+    Backoff,
+    /// It succeeded and its outputs are on record.
+    Succeeded,
+    /// It failed by its own fault, or was disrupted too often.
+    Failed,
+    /// It can't run, since a task that it needs didn't succeed.
+    UpstreamFailed,
+    /// The run was cancelled before the task ended.
+    Cancelled,
+}
+
+impl TaskPhase {
+    /// Every phase, in the order of a task's life.
+    pub const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Starting,
+        Self::Running,
+        Self::Stopping,
+        Self::Backoff,
+        Self::Succeeded,
+        Self::Failed,
+        Self::UpstreamFailed,
+        Self::Cancelled,
+    ];
+
+    /// Whether the task has ended.
+    #[must_use]
+    pub const fn is_finished(self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded | Self::Failed | Self::UpstreamFailed | Self::Cancelled
+        )
+    }
+
+    /// Whether an attempt of the task may have a pod.
+    #[must_use]
+    pub const fn has_pod(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping)
+    }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AttemptOutcome {
+    /// Exit code 0 and every declared output there.
+    Succeeded,
+    /// The task's own fault.
+    Failed,
+    /// The infrastructure's fault: eviction, preemption, a lost node, a pod deleted by someone.
+    Disrupted,
+    /// Stopped because its run was cancelled.
+    Cancelled,
+}
+
+/// Why something is as it is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Reason {
+    // of runs
+    /// A task failed.
+    TaskFailed,
+    /// The workflow has mistakes; the message names them.
+    InvalidWorkflow,
+    /// The parameters don't fit the workflow; the message names them.
+    InvalidParams,
+    /// The Workflow named in workflowRef doesn't exist.
+    WorkflowNotFound,
+    /// The run's pinned revision was deleted or changed by someone.
+    RevisionLost,
+    /// `spec.cancel` was set.
+    CancelRequested,
+
+    // of attempts and tasks: the task's fault
+    /// `main` ended with another exit code than 0.
+    ExitCode,
+    /// `main` was killed for using more memory than its limit.
+    OutOfMemory,
+    /// `main` could not be started: no such program, not executable.
+    StartError,
+    /// An init container failed.
+    InitFailed,
+    /// The pod was evicted for using more than it asked for.
+    Evicted,
+    /// The pod reached its activeDeadlineSeconds.
+    DeadlineExceeded,
+    /// A declared output was not written.
+    OutputMissing,
+    /// An output isn't of its type.
+    OutputInvalid,
+    /// The outputs are larger than can be carried.
+    OutputTooLarge,
+    /// An expression could not be evaluated.
+    ExpressionError,
+    /// The API server refused the pod as invalid.
+    PodInvalid,
+    /// A pod of the attempt's name exists and is not this run's.
+    NameClash,
+    /// The namespace is being deleted.
+    NamespaceTerminating,
+
+    // of attempts and tasks: the infrastructure's fault
+    /// The pod made way for one of higher priority.
+    Preempted,
+    /// The pod was evicted through the API, as `kubectl drain` does.
+    Drained,
+    /// The pod's node was lost or tainted.
+    NodeLost,
+    /// The node ran out of a resource, or shut down.
+    NodePressure,
+    /// The node refused the pod.
+    NodeRejected,
+    /// Someone deleted the pod.
+    PodDeleted,
+    /// The pod is gone without a trace.
+    PodLost,
+    /// Disrupted more often than allowed.
+    TooManyDisruptions,
+}
+
+/// What a task that neither runs nor has ended waits for.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum WaitKind {
+    /// Tasks that it needs.
+    Dependency,
+    /// The Workflow, which doesn't exist yet.
+    Workflow,
+    /// `spec.suspend`.
+    Suspended,
+    /// The time of the next attempt.
+    Backoff,
+    /// A resource quota of the namespace, or room among the attempts that start at once.
+    Quota,
+    /// An admission webhook or policy, or an API server that can't take the pod now.
+    Admission,
+    /// A node with room for the pod.
+    Unschedulable,
+    /// The image.
+    ImagePull,
+    /// A ConfigMap, Secret, volume or other part of the pod.
+    PodConfig,
+    /// The node.
+    Node,
+}

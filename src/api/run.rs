@@ -1,0 +1,93 @@
+//! One execution of a workflow.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::status::WorkflowRunStatus;
+use super::workflow::WorkflowSpec;
+
+/// One execution of a workflow. Its spec stays as it is, but for suspend and cancel.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "gantline.dev",
+    version = "v1alpha1",
+    kind = "WorkflowRun",
+    namespaced,
+    shortname = "wfr",
+    category = "gantline",
+    status = "WorkflowRunStatus",
+    derive = "PartialEq",
+    doc = "One execution of a workflow. The operator pins the workflow's revision and the parameters when the run starts; later edits of either never touch it.",
+    selectable = ".spec.workflowRef.name",
+    selectable = ".status.phase",
+    validation = Rule::new("self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')")
+        .message("the name must be a DNS label: at most 63 characters, no dots"),
+    printcolumn(name = "Workflow", type_ = "string", json_path = ".spec.workflowRef.name"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Progress", type_ = "string", json_path = ".status.progress"),
+    printcolumn(name = "Started", type_ = "date", json_path = ".status.startedAt"),
+    printcolumn(name = "Duration", type_ = "string", json_path = ".status.duration"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.workflowRef) != has(self.workflow)")
+        .message("set exactly one of workflowRef (the name of a Workflow) and workflow (a workflow written inline)"),
+    validation = Rule::new("!has(self.workflow) || size(self.workflow.tasks) <= 100")
+        .message("an inline workflow has at most 100 tasks: make it a Workflow and name it in workflowRef"),
+    validation = Rule::new("has(self.workflowRef) == has(oldSelf.workflowRef) && (!has(self.workflowRef) || self.workflowRef == oldSelf.workflowRef)")
+        .message("workflowRef can't be changed: make a new run"),
+    validation = Rule::new("!has(oldSelf.cancel) || has(self.cancel)").message("cancel can't be taken back"),
+    validation = Rule::new("!has(oldSelf.cancel) || !has(self.cancel) || self.cancel.generation >= oldSelf.cancel.generation")
+        .message("cancel.generation can only grow"),
+)]
+pub struct WorkflowRunSpec {
+    /// The Workflow to run, in the same namespace. Exclusive with workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_ref: Option<WorkflowRef>,
+    /// A workflow written inline, of at most 100 tasks and 64 KiB. Exclusive with workflowRef.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<WorkflowSpec>,
+    /// Values of the workflow's parameters by name; at most 16 KiB in all. They are copied to status.params when the run
+    /// starts and only read there. Never put secrets here: use env with valueFrom.secretKeyRef.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::small_object")]
+    pub params: Option<Map<String, Value>>,
+    /// While true, no new pod starts; running ones finish. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+    /// Stops the run: no new pod starts, running pods are deleted, the run ends Cancelled. It can't be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Cancel>,
+}
+
+/// A reference to a Workflow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkflowRef {
+    /// Name of a Workflow in the run's namespace.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub name: String,
+}
+
+/// A request to stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cancel {
+    /// The generation of the run (status.generation) to stop, and all before it. Default: 0, the first.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub generation: u32,
+    /// Why, in a sentence; it becomes part of the run's message. At most 256 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub reason: Option<String>,
+    /// Seconds that a pod has to end by itself after SIGTERM. Default: the pod's own terminationGracePeriodSeconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub grace_seconds: Option<u32>,
+}

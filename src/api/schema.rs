@@ -1,0 +1,43 @@
+//! Schemas that the derive cannot make.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// An object whose fields Kubernetes keeps as they are. Without `additionalProperties`, which would make the API server
+/// prune nested fields.
+pub(super) fn object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// An object kept as it is, with at most 64 keys.
+pub(super) fn small_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true, "maxProperties": 64 })
+}
+
+/// Any JSON value.
+pub(super) fn any(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// A list of any JSON values, at most 64.
+pub(super) fn any_list(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "items": { "x-kubernetes-preserve-unknown-fields": true },
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+/// Amounts of resources by name; each a Kubernetes quantity (resource.Quantity in the API reference).
+pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": {
+            "x-kubernetes-int-or-string": true,
+            "anyOf": [{ "type": "integer" }, { "type": "string" }],
+            "maxLength": 64,
+            "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",
+        },
+    })
+}

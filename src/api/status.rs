@@ -1,0 +1,172 @@
+//! What the operator records of a run.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+// `Reason` by its path: the derive brings a type of that name into scope.
+use super::phase::{self, AttemptOutcome, RunPhase, TaskPhase, WaitKind};
+
+/// The state of a run: everything the operator needs to go on after a crash.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkflowRunStatus {
+    /// Printed summary; the conditions are the contract.
+    #[serde(default)]
+    pub phase: RunPhase,
+    /// Why the run is in its phase, in one word of a closed set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<phase::Reason>,
+    /// What goes on or went wrong, in a sentence of at most 1 KiB.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Tasks that ran to an end, of all: `7/12`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub progress: String,
+    /// Generation of the run, from 0; not metadata.generation.
+    #[serde(default)]
+    pub generation: u32,
+    /// The metadata.generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Name of the WorkflowRecord that holds the pinned workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The parameters as resolved when the run started; only these are ever read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::object")]
+    pub params: Option<Map<String, Value>>,
+    /// When the run was pinned and its first tasks could start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<MicroTime>,
+    /// How long it took, written at its end: `1m12s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<String>,
+    /// What the run itself waits for, before it has tasks or while it is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
+    /// Succeeded: Unknown, then True or False. Finished: True at every end, whatever it was; wait for this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The tasks, in the order of the workflow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub tasks: Vec<TaskStatus>,
+    /// The newest 64 transitions, each recorded once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub history: Vec<Transition>,
+}
+
+/// The state of a task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskStatus {
+    /// Name of the task.
+    pub name: String,
+    /// Where the task is.
+    #[serde(default)]
+    pub phase: TaskPhase,
+    /// Why, in one word of a closed set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<phase::Reason>,
+    /// What went wrong, in a sentence of at most 1 KiB.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When its first attempt started to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<MicroTime>,
+    /// The outputs of a task that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::object")]
+    pub outputs: Option<Map<String, Value>>,
+    /// What a task that neither runs nor has ended waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
+    /// The attempts, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub attempts: Vec<Attempt>,
+}
+
+/// One try at a task: at most one Pod, ever.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// Number, from 1.
+    pub number: u32,
+    /// Name of its pod, on record before the pod is made.
+    pub pod: String,
+    /// The pod's uid, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// When the container `main` started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<MicroTime>,
+    /// Exit code of `main`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// How it ended; absent while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<AttemptOutcome>,
+    /// Why it ended so, in one word of a closed set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<phase::Reason>,
+    /// What went wrong: the end of its log, or Kubernetes' own words; at most 1 KiB.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When the next attempt may start, after a disruption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<MicroTime>,
+}
+
+/// What something waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingFor {
+    /// The kind of thing, of a closed set.
+    pub kind: WaitKind,
+    /// Which, or Kubernetes' own words; at most 1 KiB.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Since when it waits for a thing of this kind.
+    pub since: MicroTime,
+}
+
+/// One change of state of the run, a task or an attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Transition {
+    /// Number within the run, from 1, without gaps.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: MicroTime,
+    /// Name of the task; absent for the run itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// Number of the attempt that the task was at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// The phase left.
+    pub from: String,
+    /// The phase entered.
+    pub to: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<phase::Reason>,
+}

@@ -1,0 +1,190 @@
+//! A task and its defaults.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::param::{ItemType, ValueType};
+
+/// One node of the graph. It runs as a Pod whose container `main` does the work.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.script) || !(has(self.command) || has(self.args))").message("set script, or command and args, not both"),
+    validation = Rule::new("!has(self.shell) || has(self.script)").message("shell is for script; without script it has no meaning"),
+)]
+pub struct Task {
+    /// Name, unique in the workflow: a DNS label of at most 40 characters.
+    #[schemars(
+        length(min = 1, max = 40),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub name: String,
+    /// What the task is for, in a sentence. At most 1,024 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub description: Option<String>,
+    /// Names of the tasks that must have succeeded before this one starts. At most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub needs: Vec<String>,
+    /// Image of the container `main`. Default: the image of taskDefaults. Example: `busybox:1.37`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// Script for the shell, given to it as it is: Gantline never writes a value into it; use env. Exclusive with command
+    /// and args. At most 64 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65536))]
+    pub script: Option<String>,
+    /// The shell of script, with its arguments; the script is added as the last one. Default: `[sh, -ec]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub shell: Option<Vec<String>>,
+    /// Program and arguments, without a shell. Default: the image's entrypoint. `$(NAME)` is an environment variable; one
+    /// that comes from an expression must be a whole element, or end one after `=`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), inner(length(max = 32768)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub command: Option<Vec<String>>,
+    /// Arguments after command, or for the image's entrypoint. The same rule for `$(NAME)` as in command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), inner(length(max = 32768)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub args: Option<Vec<String>>,
+    /// Environment variables of `main`. An entry replaces that of the same name in taskDefaults. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub env: Vec<EnvVar>,
+    /// CPU, memory and other resources of `main`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// A partial Pod template that is merged over taskDefaults.podTemplate and Gantline's own: containers by name, env,
+    /// volumes and mounts by their key, null removes. At most 32 KiB. Example: `{spec: {nodeSelector: {disk: ssd}}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::object")]
+    pub pod_template: Option<Map<String, Value>>,
+    /// The values that the task hands on, written as `name=value` lines or as one JSON object to the file $GANTLINE_OUTPUT.
+    /// At most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub outputs: Vec<OutputDecl>,
+    /// Whether the last lines of a failed attempt's log become its message: Keep or Omit. Default: Keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_tail: Option<LogTail>,
+}
+
+/// Whether the end of a failed attempt's log is kept as its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LogTail {
+    /// The last lines, at most 1 KiB, become the attempt's message in status.
+    Keep,
+    /// Nothing of the log is kept: for tasks whose log may hold secrets.
+    Omit,
+}
+
+/// What tasks of a workflow have unless they say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskDefaults {
+    /// Image of tasks that name none. Example: `busybox:1.37`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// The shell of scripts, with its arguments. Default: `[sh, -ec]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub shell: Option<Vec<String>>,
+    /// Environment variables of every task. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub env: Vec<EnvVar>,
+    /// Resources of tasks that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// A partial Pod template for every task; a task's own is merged over it. At most 32 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::object")]
+    pub pod_template: Option<Map<String, Value>>,
+    /// Whether the last lines of a failed attempt's log become its message: Keep or Omit. Default: Keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_tail: Option<LogTail>,
+}
+
+/// An environment variable: a literal, a reference of Kubernetes, or an expression.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.value) ? 1 : 0) + (has(self.valueFrom) ? 1 : 0) + (has(self.expr) ? 1 : 0) == 1")
+        .message("set exactly one of value, valueFrom and expr"),
+)]
+pub struct EnvVar {
+    /// Name: a letter or underscore, then letters, digits and underscores. `GANTLINE_` is Gantline's own prefix.
+    #[schemars(
+        length(min = 1, max = 255),
+        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
+    )]
+    pub name: String,
+    /// Literal value. `$(NAME)` in it is expanded by Kubernetes, `$$` is a dollar sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32768))]
+    pub value: Option<String>,
+    /// A source of Kubernetes': fieldRef, resourceFieldRef, configMapKeyRef or secretKeyRef, as in a Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::object")]
+    pub value_from: Option<Map<String, Value>>,
+    /// CEL expression; it may read params, run, attempt and the outputs of upstream tasks. The value reaches the container
+    /// byte for byte. Example: `tasks.extract.outputs.rows`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub expr: Option<String>,
+}
+
+/// Resources of a container, as in a Pod.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Resources {
+    /// What the scheduler sets aside, by name. Example: `{cpu: 500m, memory: 256Mi}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "super::schema::quantities")]
+    pub requests: BTreeMap<String, Value>,
+    /// What the container may use at most, by name. Example: `{memory: 512Mi}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "super::schema::quantities")]
+    pub limits: BTreeMap<String, Value>,
+}
+
+/// A value that a task hands on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputDecl {
+    /// Name, used in expressions as `tasks.TASK.outputs.NAME`: a letter or underscore, then letters, digits, underscores.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
+    )]
+    pub name: String,
+    /// Type of the value: string, int, bool, number, list or object. A value of another type fails the task.
+    #[serde(rename = "type")]
+    pub kind: ValueType,
+    /// What the value means, in a sentence. At most 1,024 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub description: Option<String>,
+    /// Value where the task wrote none. Without it, a task that succeeds without writing the output fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::any")]
+    pub default: Option<Value>,
+    /// What the items of a list must be. Example: `{type: string}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<ItemType>,
+}

@@ -1,0 +1,64 @@
+//! The definition of a workflow.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::param::Param;
+use super::task::{Task, TaskDefaults};
+
+/// A workflow: a graph of tasks with parameters. Each execution is a WorkflowRun that names it.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "gantline.dev",
+    version = "v1alpha1",
+    kind = "Workflow",
+    namespaced,
+    shortname = "gwf",
+    category = "gantline",
+    status = "WorkflowStatus",
+    derive = "PartialEq",
+    doc = "A workflow: a graph of tasks with parameters. Each execution is a WorkflowRun that names it.",
+    validation = Rule::new("self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')")
+        .message("the name must be a DNS label: at most 63 characters, no dots"),
+    printcolumn(name = "Valid", type_ = "string", json_path = r#".status.conditions[?(@.type=="Valid")].status"#),
+    printcolumn(name = "Tasks", type_ = "integer", json_path = ".status.tasks"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Valid")].message"#),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkflowSpec {
+    /// What the workflow is for, in a sentence. At most 1,024 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub description: Option<String>,
+    /// Parameters that a run gives values to. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub params: Vec<Param>,
+    /// What tasks have unless they say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_defaults: Option<TaskDefaults>,
+    /// The tasks; those that need nothing start at once. From 1 to 1,000.
+    #[schemars(length(min = 1, max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub tasks: Vec<Task>,
+}
+
+/// What the operator found in a workflow.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkflowStatus {
+    /// The metadata.generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Number of tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<u32>,
+    /// Conditions: `Valid` is True when a run of this workflow can start; its message names every mistake with its path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,156 @@
+//! What was seen of the world: the facts that a decision is made from. Every odd pod becomes a fact, never a panic.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::api::{Reason, WaitKind};
+
+/// What is known of the pod of one attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sight {
+    /// It exists, and is ours by uid and labels.
+    Pod(PodFacts),
+    /// It surely doesn't exist: a live read said so, or its create was never sent or was refused.
+    Absent,
+    /// Its create was sent and hasn't been answered.
+    Creating,
+    /// Its create was refused: the pod doesn't exist.
+    Refused(Refusal),
+    /// Not known; nothing may be decided from it.
+    Unknown,
+}
+
+/// Pods by name.
+pub type Sights = BTreeMap<String, Sight>;
+
+/// The facts of one pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodFacts {
+    /// Its name.
+    pub name: String,
+    /// Its uid, which is its identity.
+    pub uid: String,
+    /// Name of the task, by its label.
+    pub task: String,
+    /// Number of the attempt, by its label.
+    pub attempt: u32,
+    /// Its phase.
+    pub phase: PodPhase,
+    /// The container `main`.
+    pub main: MainState,
+    /// Kubernetes' one-word reason and its message for the pod as a whole (`Evicted`, `DeadlineExceeded`, `OutOfcpu`, …).
+    pub reason: Option<String>,
+    /// The message that goes with `reason`.
+    pub message: String,
+    /// An init container that ended badly: its name, exit code and message.
+    pub failed_init: Option<(String, i32, String)>,
+    /// The infrastructure took or is taking the pod.
+    pub disruption: Option<Disruption>,
+    /// What keeps the pod from running.
+    pub trouble: Option<Trouble>,
+    /// Whether its deletion was asked for.
+    pub deleting: bool,
+    /// Whether it carries our finalizer.
+    pub held: bool,
+    /// Number of its containers of all kinds, which the kubelet divides its limit on termination messages by.
+    pub containers: u32,
+}
+
+/// The phase of a pod (PodPhase in the API reference).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodPhase {
+    /// Accepted, not yet running.
+    Pending,
+    /// Bound to a node, at least one container started.
+    Running,
+    /// All containers ended with exit code 0.
+    Succeeded,
+    /// All containers ended, at least one badly; or the pod was failed as a whole.
+    Failed,
+    /// Its state can't be obtained, or isn't one of these.
+    Unknown,
+}
+
+impl PodPhase {
+    /// Whether no container of the pod runs or will ever run again.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+}
+
+/// The state of the container `main`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MainState {
+    /// Not started.
+    Waiting,
+    /// Running since then.
+    Running {
+        /// When it started.
+        since: Option<Timestamp>,
+    },
+    /// Ended.
+    Ended(MainEnd),
+}
+
+/// How `main` ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MainEnd {
+    /// Exit code.
+    pub exit_code: i32,
+    /// Kubernetes' one-word reason: `Completed`, `Error`, `OOMKilled`, `StartError`, `ContainerStatusUnknown`, …
+    pub reason: String,
+    /// The termination message: the outputs, or the end of the log.
+    pub message: String,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// The infrastructure took the pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disruption {
+    /// Who or what: `Preempted`, `Drained`, `NodeLost`, `NodePressure`, `NodeRejected` or `PodDeleted`.
+    pub reason: Reason,
+    /// When it became known.
+    pub at: Option<Timestamp>,
+    /// Kubernetes' own words.
+    pub message: String,
+}
+
+/// What keeps a pod from running.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    /// Of which kind.
+    pub kind: WaitKind,
+    /// Kubernetes' own words.
+    pub message: String,
+}
+
+/// A create that the API server refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Of which kind.
+    pub kind: RefusalKind,
+    /// The server's words.
+    pub message: String,
+    /// When to try again, where that can help.
+    pub retry_at: Timestamp,
+}
+
+/// Why a create was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// A resource quota is used up.
+    Quota,
+    /// An admission plugin or policy said no, or the server can't take it now (429, 5xx).
+    Admission,
+    /// The pod is invalid (400, 422): trying again can't help.
+    Invalid,
+    /// Another pod has the name.
+    NameClash,
+    /// The namespace is being deleted.
+    NamespaceTerminating,
+}

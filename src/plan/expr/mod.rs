@@ -1,0 +1,4 @@
+//! Expressions.
+/// A checked expression.
+#[derive(Clone, Debug)]
+pub struct Expr;

@@ -1,0 +1,93 @@
+//! Names that are made from content, so that making one twice gives the same.
+
+use sha2::{Digest, Sha256};
+
+/// Crockford's base32, in lower case: no letter that reads like a digit (<https://www.crockford.com/base32.html>).
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// Characters of hash in a name: 50 bits, so that a run of 20,000 pods has a clash once in five million runs, and a clash
+/// is found out, not acted on.
+const HASH_CHARS: usize = 10;
+
+/// The name of an attempt's pod: `<run ≤ 20>-<task ≤ 15>-<attempt>-<hash of run uid, task and attempt>`, at most 63
+/// characters. The words are for people; the hash alone makes it unique, over namespaces and re-created runs too.
+#[must_use]
+pub fn pod_name(run: &str, run_uid: &str, task: &str, attempt: u32) -> String {
+    let number = attempt.to_string();
+    let hash = hash(&[run_uid, task, &number]);
+    format!("{}-{}-{number}-{hash}", cut(run, 20), cut(task, 15))
+}
+
+/// The name of the record that holds a workflow's spec: `<workflow ≤ 48>-<hash of the bytes>`; `inline-…` for a spec
+/// written in a run.
+#[must_use]
+pub fn revision_name(workflow: Option<&str>, spec: &str) -> String {
+    format!(
+        "{}-{}",
+        cut(workflow.unwrap_or("inline"), 48),
+        hash(&[spec])
+    )
+}
+
+/// The first `max` characters without a dash at the end.
+fn cut(name: &str, max: usize) -> String {
+    let head: String = name.chars().take(max).collect();
+    head.trim_end_matches('-').to_owned()
+}
+
+/// A hash over the parts; their lengths are in it, so that moving a border between two parts changes it.
+fn hash(parts: &[&str]) -> String {
+    let mut state = Sha256::new();
+    for part in parts {
+        state.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        state.update(part.as_bytes());
+    }
+    state
+        .finalize()
+        .iter()
+        .take(HASH_CHARS)
+        .filter_map(|byte| ALPHABET.get(usize::from(byte & 31)))
+        .map(|letter| char::from(*letter))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pod_names_fit_and_differ() {
+        let long = "a".repeat(63);
+        let name = pod_name(&long, "uid", &"b".repeat(40), 4_000_000_000);
+        assert!(name.len() <= 63, "{name}");
+        assert_ne!(
+            pod_name("r", "u1", "t", 1),
+            pod_name("r", "u2", "t", 1),
+            "another run of the same name"
+        );
+        assert_ne!(
+            pod_name("r", "u", "t1", 1),
+            pod_name("r", "u", "t", 11),
+            "the border between the parts counts"
+        );
+        assert_eq!(pod_name("r", "u", "t", 1), pod_name("r", "u", "t", 1));
+    }
+
+    #[test]
+    fn a_cut_never_leaves_a_dash_before_a_dash() {
+        let name = pod_name("nineteen-characters-x", "u", "fourteen-chars-", 1);
+        assert!(
+            name.starts_with("nineteen-characters-fourteen-chars-1-"),
+            "{name}"
+        );
+        assert!(!name.contains("--"), "{name}");
+    }
+
+    #[test]
+    fn a_revision_is_named_by_its_content() {
+        let name = revision_name(Some("daily-sales"), "{}");
+        assert!(name.starts_with("daily-sales-"));
+        assert_ne!(name, revision_name(Some("daily-sales"), "{ }"));
+        assert!(revision_name(None, "{}").starts_with("inline-"));
+        assert!(revision_name(Some(&"w".repeat(63)), "{}").len() <= 63);
+    }
+}

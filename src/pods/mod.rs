@@ -1,0 +1,1 @@
+//! A task's attempt as a Pod, and a Pod as facts.
