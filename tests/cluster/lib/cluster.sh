@@ -10,7 +10,7 @@ healthy() {
     for name in $(components); do
         alive "$name" || { say "$name isn't running"; return 1; }
     done
-    [[ $(readlink "$STATE/bin/kubectl") == "$(kube_cache_dir)/kube" ]] ||
+    [[ $(readlink "$STATE/bin/kubectl" || true) == "$(kube_cache_dir)/kube" ]] ||
         { say "it was made from another build of Kubernetes"; return 1; }
     kubectl get --raw=/readyz >/dev/null 2>&1 || { say "the API server isn't ready"; return 1; }
     ! has_flavour real || node_is_ready || { say "the node isn't ready"; return 1; }
@@ -29,7 +29,7 @@ prepare_state() {
 # Ends all and removes all but the logs and the lock. Works on any half-made or crashed state.
 tear_down() {
     local name
-    [[ ! -e $RUN/node.pid && ! -e $STATE/made-directories ]] || remove_node
+    ! has_flavour real || remove_node
     for name in $(components); do
         stop "$name" KILL
     done

@@ -34,7 +34,7 @@ start_etcd() {
         --listen-peer-urls="http://127.0.0.1:$ETCD_PEER_PORT" \
         --initial-advertise-peer-urls="http://127.0.0.1:$ETCD_PEER_PORT" \
         --initial-cluster="test=http://127.0.0.1:$ETCD_PEER_PORT" \
-        --quota-backend-bytes=8589934592 --auto-compaction-mode=periodic --auto-compaction-retention=5m
+        --quota-backend-bytes=8589934592
 }
 
 start_apiserver() {

@@ -9,7 +9,7 @@ start_kwok() {
     alive kwok ||
         start kwok machine "$STATE/bin/kwok" --kubeconfig="$PKI/kwok.kubeconfig" --config="$HERE/stages.yaml" \
             --manage-all-nodes=false --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake \
-            --cidr="$FAKE_POD_CIDR" --node-ip=127.0.0.1
+            --cidr="$FAKE_POD_CIDR" --node-ip=127.0.0.1 --node-lease-duration-seconds=40 --v=WARN
 }
 
 # make_fake_nodes N: makes those of fake-0 to fake-(N-1) that aren't there yet.

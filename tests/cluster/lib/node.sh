@@ -4,14 +4,14 @@
 # first process is killed, the kernel ends every process of the node and takes
 # its mounts, links, nftables rules and sysctls with it, whatever had happened.
 #
-# Outside remain one veth link, two routes, cgroups and a few empty directories;
-# `remove_node` sees to those.
+# Outside remain one veth link, two routes and cgroups; `remove_node` sees to
+# those.
 
 # Places that the kubelet, containerd or CNI have no setting for. In the node
-# each is a directory of the state; on the machine an empty directory has to be
-# there to mount on.
+# each is a directory of the state.
 NODE_DIRECTORIES=(/var/lib/kubelet /var/lib/cni /var/log/containers /var/log/pods /run/containerd /run/netns)
 
+# shellcheck disable=SC2153 # it is not the `state` below
 containerd_socket() { printf '%s/node/run/containerd/containerd.sock\n' "$STATE"; }
 ctr() { command ctr --address "$(containerd_socket)" --namespace k8s.io "$@"; }
 
@@ -26,33 +26,17 @@ start_node() {
 # --- namespaces ---------------------------------------------------------------
 
 start_namespaces() {
-    local directory
-    for directory in "${NODE_DIRECTORIES[@]}"; do
-        mkdir -p "$STATE/node$directory"
-        [[ -d $directory ]] || { mkdir "$directory" && printf '%s\n' "$directory" >>"$STATE/made-directories"; }
-    done
     rm -f "$STATE/node/ready"
+    mkdir -p "$STATE/node"
     # Mounts made on the machine show up in the node, never the other way.
     setsid unshare --mount --net --pid --fork --mount-proc --propagation=slave -- \
-        bash -euc "$(declare -f enter_node); enter_node \"\$@\"" node "$STATE" "${NODE_DIRECTORIES[@]}" \
+        "$HERE/lib/enter-node" "$STATE" "${NODE_DIRECTORIES[@]}" \
         </dev/null >>"$STATE/logs/node.log" 2>&1 8>&- 9>&- &
     local outer=$! first
     wait_until 10 test -e "$STATE/node/ready" || fail "the node's namespaces can't be made: $(tail -n 3 "$STATE/logs/node.log")"
-    first=$(pgrep --parent "$outer") && record node "$first" || fail "the node's first process is gone; see $STATE/logs/node.log"
-}
-
-# Runs as the node's process 1, before it becomes `pause`, which reaps orphans.
-enter_node() {
-    local state=$1 directory; shift
-    # A pod may ask for mount propagation; within the node that has to work.
-    mount --make-rshared /
-    for directory; do
-        mount --bind "$state/node$directory" "$directory"
-    done
-    ip link set lo up
-    printf '1\n' >/proc/sys/net/ipv4/ip_forward
-    touch "$state/node/ready"
-    exec "$state/bin/pause"
+    if ! first=$(pgrep --parent "$outer") || ! record node "$first"; then
+        fail "the node's first process is gone; see $STATE/logs/node.log"
+    fi
 }
 
 in_node_network() { nsenter --target "$(pid_of node)" --net -- "$@"; }
@@ -65,6 +49,9 @@ join_networks() {
     ip link set "$HOST_LINK" up
     in_node_network ip address add "$NODE_IP/30" dev eth0
     in_node_network ip link set eth0 up
+    # kube-proxy answers for services in the filters that a packet meets after
+    # it was routed, so there has to be a route, though nothing takes it.
+    in_node_network ip route add "$SERVICE_CIDR" via "$HOST_IP"
     local range
     for range in "$POD_CIDR" "$SERVICE_CIDR"; do
         ip route add "$range" via "$NODE_IP" ||
@@ -211,16 +198,11 @@ await_node() {
 
 # Everything of the node that outlives its processes.
 remove_node() {
-    local name directory
+    local name
     stop node KILL
     for name in kubelet kube-proxy containerd; do
         wait_until 10 gone "$name" || stop "$name" KILL
     done
     ! ip link show "$HOST_LINK" >/dev/null 2>&1 || ip link delete "$HOST_LINK"
     remove_cgroups
-    if [[ -e $STATE/made-directories ]]; then
-        while read -r directory; do
-            [[ ! -d $directory ]] || rmdir --ignore-fail-on-non-empty "$directory"
-        done <"$STATE/made-directories"
-    fi
 }

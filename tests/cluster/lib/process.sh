@@ -53,8 +53,9 @@ spawn() {
 # nsenter has to fork to enter a PID namespace. What is recorded is its child:
 # the process itself, as the machine's pid.
 spawn_in_node() {
-    local name=$1 outer child=; shift
-    setsid nsenter --target "$(pid_of node)" --mount --net --pid --wd=/ -- "$@" \
+    local name=$1 outer child='' node; shift
+    node=$(pid_of node)
+    setsid nsenter --target "$node" --mount --net --pid --wd=/ -- "$@" \
         </dev/null >>"$STATE/logs/$name.log" 2>&1 8>&- 9>&- &
     outer=$!
     until child=$(pgrep --parent "$outer"); do
