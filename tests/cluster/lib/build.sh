@@ -53,6 +53,7 @@ build_kube() {
         fail "building Kubernetes failed; the end of $log: $(tail -n 5 "$log")"
     fi
     mv "$work/cluster" "$work/kube"
+    chmod 755 "$work"
     rm -rf "$dir"
     mv "$work" "$dir"
     say "built Kubernetes in $((SECONDS - started)) s: $dir"

@@ -3,7 +3,8 @@
 
 cluster_exists() { [[ -d $STATE/flavour ]]; }
 
-# Everything that its flavours promise runs and answers.
+# Everything that its flavours promise runs and answers. A busy machine gets
+# some time to answer in: others may be using the cluster.
 healthy() {
     cluster_exists && [[ -e $STATE/complete ]] || return 1
     local name
@@ -12,8 +13,8 @@ healthy() {
     done
     [[ $(readlink "$STATE/bin/kubectl" || true) == "$(kube_cache_dir)/kube" ]] ||
         { say "it was made from another build of Kubernetes"; return 1; }
-    kubectl get --raw=/readyz >/dev/null 2>&1 || { say "the API server isn't ready"; return 1; }
-    ! has_flavour real || node_is_ready || { say "the node isn't ready"; return 1; }
+    wait_until 30 kubectl get --raw=/readyz || { say "the API server isn't ready"; return 1; }
+    ! has_flavour real || wait_until 60 node_is_ready || { say "the node isn't ready"; return 1; }
 }
 
 prepare_state() {
