@@ -137,16 +137,15 @@ mod tests {
                         output.push(b'$');
                         1
                     }
-                    b'(' => match rest.iter().position(|b| *b == b')') {
-                        Some(close) => {
+                    b'(' => {
+                        if let Some(close) = rest.iter().position(|b| *b == b')') {
                             output.extend(value.as_bytes());
                             close + 1
-                        }
-                        None => {
+                        } else {
                             output.extend(b"$(");
                             1
                         }
-                    },
+                    }
                     byte => {
                         output.push(b'$');
                         output.extend(char::from(byte).to_string().as_bytes());

@@ -17,7 +17,7 @@ use crate::api::EnvVar;
 /// The prefix of Gantline's own variables.
 pub(super) const RESERVED_PREFIX: &str = "GANTLINE_";
 
-/// Kubernetes' sources of a value, each with the fields that it can't be without (EnvVarSource in the API reference).
+/// Kubernetes' sources of a value, each with the fields that it can't be without (`EnvVarSource` in the API reference).
 const SOURCES: [(&str, &[&str]); 5] = [
     ("fieldRef", &["fieldPath"]),
     ("resourceFieldRef", &["resource"]),

@@ -10,53 +10,24 @@ fn task(env: &str) -> String {
 }
 
 #[test]
+#[rustfmt::skip]
 fn variables_that_cannot_be() {
     for (env, code, path, message) in [
         ("{name: 1A, value: x}", Code::BadEnvName, "[0].name", "task `a`: `1A` can't name a variable"),
         ("{name: A-B, value: x}", Code::BadEnvName, "[0].name", "letters, digits and underscores"),
         ("{name: '', value: x}", Code::BadEnvName, "[0].name", "can't name"),
         ("{name: GANTLINE_TASK, value: x}", Code::ReservedEnv, "[0].name", "GANTLINE_ is the prefix of Gantline's own"),
-        ("{name: A, value: x}, {name: A, value: y}", Code::DuplicateEnv, "[1].name", "`A` is set twice"),
+        ("{name: A, value: x}, {name: A, value: z}", Code::DuplicateEnv, "[1].name", "`A` is set twice"),
         ("{name: A}", Code::EnvSource, "[0]", "`A` has no value: set value (\"\" for an empty one), valueFrom or expr"),
         ("{name: A, value: x, expr: run.name}", Code::EnvSource, "[0]", "`A` has several values: set exactly one"),
         ("{name: A, value: x, valueFrom: {}}", Code::EnvSource, "[0]", "several"),
         ("{name: A, value: \"\\0\"}", Code::NulCharacter, "[0].value", "NUL"),
-        (
-            "{name: A, valueFrom: {}}",
-            Code::BadValueFrom,
-            "[0].valueFrom",
-            "names nothing: name exactly one of `fieldRef`",
-        ),
-        (
-            "{name: A, valueFrom: {fieldRef: {fieldPath: x}, secretKeyRef: {name: x, key: y}}}",
-            Code::BadValueFrom,
-            "[0].valueFrom",
-            "names `fieldRef` and `secretKeyRef`",
-        ),
-        (
-            "{name: A, valueFrom: {secretRef: {name: x, key: y}}}",
-            Code::BadValueFrom,
-            "[0].valueFrom",
-            "there is no source `secretRef`; there are",
-        ),
-        (
-            "{name: A, valueFrom: {secretKeyref: {name: x, key: y}}}",
-            Code::BadValueFrom,
-            "[0].valueFrom",
-            "did you mean `secretKeyRef`?",
-        ),
-        (
-            "{name: A, valueFrom: {secretKeyRef: {name: x}}}",
-            Code::BadValueFrom,
-            "[0].valueFrom.secretKeyRef",
-            "has no key: a secretKeyRef is written with `name` and `key`",
-        ),
-        (
-            "{name: A, valueFrom: {fieldRef: metadata.name}}",
-            Code::BadValueFrom,
-            "[0].valueFrom.fieldRef",
-            "has no fieldPath",
-        ),
+        ("{name: A, valueFrom: {}}", Code::BadValueFrom, "[0].valueFrom", "names nothing: name exactly one of `fieldRef`"),
+        ("{name: A, valueFrom: {fieldRef: {fieldPath: x}, secretKeyRef: {name: x, key: k}}}", Code::BadValueFrom, "[0].valueFrom", "names `fieldRef` and `secretKeyRef`"),
+        ("{name: A, valueFrom: {secretRef: {name: x, key: k}}}", Code::BadValueFrom, "[0].valueFrom", "there is no source `secretRef`; did you mean `secretKeyRef`?; there are"),
+        ("{name: A, valueFrom: {vault: {name: x, key: k}}}", Code::BadValueFrom, "[0].valueFrom", "there is no source `vault`; there are `fieldRef`"),
+        ("{name: A, valueFrom: {secretKeyRef: {name: x}}}", Code::BadValueFrom, "[0].valueFrom.secretKeyRef", "has no key: a secretKeyRef is written with `name` and `key`"),
+        ("{name: A, valueFrom: {fieldRef: metadata.name}}", Code::BadValueFrom, "[0].valueFrom.fieldRef", "has no fieldPath"),
     ] {
         refused(&task(env), code, &format!("tasks[0].env{path}"), message);
     }
@@ -74,8 +45,15 @@ fn variables_that_cannot_be() {
         "tasks[0].env[0].name",
         "256 characters, 255 are allowed",
     );
-    let many: Vec<String> = (0..65).map(|n| format!("{{name: A{n}, value: ''}}")).collect();
-    refused(&task(&many.join(", ")), Code::TooMany, "tasks[0].env", "65 entries, 64 are allowed");
+    let many: Vec<String> = (0..65)
+        .map(|n| format!("{{name: A{n}, value: ''}}"))
+        .collect();
+    refused(
+        &task(&many.join(", ")),
+        Code::TooMany,
+        "tasks[0].env",
+        "65 entries, 64 are allowed",
+    );
 }
 
 #[test]
@@ -83,9 +61,9 @@ fn every_source_of_kubernetes_is_known() {
     for from in [
         "fieldRef: {fieldPath: metadata.name}",
         "resourceFieldRef: {resource: limits.cpu}",
-        "configMapKeyRef: {name: x, key: y, optional: true}",
-        "secretKeyRef: {name: x, key: y}",
-        "fileKeyRef: {volumeName: x, path: y, key: z}",
+        "configMapKeyRef: {name: x, key: k, optional: true}",
+        "secretKeyRef: {name: x, key: k}",
+        "fileKeyRef: {volumeName: x, path: p, key: z}",
     ] {
         plan(&task(&format!("{{name: A, valueFrom: {{{from}}}}}")));
     }
@@ -115,6 +93,7 @@ tasks:
 }
 
 #[test]
+#[rustfmt::skip]
 fn values_of_expressions() {
     for (expr, value) in [
         ("params.date", "2026-11-22"),
@@ -132,30 +111,42 @@ fn values_of_expressions() {
         ("has(tasks['load-sales'].outputs.rows)", "true"),
     ] {
         let environment = environment(&format!("{{name: X, expr: \"{expr}\"}}"));
-        assert_eq!(environment, Ok(vec![json!({"name": "X", "value": value})]), "{expr}");
+        assert_eq!(
+            environment,
+            Ok(vec![json!({"name": "X", "value": value})]),
+            "{expr}"
+        );
     }
 }
 
 #[test]
 fn entries_keep_their_order_and_form() {
     let environment = environment(
-        "{name: Z, value: $(A)}, {name: S, valueFrom: {secretKeyRef: {name: x, key: y}}}, {name: A, expr: run.uid}",
+        "{name: Z, value: $(A)}, {name: S, valueFrom: {secretKeyRef: {name: x, key: k}}}, {name: A, expr: run.uid}",
     );
     let expected = vec![
         json!({"name": "Z", "value": "$(A)"}),
-        json!({"name": "S", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}),
+        json!({"name": "S", "valueFrom": {"secretKeyRef": {"name": "x", "key": "k"}}}),
         json!({"name": "A", "value": "u"}),
     ];
     assert_eq!(environment, Ok(expected));
 }
 
 #[test]
+#[rustfmt::skip]
 fn an_expression_without_a_value_is_told_with_its_path() {
-    for (expr, message) in
-        [("tasks['load-sales'].outputs.rows / 0", "task `b`: the variable `X`: column "), ("null", "the value is null")]
-    {
-        let problem = environment(&format!("{{name: A, value: ''}}, {{name: X, expr: \"{expr}\"}}")).expect_err(expr);
-        assert_eq!((problem.code, problem.path.as_str()), (Code::ExpressionFailed, "tasks[1].env[1].expr"));
+    for (expr, message) in [
+        ("tasks['load-sales'].outputs.rows / 0", "task `b`: the variable `X`: column "),
+        ("null", "the value is null"),
+    ] {
+        let problem = environment(&format!(
+            "{{name: A, value: ''}}, {{name: X, expr: \"{expr}\"}}"
+        ))
+        .expect_err(expr);
+        assert_eq!(
+            (problem.code, problem.path.as_str()),
+            (Code::ExpressionFailed, "tasks[1].env[1].expr")
+        );
         assert!(problem.message.contains(message), "{problem}");
     }
 }

@@ -227,7 +227,7 @@ impl Inputs {
         fields.insert(field.to_owned(), value);
     }
 
-    /// The outputs of a task among the inputs; empty ones if it has none, so that has() can ask for one.
+    /// The outputs of a task among the inputs; empty ones if it has none, so that `has()` can ask for one.
     fn outputs(&mut self, task: &str) -> Option<&mut Map<String, Value>> {
         let fields = self.tasks.entry(task.to_owned()).or_default();
         let outputs = fields.entry("outputs").or_insert_with(|| Value::Object(Map::new()));

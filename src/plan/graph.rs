@@ -58,8 +58,7 @@ impl Graph {
         let mut graph = DiGraph::<(), ()>::with_capacity(tasks.len(), edges);
         let nodes: Vec<NodeIndex> = tasks.iter().map(|_| graph.add_node(())).collect();
         for (node, needs) in nodes.iter().zip(&self.needs) {
-            // Backwards, since petgraph walks the newest edge first.
-            for need in needs.iter().rev().filter_map(|need| nodes.get(*need)) {
+            for need in needs.iter().filter_map(|need| nodes.get(*need)) {
                 graph.add_edge(*node, *need, ());
             }
         }
@@ -256,24 +255,20 @@ mod tests {
 
     /// A spec from needs: "a: b c, d:" is a task a that needs b and c, and a task d.
     fn spec(needs: &str) -> String {
-        let mut yaml = "tasks:\n".to_owned();
-        for task in needs.split(", ") {
+        let tasks = needs.split(", ").map(|task| {
             let (name, needs) = task.split_once(':').expect("a colon");
             let needs: Vec<&str> = needs.split_whitespace().collect();
-            yaml += &format!("- {{name: {name}, image: i, needs: [{}]}}\n", needs.join(", "));
-        }
-        yaml
+            let needs = needs.join(", ");
+            format!("{{name: {name}, image: i, needs: [{needs}]}}")
+        });
+        format!("tasks: [{}]", tasks.collect::<Vec<String>>().join(", "))
     }
 
     #[test]
+    #[rustfmt::skip]
     fn needs_that_cannot_be() {
         for (needs, code, path, message) in [
-            (
-                "load:, b: laod",
-                Code::UnknownNeed,
-                "tasks[1].needs[0]",
-                "task `b`: needs `laod`, and there is no such task; did you mean `load`?",
-            ),
+            ("load:, b: laod", Code::UnknownNeed, "tasks[1].needs[0]", "task `b`: needs `laod`, and there is no such task; did you mean `load`?"),
             ("load:, b: publish", Code::UnknownNeed, "tasks[1].needs[0]", "there is no such task"),
             ("a: a", Code::SelfNeed, "tasks[0].needs[0]", "task `a`: needs itself"),
             ("a:, b: a a", Code::DuplicateNeed, "tasks[1].needs[1]", "task `b`: needs `a` twice: remove one"),

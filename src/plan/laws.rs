@@ -185,8 +185,8 @@ fn check_problems(problems: &[Problem]) -> Result<(), TestCaseError> {
     for problem in problems {
         prop_assert!(!problem.path.is_empty() && !problem.message.is_empty());
         prop_assert!(problem.message.len() <= limits::MESSAGE_BYTES);
-        let printable = |text: &str| !text.chars().any(|c| c.is_control() && c != '\n');
-        prop_assert!(printable(&problem.path), "{:?}", problem);
+        let printable = |text: &str| !text.chars().any(|c| c.is_control());
+        prop_assert!(printable(&problem.path) && printable(&problem.message), "{:?}", problem);
     }
     Ok(())
 }
@@ -286,7 +286,7 @@ fn the_densest_graphs_are_planned_quickly() {
 
 #[test]
 fn hostile_specs_are_refused_quickly() {
-    let unknown: Vec<String> = (0..150_000).map(|n| format!("{:x}", n % 4096)).collect();
+    let unknown: Vec<String> = (0..110_000).map(|n| format!("{:x}", n % 4096)).collect();
     let tasks: Vec<Value> = unknown
         .chunks(1_000)
         .enumerate()

@@ -90,45 +90,16 @@ mod tests {
     }
 
     #[test]
+    #[rustfmt::skip]
     fn outputs_that_cannot_be() {
         for (outputs, code, path, message) in [
-            (
-                "{name: row-count, type: int}",
-                Code::BadIdentifier,
-                "tasks[0].outputs[0].name",
-                "task `a`: `row-count` is no identifier",
-            ),
+            ("{name: row-count, type: int}", Code::BadIdentifier, "tasks[0].outputs[0].name", "task `a`: `row-count` is no identifier"),
             ("{name: 1st, type: int}", Code::BadIdentifier, "tasks[0].outputs[0].name", "write a letter or underscore"),
-            (
-                "{name: while, type: int}",
-                Code::ReservedWord,
-                "tasks[0].outputs[0].name",
-                "`while` is a reserved word of CEL: choose another name, such as `while_`",
-            ),
-            (
-                "{name: a, type: int}, {name: a, type: int}",
-                Code::DuplicateOutput,
-                "tasks[0].outputs[1].name",
-                "declared twice",
-            ),
-            (
-                "{name: a, type: int, default: '1'}",
-                Code::WrongType,
-                "tasks[0].outputs[0].default",
-                "write 1 without quotes",
-            ),
-            (
-                "{name: a, type: list, items: {type: int}, default: [x]}",
-                Code::WrongType,
-                "tasks[0].outputs[0].default[0]",
-                "must be an int",
-            ),
-            (
-                "{name: a, type: int, items: {type: int}}",
-                Code::RuleForOtherType,
-                "tasks[0].outputs[0].items",
-                "items is for lists, and the type is int",
-            ),
+            ("{name: while, type: int}", Code::ReservedWord, "tasks[0].outputs[0].name", "`while` is a reserved word of CEL: choose another name, such as `while_`"),
+            ("{name: a, type: int}, {name: a, type: int}", Code::DuplicateOutput, "tasks[0].outputs[1].name", "declared twice"),
+            ("{name: a, type: int, default: '1'}", Code::WrongType, "tasks[0].outputs[0].default", "write 1 without quotes"),
+            ("{name: a, type: list, items: {type: int}, default: [x]}", Code::WrongType, "tasks[0].outputs[0].default[0]", "must be an int"),
+            ("{name: a, type: int, items: {type: int}}", Code::RuleForOtherType, "tasks[0].outputs[0].items", "items is for lists, and the type is int"),
         ] {
             refused(&task(outputs), code, path, message);
         }
@@ -146,7 +117,14 @@ mod tests {
             "tasks[0].outputs[0].description",
             "1025 characters",
         );
-        let many: Vec<String> = (0..33).map(|n| format!("{{name: o{n}, type: int}}")).collect();
-        refused(&task(&many.join(", ")), Code::TooMany, "tasks[0].outputs", "33 entries, 32 are allowed");
+        let many: Vec<String> = (0..33)
+            .map(|n| format!("{{name: o{n}, type: int}}"))
+            .collect();
+        refused(
+            &task(&many.join(", ")),
+            Code::TooMany,
+            "tasks[0].outputs",
+            "33 entries, 32 are allowed",
+        );
     }
 }

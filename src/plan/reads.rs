@@ -1,5 +1,6 @@
 //! Whether what expressions read exists, and is there by the time they are evaluated.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,12 +25,12 @@ pub(super) fn check(
     graph: &Graph,
     report: &mut Report,
 ) {
-    let mut reads = Reads {
+    let reads = Reads {
         spec,
         names,
         graph,
         params: spec.params.iter().map(|param| param.name.as_str()).collect(),
-        upstream: None,
+        upstream: OnceCell::new(),
     };
     for expr in expressions(defaults) {
         reads.check_exists(expr, report);
@@ -46,8 +47,8 @@ pub(super) fn check(
                 reads.check_exists(expr, report);
             }
             // An expression of the defaults can be wrong in a thousand tasks. It is told for the first.
-            if (!default || !told.contains(expr.path.as_str())) && reads.check_upstream(index, expr, report) && default
-            {
+            let again = default && told.contains(expr.path.as_str());
+            if !again && reads.check_upstream(index, expr, report) {
                 told.insert(expr.path.as_str());
             }
         }
@@ -76,7 +77,7 @@ struct Reads<'a> {
     graph: &'a Graph,
     params: BTreeSet<&'a str>,
     /// Made when an expression first reads a task; none in it if there is a cycle, for then nothing can be said.
-    upstream: Option<Option<Upstream>>,
+    upstream: OnceCell<Option<Upstream>>,
 }
 
 impl Reads<'_> {
@@ -132,15 +133,14 @@ impl Reads<'_> {
     }
 
     /// Says which tasks may not be finished when the expression is evaluated for the task `reader`. Whether it said so.
-    fn check_upstream(&mut self, reader: usize, expr: &PlannedExpr, report: &mut Report) -> bool {
+    fn check_upstream(&self, reader: usize, expr: &PlannedExpr, report: &mut Report) -> bool {
         let before = report.len();
         let mut told = BTreeSet::new();
         for task in expr.expr.references().iter().filter_map(task_of) {
             let Some(index) = self.names.get(task).copied() else {
                 continue;
             };
-            let graph = self.graph;
-            let upstream = self.upstream.get_or_insert_with(|| graph.upstream());
+            let upstream = self.upstream.get_or_init(|| self.graph.upstream());
             let Some(upstream) = upstream else {
                 return false;
             };
@@ -201,28 +201,13 @@ tasks:
     }
 
     #[test]
+    #[rustfmt::skip]
     fn what_cannot_be_read() {
         for (expr, code, message) in [
-            (
-                "params.dat",
-                Code::UnknownParam,
-                "task `report`: reads params.dat, which is not declared; did you mean `date`?; the workflow's params are `date`",
-            ),
-            (
-                "tasks.extrat.outputs.rows",
-                Code::UnknownTask,
-                "reads the task `extrat`, and there is none; did you mean `extract`?",
-            ),
-            (
-                "tasks.extract.outputs.row",
-                Code::UnknownOutput,
-                "reads the output `row` of `extract`, which doesn't declare it; did you mean `rows`?; `extract` declares `rows`",
-            ),
-            (
-                "tasks.other.phase",
-                Code::NotUpstream,
-                "reads `other`, which it doesn't need, so that it may not have ended: add `other` to needs",
-            ),
+            ("params.dat", Code::UnknownParam, "task `report`: reads params.dat, which is not declared; did you mean `date`?; the workflow's params are `date`"),
+            ("tasks.extrat.outputs.rows", Code::UnknownTask, "reads the task `extrat`, and there is none; did you mean `extract`?"),
+            ("tasks.extract.outputs.row", Code::UnknownOutput, "reads the output `row` of `extract`, which doesn't declare it; did you mean `rows`?; `extract` declares `rows`"),
+            ("tasks.other.phase", Code::NotUpstream, "reads `other`, which it doesn't need, so that it may not have ended: add `other` to needs"),
             ("tasks.report.phase", Code::NotUpstream, "reads itself"),
             ("tasks.publish.phase", Code::NotUpstream, "reads `publish`, which starts only when this task has ended"),
             ("tasks.extract.items", Code::UnknownField, "`extract` has no items; it has phase, reason and outputs"),
@@ -235,7 +220,12 @@ tasks:
         ] {
             refused(&chain(expr), code, "tasks[3].env[0].expr", message);
         }
-        refused(&chain(&"1 + ".repeat(300)), Code::BadExpression, "tasks[3].env[0].expr", "1024");
+        refused(
+            &chain(&"1 + ".repeat(300)),
+            Code::BadExpression,
+            "tasks[3].env[0].expr",
+            "1024",
+        );
     }
 
     #[test]

@@ -109,9 +109,11 @@ impl Report {
     }
 }
 
-/// `message`, cut to its bound.
-pub(super) fn bounded(mut message: String) -> String {
+/// `message` without control characters, which would garble a terminal, and cut to its bound.
+pub(super) fn bounded(message: String) -> String {
     const ELLIPSIS: &str = "…";
+    let mut message =
+        if message.contains(char::is_control) { message.replace(char::is_control, "\u{fffd}") } else { message };
     if message.len() > limits::MESSAGE_BYTES {
         let room = limits::MESSAGE_BYTES.saturating_sub(ELLIPSIS.len());
         let end = (0..=room).rev().find(|at| message.is_char_boundary(*at));
@@ -154,6 +156,7 @@ mod tests {
     #[test]
     fn a_message_is_cut_between_characters() {
         assert_eq!(bounded("short".into()), "short");
+        assert_eq!(bounded("a\u{1b}b".into()), "a\u{fffd}b");
         let long = bounded("é".repeat(1_000));
         assert!(long.len() <= limits::MESSAGE_BYTES, "{}", long.len());
         assert!(long.ends_with("é…"));

@@ -21,6 +21,7 @@ fn resolve(given: &Value) -> Result<Map<String, Value>, Vec<Problem>> {
 }
 
 #[test]
+#[rustfmt::skip]
 fn values_given_and_defaults() {
     let all = |date: &str, more: Value| {
         let mut all = json!({"date": date, "regions": ["emea", "apac"], "rate": 1, "size": "small", "label": "nightly-x", "options": {}});
@@ -42,54 +43,31 @@ fn values_given_and_defaults() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn values_that_cannot_be() {
     let deep = (0..40).fold(json!(1), |value, _| json!([value]));
     for (given, code, path, message) in [
-        (
-            json!({}),
-            Code::MissingParam,
-            "params.date",
-            "is required and not given: set spec.params.date of the run, of type string",
-        ),
+        (json!({}), Code::MissingParam, "params.date", "is required and not given: set spec.params.date of the run, of type string"),
         (json!({"date": null}), Code::MissingParam, "params.date", "is required"),
-        (
-            json!({"date": 20_261_122}),
-            Code::WrongType,
-            "params.date",
-            "must be a string, and this is an int: quote it, \"20261122\"",
-        ),
+        (json!({"date": 20_261_122}), Code::WrongType, "params.date", "must be a string, and this is an int: quote it, \"20261122\""),
         (json!({"date": "today"}), Code::PatternMismatch, "params.date", "\"today\" doesn't match the pattern"),
-        (
-            json!({"date": "2026-11-22", "rates": 1}),
-            Code::UnknownParam,
-            "params.rates",
-            "the workflow declares no param `rates`; did you mean `rate`?; its params are `date`, `regions`",
-        ),
+        (json!({"date": "2026-11-22", "rates": 1}), Code::UnknownParam, "params.rates", "the workflow declares no param `rates`; did you mean `rate`?; its params are `date`, `regions`"),
         (json!({"date": "2026-11-22", "x y": null}), Code::UnknownParam, "params['x y']", "declares no param `x y`"),
         (json!({"date": "2026-11-22", "rate": "1"}), Code::WrongType, "params.rate", "write 1 without quotes"),
         (json!({"date": "2026-11-22", "rate": 3}), Code::OutOfRange, "params.rate", "3 is above max, which is 2"),
         (json!({"date": "2026-11-22", "size": "smal"}), Code::NotInEnum, "params.size", "did you mean `small`?"),
         (json!({"date": "2026-11-22", "regions": ["a", 1]}), Code::WrongType, "params.regions[1]", "must be a string"),
-        (
-            json!({"date": "2026-11-22", "regions": ["a", "b", "c", "d"]}),
-            Code::WrongLength,
-            "params.regions",
-            "has 4 items",
-        ),
-        (
-            json!({"date": "2026-11-22", "options": {"text": "x".repeat(17_000)}}),
-            Code::ParamsTooLarge,
-            "params",
-            "16384 are allowed",
-        ),
-        (
-            json!({"date": "2026-11-22", "options": {"deep": deep}}),
-            Code::TooDeep,
-            "params.options",
-            "more than 32 deep",
-        ),
+        (json!({"date": "2026-11-22", "regions": ["a", "b", "c", "d"]}), Code::WrongLength, "params.regions", "has 4 items"),
+        (json!({"date": "2026-11-22", "options": {"text": "x".repeat(17_000)}}), Code::ParamsTooLarge, "params", "16384 are allowed"),
+        (json!({"date": "2026-11-22", "options": {"deep": deep}}), Code::TooDeep, "params.options", "more than 32 deep"),
     ] {
-        only(&given.to_string(), &resolve(&given).expect_err(path), code, path, message);
+        only(
+            &given.to_string(),
+            &resolve(&given).expect_err(path),
+            code,
+            path,
+            message,
+        );
     }
 }
 

@@ -27,8 +27,12 @@ pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
     }
     if count > tasks {
         report.add(Code::TooMany, &path, || match origin {
-            Origin::Workflow => format!("there are {count} tasks, {tasks} are allowed: split the workflow"),
-            Origin::Inline => format!("there are {count} tasks, {tasks} are allowed in a run: {advice}"),
+            Origin::Workflow => {
+                format!("there are {count} tasks, {tasks} are allowed: split the workflow")
+            }
+            Origin::Inline => {
+                format!("there are {count} tasks, {tasks} are allowed in a run: {advice}")
+            }
         });
     }
     check_nesting(spec, report);
@@ -163,7 +167,7 @@ mod tests {
     #[test]
     fn how_deep_values_can_be_nested() {
         // Without the parser, which has a bound of its own.
-        let nested = (0..10_000).fold(Value::Null, |value, _| Value::Array(vec![value]));
+        let nested = (0..1_000).fold(Value::Null, |value, _| Value::Array(vec![value]));
         let mut bad = spec(
             "params: [{name: p, type: list}]\ntasks: [{name: a, image: i, podTemplate: {spec: {}}, outputs: [{name: o, type: list}]}]",
         );
@@ -174,7 +178,5 @@ mod tests {
         let problems = Plan::new(&bad).expect_err("too deep");
         let paths: Vec<&str> = problems.iter().map(|p| p.path.as_str()).collect();
         assert_eq!(paths, ["params[0].default", "tasks[0].podTemplate", "tasks[0].outputs[0].default"]);
-        // Dropping a value recurses as well, and has no bound: leave that to the end of the process.
-        std::mem::forget(bad);
     }
 }

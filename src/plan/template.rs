@@ -271,14 +271,10 @@ mod tests {
     }
 
     #[test]
+    #[rustfmt::skip]
     fn templates_that_cannot_be() {
         for (template, code, path, message) in [
-            (
-                "{nodeSelector: {disk: ssd}}",
-                Code::BadTemplate,
-                "nodeSelector",
-                "task `a`: a podTemplate has metadata and spec; fields of the pod's spec stand in podTemplate.spec",
-            ),
+            ("{nodeSelector: {disk: ssd}}", Code::BadTemplate, "nodeSelector", "task `a`: a podTemplate has metadata and spec; fields of the pod's spec stand in podTemplate.spec"),
             ("{sepc: {}}", Code::BadTemplate, "sepc", "did you mean `spec`?"),
             ("{spec: []}", Code::BadTemplate, "spec", "must be an object"),
             ("{spec: {containers: {name: main}}}", Code::BadTemplate, "spec.containers", "must be a list"),
@@ -288,95 +284,30 @@ mod tests {
             ("{metadata: {namespace: x}}", Code::ReservedField, "metadata.namespace", "remove it"),
             ("{metadata: {generateName: x-}}", Code::ReservedField, "metadata.generateName", "remove it"),
             ("{metadata: {uid: x}}", Code::ReservedField, "metadata.uid", "remove it"),
-            (
-                "{metadata: {labels: {gantline.dev/run: x}}}",
-                Code::ReservedField,
-                "metadata.labels['gantline.dev/run']",
-                "choose another prefix",
-            ),
-            (
-                "{metadata: {annotations: {gantline.dev/x: x}}}",
-                Code::ReservedField,
-                "metadata.annotations['gantline.dev/x']",
-                "Gantline's own",
-            ),
-            (
-                "{metadata: {finalizers: [a/b, gantline.dev/outcome]}}",
-                Code::ReservedField,
-                "metadata.finalizers[1]",
-                "Gantline's own",
-            ),
-            (
-                "{metadata: {ownerReferences: [{apiVersion: gantline.dev/v1alpha1}]}}",
-                Code::ReservedField,
-                "metadata.ownerReferences[0].apiVersion",
-                "Gantline's own",
-            ),
-            (
-                "{metadata: {ownerReferences: [{apiVersion: v1, controller: true}]}}",
-                Code::ReservedField,
-                "metadata.ownerReferences[0].controller",
-                "there is only one",
-            ),
+            ("{metadata: {labels: {gantline.dev/run: x}}}", Code::ReservedField, "metadata.labels['gantline.dev/run']", "choose another prefix"),
+            ("{metadata: {annotations: {gantline.dev/x: x}}}", Code::ReservedField, "metadata.annotations['gantline.dev/x']", "Gantline's own"),
+            ("{metadata: {finalizers: [a/b, gantline.dev/outcome]}}", Code::ReservedField, "metadata.finalizers[1]", "Gantline's own"),
+            ("{metadata: {ownerReferences: [{apiVersion: gantline.dev/v1alpha1}]}}", Code::ReservedField, "metadata.ownerReferences[0].apiVersion", "Gantline's own"),
+            ("{metadata: {ownerReferences: [{apiVersion: v1, controller: true}]}}", Code::ReservedField, "metadata.ownerReferences[0].controller", "there is only one"),
             ("{spec: {restartPolicy: OnFailure}}", Code::ReservedField, "spec.restartPolicy", "must be Never"),
             ("{spec: {restartPolicy: null}}", Code::ReservedField, "spec.restartPolicy", "must be Never"),
-            (
-                "{spec: {containers: [{name: main, terminationMessagePath: /x}]}}",
-                Code::ReservedField,
-                "spec.containers[0].terminationMessagePath",
-                "reads a task's outputs",
-            ),
-            (
-                "{spec: {containers: [{name: main, terminationMessagePolicy: File}]}}",
-                Code::ReservedField,
-                "spec.containers[0].terminationMessagePolicy",
-                "remove it",
-            ),
-            (
-                "{spec: {containers: [{name: log, env: [{name: GANTLINE_X}]}]}}",
-                Code::ReservedEnv,
-                "spec.containers[0].env[0].name",
-                "choose another name",
-            ),
-            (
-                "{spec: {initContainers: [{name: i, env: [{name: A}, {name: GANTLINE_X}]}]}}",
-                Code::ReservedEnv,
-                "spec.initContainers[0].env[1].name",
-                "choose another name",
-            ),
+            ("{spec: {containers: [{name: main, terminationMessagePath: /x}]}}", Code::ReservedField, "spec.containers[0].terminationMessagePath", "reads a task's outputs"),
+            ("{spec: {containers: [{name: main, terminationMessagePolicy: File}]}}", Code::ReservedField, "spec.containers[0].terminationMessagePolicy", "remove it"),
+            ("{spec: {containers: [{name: log, env: [{name: GANTLINE_X}]}]}}", Code::ReservedEnv, "spec.containers[0].env[0].name", "choose another name"),
+            ("{spec: {initContainers: [{name: i, env: [{name: A}, {name: GANTLINE_X}]}]}}", Code::ReservedEnv, "spec.initContainers[0].env[1].name", "choose another name"),
             ("{spec: {containers: [{image: x}]}}", Code::BadContainer, "spec.containers[0]", "has no name"),
-            (
-                "{spec: {containers: [{name: My_Log}]}}",
-                Code::BadContainer,
-                "spec.containers[0].name",
-                "`My_Log` can't name a container",
-            ),
-            (
-                "{spec: {containers: [{name: x}, {name: x}]}}",
-                Code::BadContainer,
-                "spec.containers[1].name",
-                "`x` is the name of another one in containers",
-            ),
-            (
-                "{spec: {containers: [{name: x}], initContainers: [{name: x}]}}",
-                Code::BadContainer,
-                "spec.initContainers[0].name",
-                "another one in containers",
-            ),
-            (
-                "{spec: {initContainers: [{name: main}]}}",
-                Code::BadContainer,
-                "spec.initContainers[0].name",
-                "no init container",
-            ),
-            (
-                "{spec: {containers: [{name: x}, {name: main, args: [1, 'echo $(V)']}]}}",
-                Code::ValueInText,
-                "spec.containers[1].args[1]",
-                "\"$V\"",
-            ),
+            ("{spec: {containers: [{name: My_Log}]}}", Code::BadContainer, "spec.containers[0].name", "`My_Log` can't name a container"),
+            ("{spec: {containers: [{name: x}, {name: x}]}}", Code::BadContainer, "spec.containers[1].name", "`x` is the name of another one in containers"),
+            ("{spec: {containers: [{name: x}], initContainers: [{name: x}]}}", Code::BadContainer, "spec.initContainers[0].name", "another one in containers"),
+            ("{spec: {initContainers: [{name: main}]}}", Code::BadContainer, "spec.initContainers[0].name", "no init container"),
+            ("{spec: {containers: [{name: x}, {name: main, args: [1, 'echo $(V)']}]}}", Code::ValueInText, "spec.containers[1].args[1]", "\"$V\""),
         ] {
-            refused(&task(template), code, &format!("tasks[0].podTemplate.{path}"), message);
+            refused(
+                &task(template),
+                code,
+                &format!("tasks[0].podTemplate.{path}"),
+                message,
+            );
         }
         let text = "x".repeat(33_000);
         refused(

@@ -212,6 +212,7 @@ mod tests {
     }
 
     #[test]
+    #[rustfmt::skip]
     fn values_that_fit() {
         for (param, value) in [
             ("type: string", "'20261122'"),
@@ -231,25 +232,14 @@ mod tests {
     }
 
     #[test]
+    #[rustfmt::skip]
     fn values_that_do_not_fit() {
         for (param, value, code, path, message) in [
-            (
-                "type: string",
-                "20261122",
-                Code::WrongType,
-                "params.p",
-                "must be a string, and this is an int: quote it, \"20261122\"",
-            ),
+            ("type: string", "20261122", Code::WrongType, "params.p", "must be a string, and this is an int: quote it, \"20261122\""),
             ("type: string", "1.5", Code::WrongType, "params.p", "this is a number: quote it, \"1.5\""),
             ("type: string", "true", Code::WrongType, "params.p", "quote it, \"true\""),
             ("type: string", "[a]", Code::WrongType, "params.p", "this is a list"),
-            (
-                "type: int",
-                "'42'",
-                Code::WrongType,
-                "params.p",
-                "must be an int, and this is a string: write 42 without quotes",
-            ),
+            ("type: int", "'42'", Code::WrongType, "params.p", "must be an int, and this is a string: write 42 without quotes"),
             ("type: int", "many", Code::WrongType, "params.p", "this is a string"),
             ("type: int", "1.5", Code::WrongType, "params.p", "this is a number: write a whole number"),
             ("type: int", "18446744073709551615", Code::WrongType, "params.p", "an int has 64 bits"),
@@ -260,34 +250,22 @@ mod tests {
             ("type: object", "[]", Code::WrongType, "params.p", "must be an object"),
             ("type: list, items: {type: int}", "[1, a, 3]", Code::WrongType, "params.p[1]", "must be an int"),
             ("type: list, items: {type: string}", "[null]", Code::WrongType, "params.p[0]", "this is null"),
-            (
-                "type: string, enum: [emea, apac]",
-                "emae",
-                Code::NotInEnum,
-                "params.p",
-                "\"emae\" is not allowed; did you mean `emea`?; the values allowed are \"emea\", \"apac\"",
-            ),
-            (
-                "type: int, enum: [1, 2]",
-                "3",
-                Code::NotInEnum,
-                "params.p",
-                "3 is not allowed; the values allowed are 1, 2",
-            ),
+            ("type: string, enum: [emea, apac]", "emae", Code::NotInEnum, "params.p", "\"emae\" is not allowed; did you mean `emea`?; the values allowed are \"emea\", \"apac\""),
+            ("type: int, enum: [1, 2]", "3", Code::NotInEnum, "params.p", "3 is not allowed; the values allowed are 1, 2"),
             ("type: int, min: 1", "0", Code::OutOfRange, "params.p", "0 is below min, which is 1"),
             ("type: number, max: 1.5", "1.6", Code::OutOfRange, "params.p", "1.6 is above max, which is 1.5"),
             ("type: int, max: 9007199254740992", "9007199254740993", Code::OutOfRange, "params.p", "above max"),
             ("type: string, minLength: 2", "é", Code::WrongLength, "params.p", "has 1 characters, and minLength is 2"),
             ("type: list, maxLength: 1", "[1, 2]", Code::WrongLength, "params.p", "has 2 items, and maxLength is 1"),
-            (
-                "type: string, pattern: '^\\d+$'",
-                "12a",
-                Code::PatternMismatch,
-                "params.p",
-                "\"12a\" doesn't match the pattern ^\\d+$",
-            ),
+            ("type: string, pattern: '^\\d+$'", "12a", Code::PatternMismatch, "params.p", "\"12a\" doesn't match the pattern ^\\d+$"),
         ] {
-            only(&format!("{param}: {value}"), &check_one(param, value), code, path, message);
+            only(
+                &format!("{param}: {value}"),
+                &check_one(param, value),
+                code,
+                path,
+                message,
+            );
         }
     }
 

@@ -4,6 +4,8 @@
 //! whatever a template says. Mistakes in a template are not looked for: pods are created with `fieldValidation=Strict`, and
 //! the API server's words are better than ours.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::facts::MAIN;
@@ -74,7 +76,7 @@ pub fn build(
 
 /// What holds unless a template says otherwise. Every container that a template names is there too, with the security
 /// settings, so that a template can remove one with `null`, as a pod for Windows must.
-fn defaults(templates: &[Map<String, Value>], policy: PodSecurity) -> Map<String, Value> {
+fn defaults(templates: &[Arc<Map<String, Value>>], policy: PodSecurity) -> Map<String, Value> {
     let mut asked = Map::new();
     for template in templates {
         merge(&mut asked, template);

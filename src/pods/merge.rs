@@ -191,4 +191,4 @@ fn list(nodes: &'static [Node], key: &str) -> Option<&'static List> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

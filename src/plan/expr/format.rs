@@ -81,7 +81,9 @@ fn parse(text: &str) -> Result<(Clause, &str), Fault> {
         Some('o') => Clause::Octal,
         Some('x') => Clause::Hex { upper: false },
         Some('X') => Clause::Hex { upper: true },
-        _ => return Err(refuse("a clause is one of %s %d %f %e %b %o %x %X, a percent sign is %%")),
+        _ => {
+            return Err(refuse("a clause is one of %s %d %f %e %b %o %x %X, a percent sign is %%"));
+        }
     };
     Ok((clause, chars.as_str()))
 }

@@ -177,6 +177,11 @@ impl Function {
         FUNCTIONS.iter().find(|entry| entry.function == self).map_or("?", |entry| entry.name)
     }
 
+    /// Whether `name` is a macro, whose arguments are more than values.
+    pub(super) fn is_macro(name: &str) -> bool {
+        MACROS.iter().any(|(known, _)| *known == name)
+    }
+
     /// The function that a call means: `name` with its namespace, `arguments` with the receiver.
     pub(super) fn find(name: &str, is_member: bool, arguments: usize) -> Result<Function, ProblemKind> {
         let style = if is_member { Style::Member } else { Style::Global };

@@ -32,7 +32,9 @@ impl<'a> Machine<'a> {
                 let keys = sorted_keys(entries).into_iter();
                 List::Made(keys.map(|key| Value::Text(Text::Borrowed(key))).collect())
             }
-            other => return Err(Fault::NotIterable { found: other.kind().name() }),
+            other => {
+                return Err(Fault::NotIterable { found: other.kind().name() });
+            }
         };
         self.meter.spend(list.len())?;
         Ok(list)

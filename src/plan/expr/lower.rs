@@ -46,7 +46,11 @@ impl<'t> Lowering<'t> {
     }
 
     fn lower_below(&mut self, expr: &IdedExpr) -> Node {
-        let at = self.positions.at(expr.id);
+        let at = match &expr.expr {
+            // A member call is at its name, not at the bracket after it.
+            Expr::Call(CallExpr { func_name, target: Some(_), .. }) => self.positions.before(expr.id, func_name),
+            _ => self.positions.at(expr.id),
+        };
         let kind = match &expr.expr {
             Expr::Literal(literal) => self.literal(expr, literal),
             Expr::Ident(name) => self.name(name),
@@ -222,16 +226,18 @@ impl<'t> Lowering<'t> {
             return self.matches(text, pattern);
         }
         let found = Function::find(&name, receiver.is_some(), arguments.len());
-        let arguments = arguments.into_iter().map(|argument| self.lower(argument));
-        let arguments: Vec<Node> = arguments.collect();
-        match found {
-            Ok(function) => Kind::Call(function, arguments),
-            Err(kind) => {
-                let at = self.positions.before(expr.id, &call.func_name);
-                self.problems.push(ExprProblem { at, kind });
-                Kind::Null
+        if let Err(kind) = &found {
+            let at = self.positions.before(expr.id, &call.func_name);
+            let kind = kind.clone();
+            self.problems.push(ExprProblem { at, kind });
+            if Function::is_macro(&name) {
+                // Its first argument would be taken for an unknown name.
+                return Kind::Null;
             }
         }
+        let arguments = arguments.into_iter().map(|argument| self.lower(argument));
+        let arguments: Vec<Node> = arguments.collect();
+        found.map_or(Kind::Null, |function| Kind::Call(function, arguments))
     }
 
     fn matches(&mut self, text: &IdedExpr, pattern: &IdedExpr) -> Kind {

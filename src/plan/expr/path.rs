@@ -44,25 +44,44 @@ fn literal(expr: &IdedExpr) -> Option<String> {
 
 /// The name of the task in `tasks.load-sales.outputs.rows`, which is a subtraction, and the node to point at.
 ///
-/// Every operand but the last must be a bare word, and the first be `tasks.<word>`: such a difference of a
-/// whole task and something else can't have been meant.
+/// What is subtracted from ends with `tasks.<word>`, and every operand after it but the last is a bare word:
+/// a difference of a whole task and something else can't have been meant.
 pub(super) fn subtracted_task(expr: &IdedExpr) -> Option<(String, u64)> {
     let mut parts = Vec::new();
     let mut rest = expr;
     while let Some((left, right)) = difference(rest) {
         parts.push(first_word(right, parts.is_empty())?);
+        if let Some((name, tasks)) = last_task(left) {
+            parts.push(name.to_owned());
+            parts.reverse();
+            return Some((parts.join("-"), tasks));
+        }
         rest = left;
     }
-    let Expr::Select(select) = &rest.expr else {
-        return None;
-    };
-    let is_tasks = matches!(&select.operand.expr, Expr::Ident(root) if root == "tasks");
-    if !is_tasks || select.test || parts.is_empty() {
-        return None;
+    None
+}
+
+/// The task and the root's node, if the text of `expr` ends with `tasks.<word>`.
+fn last_task(expr: &IdedExpr) -> Option<(&str, u64)> {
+    let mut rest = expr;
+    loop {
+        rest = match &rest.expr {
+            Expr::Select(select) if !select.test => {
+                let is_tasks = matches!(&select.operand.expr, Expr::Ident(root) if root == "tasks");
+                return is_tasks.then_some((select.field.as_str(), select.operand.id));
+            }
+            Expr::Call(CallExpr { func_name, target: None, args }) => match func_name.as_str() {
+                operators::ADD
+                | operators::SUBSTRACT
+                | operators::MULTIPLY
+                | operators::DIVIDE
+                | operators::MODULO
+                | operators::NEGATE => args.last()?,
+                _ => return None,
+            },
+            _ => return None,
+        };
     }
-    parts.push(select.field.clone());
-    parts.reverse();
-    Some((parts.join("-"), select.operand.id))
 }
 
 fn difference(expr: &IdedExpr) -> Option<(&IdedExpr, &IdedExpr)> {

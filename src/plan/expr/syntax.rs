@@ -16,7 +16,7 @@ use super::{MAX_DEPTH, MAX_NESTED_LOOPS, MAX_TEXT};
 pub(super) fn parser() -> PrattParser {
     // The bound is far below `u16::MAX`.
     let depth = u16::try_from(MAX_DEPTH).unwrap_or(u16::MAX);
-    PrattParser::new().max_recursion_depth(depth).error_recovery_limit(1).enable_optional_syntax(true)
+    PrattParser::new().max_recursion_depth(depth).enable_optional_syntax(true)
 }
 
 /// The syntax tree of `text`, of bounded size and depth, or the first problem with it.
@@ -28,7 +28,7 @@ pub(super) fn tree(text: &str) -> Result<IdedExpr, ExprProblem> {
         });
     }
     scan(text)?;
-    let tree = parser().parse(text).map_err(|errors| translate(text, errors.errors.first()))?;
+    let tree = parser().parse(text).map_err(|errors| translate(text, &errors.errors))?;
     Ok(tree)
 }
 
@@ -57,7 +57,9 @@ fn scan(text: &str) -> Result<(), ExprProblem> {
             TokenKind::TokRightParen | TokenKind::TokRightBracket | TokenKind::TokRightBrace => {
                 open = open.saturating_sub(1);
             }
-            TokenKind::TokEqual => return Err(problem(syntax("`=` assigns nothing here; compare with `==`"))),
+            TokenKind::TokEqual => {
+                return Err(problem(syntax("`=` assigns nothing here; compare with `==`")));
+            }
             _ => {}
         }
         is_empty = false;
@@ -84,9 +86,12 @@ fn unreadable(text: &str, offset: usize, message: &str) -> ProblemKind {
     }
 }
 
-/// The parser's first complaint, in our words. Later ones are mostly about its recovery from the first.
-fn translate(text: &str, error: Option<&ParseError>) -> ExprProblem {
-    let Some(error) = error else {
+/// The parser's first complaint, in our words. Later ones are mostly about its recovery from the first,
+/// those without a place about its own limits.
+fn translate(text: &str, errors: &[ParseError]) -> ExprProblem {
+    let at_limit = errors.iter().find(|error| error.msg.contains("recursion limit"));
+    let first = errors.iter().find(|error| error.pos.0 > 0);
+    let Some(error) = at_limit.or(first) else {
         return ExprProblem { at: Position::START, kind: syntax("this is no CEL expression") };
     };
     let (offset, at) = locate(text, error.pos);

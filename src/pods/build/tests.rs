@@ -15,7 +15,7 @@ fn task(templates: &[Value]) -> PlannedTask {
         args: None,
         env: vec![],
         resources: None,
-        templates: templates.iter().map(|t| json_object(t.clone())).collect(),
+        templates: templates.iter().map(|t| std::sync::Arc::new(json_object(t.clone()))).collect(),
         outputs: vec![],
         keep_log_tail: true,
     }
@@ -196,8 +196,10 @@ fn the_task_s_own_fields_win_over_its_template() {
     let mut with_args = silent.clone();
     with_args.args = Some(vec!["own".into()]);
     with_args.keep_log_tail = false;
-    with_args.resources =
-        Some(Resources { requests: BTreeMap::new(), limits: BTreeMap::from([("memory".into(), json!("2Gi"))]) });
+    with_args.resources = Some(std::sync::Arc::new(Resources {
+        requests: BTreeMap::new(),
+        limits: BTreeMap::from([("memory".into(), json!("2Gi"))]),
+    }));
     let own = main(&with_args);
     assert_eq!((&own["command"], &own["args"]), (&json!(["t"]), &json!(["own"])));
     assert_eq!(own["resources"], json!({"limits": {"cpu": "1", "memory": "2Gi"}}));
@@ -259,8 +261,8 @@ fn pods_are_locked_down_unless_the_template_says_otherwise() {
 proptest! {
     #[test]
     fn whatever_the_templates_the_pod_is_ours(
-        first in crate::pods::merge::tests::odd_template(),
-        second in crate::pods::merge::tests::odd_template(),
+        first in crate::pods::odd::odd_template(),
+        second in crate::pods::odd::odd_template(),
         policy in prop::sample::select(vec![PodSecurity::Baseline, PodSecurity::Restricted]),
     ) {
         let pod = pod(&[Value::Object(first), Value::Object(second)], policy);

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::pods::merge::merge;
+use crate::pods::odd::odd_pod;
 
 /// Our pod with `layer` merged over it.
 pub(in crate::pods) fn pod(layer: &Value) -> SlimPod {
@@ -113,6 +114,7 @@ fn a_fresh_pod() {
             disruption: None,
             trouble: None,
             deleting: false,
+            condemned: false,
             held: true,
             containers: 1,
         }
@@ -247,75 +249,6 @@ fn words_are_fit_to_be_stored() {
     let long = of(&json!({"status": {"reason": "R\n", "message": "ß\u{0}".repeat(2000)}}));
     assert_eq!(long.reason.as_deref(), Some("R"));
     assert!(long.message.len() <= 1024 && long.message.starts_with("ß ß "));
-}
-
-/// JSON with the names of a pod in all the wrong places.
-fn odd_pod() -> impl Strategy<Value = Value> {
-    let key = prop::sample::select(vec![
-        "metadata",
-        "spec",
-        "status",
-        "name",
-        "labels",
-        "gantline.dev/attempt",
-        "ownerReferences",
-        "controller",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "finalizers",
-        "containers",
-        "initContainers",
-        "restartPolicy",
-        "restartPolicyRules",
-        "schedulingGates",
-        "phase",
-        "reason",
-        "message",
-        "conditions",
-        "type",
-        "lastTransitionTime",
-        "containerStatuses",
-        "initContainerStatuses",
-        "state",
-        "waiting",
-        "running",
-        "terminated",
-        "exitCode",
-        "startedAt",
-        "other",
-    ]);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        prop::sample::select(vec![
-            "main",
-            "Failed",
-            "Pending",
-            "True",
-            "False",
-            "DisruptionTarget",
-            "PodScheduled",
-            "ImagePullBackOff",
-            "Back-off pulling image \"",
-            "Back-off pulling image \"x\": ErrImagePull: ",
-            "Pod was rejected: ",
-            "-009999-01-02T01:59:59Z",
-            "9999-12-30T22:00:00Z",
-            "ß",
-        ])
-        .prop_map(Value::from),
-        ".{0,8}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(6, 80, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..10)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
 }
 
 proptest! {

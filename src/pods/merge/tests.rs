@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::pods::odd::odd_template;
 
 fn merged(base: &Value, layer: &Value) -> Value {
     let (Value::Object(mut base), Value::Object(layer)) = (base.clone(), layer.clone()) else {
@@ -249,53 +250,6 @@ fn entries_of_a_pod_are_replaced_by_their_key() {
     ] {
         check(vec![(field, base, layer, expected)], |list| json!({ "spec": { field: list } }));
     }
-}
-
-/// Pods that are odd in every way, with names that the tables know.
-pub(in crate::pods) fn odd_json() -> impl Strategy<Value = Value> {
-    let key = prop::sample::select(vec![
-        "metadata",
-        "labels",
-        "annotations",
-        "spec",
-        "containers",
-        "initContainers",
-        "name",
-        "env",
-        "ports",
-        "containerPort",
-        "protocol",
-        "volumes",
-        "tolerations",
-        "key",
-        "securityContext",
-        "privileged",
-        "other",
-    ]);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i8>().prop_map(Value::from),
-        prop::sample::select(vec!["main", "a", "TCP", "GANTLINE_RUN", ""]).prop_map(Value::from),
-    ];
-    leaf.prop_recursive(8, 64, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..6)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-/// A template that has at least the outline of one.
-pub(in crate::pods) fn odd_template() -> impl Strategy<Value = Map<String, Value>> {
-    (odd_json(), odd_json(), odd_json()).prop_map(|(containers, volumes, metadata)| {
-        let template = json!({
-            "metadata": metadata,
-            "spec": {"containers": containers, "volumes": volumes},
-        });
-        template.as_object().cloned().unwrap_or_default()
-    })
 }
 
 proptest! {

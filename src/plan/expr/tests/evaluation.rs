@@ -104,7 +104,7 @@ fn optionals() {
         ("has(params.?labels.a)", json!(true)),
     ]);
     failures(&[
-        ("params.?missing.value()", "column 22: `value`: the optional is empty"),
+        ("params.?missing.value()", "column 17: `value`: the optional is empty"),
         ("params.?date", "column 7: the result is an optional, which has no JSON form; end it with .orValue"),
     ]);
 }
@@ -126,7 +126,7 @@ fn loops() {
     failures(&[
         ("params.rows.map(x, x)", "column 7: only a list or a map can be looped over, this is int"),
         ("[1, 0].map(x, 1 / x)", "column 17: division by zero"),
-        ("['b', 1].sortBy(x, x)", "column 16: `sortBy`: what is sorted by must be all int"),
+        ("['b', 1].sortBy(x, x)", "column 10: `sortBy`: what is sorted by must be all int"),
     ]);
 }
 
@@ -163,7 +163,7 @@ fn some_results_have_no_json_form() {
         ("0.0 / 0.0", "column 5: the result is NaN or infinite"),
         ("[1.0 / 0.0]", "column 1: the result is NaN or infinite"),
         ("int", "column 1: the result is a type"),
-        ("optional.none()", "column 14: the result is an optional"),
+        ("optional.none()", "column 10: the result is an optional"),
     ]);
 }
 

@@ -18,13 +18,13 @@ fn conversions() {
         ("json([1, 'a\"b', null, 1.5])", json!("[1,\"a\\\"b\",null,1.5]")),
     ]);
     failures(&[
-        ("int('x')", "column 4: `int`: the string is no decimal 64-bit integer"),
-        ("int(1e300)", "column 4: `int`: the double is beyond"),
-        ("int(0.0 / 0.0)", "column 4: `int`: the double is beyond"),
-        ("double('x')", "column 7: `double`: the string is no number"),
-        ("bool('yes')", "column 5: `bool`: the string is neither true nor false"),
-        ("string([])", "column 7: `string` doesn't take list"),
-        ("size(1)", "column 5: `size` doesn't take int"),
+        ("int('x')", "column 1: `int`: the string is no decimal 64-bit integer"),
+        ("int(1e300)", "column 1: `int`: the double is beyond"),
+        ("int(0.0 / 0.0)", "column 1: `int`: the double is beyond"),
+        ("double('x')", "column 1: `double`: the string is no number"),
+        ("bool('yes')", "column 1: `bool`: the string is neither true nor false"),
+        ("string([])", "column 1: `string` doesn't take list"),
+        ("size(1)", "column 1: `size` doesn't take int"),
     ]);
 }
 
@@ -56,12 +56,12 @@ fn strings() {
         ("matches('x', r'\\d')", json!(false)),
     ]);
     failures(&[
-        ("'abc'.charAt(4)", "column 13: `charAt`: the position is outside the string"),
-        ("'abc'.substring(2, 1)", "column 16: `substring`: the end is before the start"),
-        ("'abc'.substring(-1)", "column 16: `substring`: the position"),
-        ("'abc'.indexOf('a', 3)", "column 14: `indexOf`: the position"),
-        ("[1].join()", "column 9: `join` doesn't take list"),
-        ("1.contains('a')", "column 11: `contains` doesn't take int and string"),
+        ("'abc'.charAt(4)", "column 7: `charAt`: the position is outside the string"),
+        ("'abc'.substring(2, 1)", "column 7: `substring`: the end is before the start"),
+        ("'abc'.substring(-1)", "column 7: `substring`: the position"),
+        ("'abc'.indexOf('a', 3)", "column 7: `indexOf`: the position"),
+        ("[1].join()", "column 5: `join` doesn't take list"),
+        ("1.contains('a')", "column 3: `contains` doesn't take int and string"),
     ]);
 }
 
@@ -73,13 +73,13 @@ fn format() {
         ("'%b %o %x %X %x'.format([5, -8, 255, 255, 'hi'])", json!("101 -10 ff FF 6869")),
     ]);
     failures(&[
-        ("'%s'.format([])", "column 12: `format`: there are more clauses"),
-        ("'%q'.format([1])", "column 12: `format`: a clause is one of"),
-        ("'%'.format([1])", "column 11: `format`: a clause is one of"),
-        ("'%.101f'.format([1.0])", "column 16: `format`: a precision"),
-        ("'%.999999999999999999999f'.format([1.0])", "column 34: `format`: a precision"),
-        ("'%s'.format([[1]])", "column 12: `format`: %s takes no lists or maps; use json()"),
-        ("'%d'.format(['a'])", "column 12: `format`: %d, %f and %e take numbers"),
+        ("'%s'.format([])", "column 6: `format`: there are more clauses"),
+        ("'%q'.format([1])", "column 6: `format`: a clause is one of"),
+        ("'%'.format([1])", "column 5: `format`: a clause is one of"),
+        ("'%.101f'.format([1.0])", "column 10: `format`: a precision"),
+        ("'%.999999999999999999999f'.format([1.0])", "column 28: `format`: a precision"),
+        ("'%s'.format([[1]])", "column 6: `format`: %s takes no lists or maps; use json()"),
+        ("'%d'.format(['a'])", "column 6: `format`: %d, %f and %e take numbers"),
     ]);
 }
 
@@ -96,14 +96,14 @@ fn lists() {
         ("[[1]].flatten(0)", json!([[1]])),
     ]);
     failures(&[
-        ("lists.range(20001)", "column 12: `lists.range`: a range has between 0 and 20000"),
-        ("lists.range(-1)", "column 12: `lists.range`"),
-        ("[1, 'a'].sort()", "column 14: `sort`: what is sorted by must be all int"),
-        ("[0.0 / 0.0, 1.0].sort()", "column 22: `sort`"),
-        ("[[1]].sort()", "column 11: `sort`"),
-        ("[1].slice(0, 2)", "column 10: `slice`: the position is outside"),
-        ("[1].slice(1, 0)", "column 10: `slice`: the end is before"),
-        ("[1].flatten(-1)", "column 12: `flatten`"),
+        ("lists.range(20001)", "column 7: `lists.range`: a range has between 0 and 20000"),
+        ("lists.range(-1)", "column 7: `lists.range`"),
+        ("[1, 'a'].sort()", "column 10: `sort`: what is sorted by must be all int"),
+        ("[0.0 / 0.0, 1.0].sort()", "column 18: `sort`"),
+        ("[[1]].sort()", "column 7: `sort`"),
+        ("[1].slice(0, 2)", "column 5: `slice`: the position is outside"),
+        ("[1].slice(1, 0)", "column 5: `slice`: the end is before"),
+        ("[1].flatten(-1)", "column 5: `flatten`"),
     ]);
 }
 
@@ -119,10 +119,10 @@ fn numbers() {
         ("[math.bitShiftLeft(1, 3), math.bitShiftLeft(1, 64), math.bitShiftRight(-1, 63)]", json!([8, 0, 1])),
     ]);
     failures(&[
-        ("math.abs(-9223372036854775808)", "column 9: the result of `math.abs`"),
-        ("math.greatest([])", "column 14: `math.greatest`: the list is empty"),
-        ("math.greatest('a', 1)", "column 14: `math.greatest` doesn't take string and int"),
-        ("math.bitShiftLeft(1, -1)", "column 18: `math.bitShiftLeft`: the number of bits is negative"),
-        ("math.ceil(1)", "column 10: `math.ceil` doesn't take int"),
+        ("math.abs(-9223372036854775808)", "column 6: the result of `math.abs`"),
+        ("math.greatest([])", "column 6: `math.greatest`: the list is empty"),
+        ("math.greatest('a', 1)", "column 6: `math.greatest` doesn't take string and int"),
+        ("math.bitShiftLeft(1, -1)", "column 6: `math.bitShiftLeft`: the number of bits is negative"),
+        ("math.ceil(1)", "column 6: `math.ceil` doesn't take int"),
     ]);
 }

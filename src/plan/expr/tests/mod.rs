@@ -4,6 +4,7 @@ mod bounds;
 mod evaluation;
 mod functions;
 mod fuzz;
+mod lab;
 mod parsing;
 mod references;
 
@@ -45,19 +46,22 @@ fn evaluate(text: &str) -> Result<Json, String> {
 
 /// Each expression has the value beside it.
 fn values(table: &[(&str, Json)]) {
-    for (text, value) in table {
-        assert_eq!(evaluate(text).as_ref(), Ok(value), "{text}");
-    }
+    let wrong = table.iter().filter_map(|(text, value)| match evaluate(text) {
+        Ok(found) if found == *value => None,
+        result => Some(format!("{text}: {result:?}, not {value}")),
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Each expression fails with words that start as those beside it.
 fn failures(table: &[(&str, &str)]) {
-    for (text, words) in table {
-        match evaluate(text) {
-            Err(error) => assert!(error.starts_with(words), "{text}: {error}"),
-            Ok(value) => panic!("{text} is {value}"),
-        }
-    }
+    let wrong = table.iter().filter_map(|(text, words)| match evaluate(text) {
+        Err(error) if error.starts_with(words) => None,
+        result => Some(format!("{text}: {result:?}, not {words}")),
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The words of all problems with `text`.
