@@ -46,11 +46,16 @@ pub mod label {
 #[must_use]
 pub fn crds()
 -> Vec<(&'static str, k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition)> {
-    vec![
+    let mut all = vec![
         ("workflow.yaml", Workflow::crd()),
         ("workflowrun.yaml", WorkflowRun::crd()),
         ("workflowrecord.yaml", WorkflowRecord::crd()),
-    ]
+    ];
+    for (_, crd) in &mut all {
+        let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+        schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()).for_each(schema::drop_foreign_formats);
+    }
+    all
 }
 
 /// The text of each CRD's file, by its name, or why it can't be written.
