@@ -80,7 +80,8 @@ fn settle_pod(
             let ended = attempt.outcome.is_some();
             let cancelled = task.phase == TaskPhase::Stopping;
             let grace = seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.grace_seconds).filter(|_| cancelled);
-            (ended || cancelled, grace, ended)
+            // A pod whose `main` has ended soon ends by itself, and keeps its log, unless another container goes on.
+            (ended && pod.lingering || cancelled, grace, ended)
         }
         // It belongs to the run, but no attempt on record: nothing may come of it.
         None => (true, None, true),

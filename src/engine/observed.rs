@@ -104,6 +104,8 @@ pub struct PodFacts {
     pub trouble: Option<Trouble>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
+    /// Whether `main` has ended while another ordinary container goes on.
+    pub lingering: bool,
     /// Whether its deletion is past its grace period: no container of it runs, or someone forced the deletion.
     pub condemned: bool,
     /// Whether it carries our finalizer.

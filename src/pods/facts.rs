@@ -52,6 +52,7 @@ pub fn facts(pod: &SlimPod) -> PodFacts {
         disruption: disruption(pod),
         trouble: trouble(pod),
         deleting: !metadata.deletion_timestamp.is_empty(),
+        lingering: lingering(pod),
         condemned: !metadata.deletion_timestamp.is_empty() && metadata.deletion_grace_period_seconds == Some(0),
         held: metadata.finalizers.iter().any(|name| name == FINALIZER),
         containers: spec.containers.0.saturating_add(init).saturating_add(spec.ephemeral_containers.0),
@@ -74,6 +75,14 @@ pub(super) fn phase(pod: &SlimPod) -> PodPhase {
         "Failed" => PodPhase::Failed,
         _ => PodPhase::Unknown,
     }
+}
+
+/// Whether `main` has ended and another ordinary container hasn't. Sidecars don't count: the kubelet ends those itself once
+/// all ordinary containers have ended (KEP-753).
+fn lingering(pod: &SlimPod) -> bool {
+    let others = || pod.status.container_statuses.iter().filter(|status| status.name != MAIN);
+    main_status(pod).is_some_and(|main| main.state.terminated.is_some())
+        && others().any(|status| status.state.terminated.is_none())
 }
 
 /// The state of `main`; waiting while no status names it.

@@ -2,7 +2,7 @@
 
 use super::world::{World, spec};
 use crate::api::{AttemptOutcome, EnvVar, OutputDecl, Reason, ValueType, WaitKind, WorkflowRef};
-use crate::engine::{Definition, Effect, Refusal, RefusalKind, Sight, Trouble, Urgency};
+use crate::engine::{Definition, Effect, PodPhase, Refusal, RefusalKind, Sight, Trouble, Urgency};
 
 const DIAMOND: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])];
 
@@ -144,7 +144,7 @@ fn the_next_attempt_waits_until_the_last_pod_is_really_over() {
     world.start("a");
     world.settle();
     world.drain("a");
-    world.pod("a").phase = crate::engine::PodPhase::Running;
+    world.pod("a").phase = PodPhase::Running;
     world.settle();
     assert_eq!(world.story(), "Running a:Running", "it is being drained, and still runs");
     world.pod("a").condemned = true;
@@ -362,7 +362,10 @@ fn other_containers_are_ended_when_main_has() {
     let mut world = World::new(&[("a", &[])]);
     world.settle();
     world.end("a", 0);
-    world.pod("a").phase = crate::engine::PodPhase::Running;
+    world.pod("a").phase = PodPhase::Running;
+    let effects = world.decide().effects;
+    assert!(!effects.iter().any(|it| matches!(it, Effect::Delete { .. })), "it ends by itself: {effects:?}");
+    world.pod("a").lingering = true;
     let decision = world.decide();
     assert!(format!("{:?}", decision.status.phase).starts_with("Succeeded"));
     assert!(decision.effects.iter().any(|it| matches!(it, Effect::Delete { .. })), "{:?}", decision.effects);

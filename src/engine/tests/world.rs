@@ -193,6 +193,7 @@ pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         trouble: None,
         deleting: false,
         condemned: false,
+        lingering: false,
         held: true,
         containers: 1,
     }

@@ -120,8 +120,8 @@ fn size<'a>(size: usize) -> Value<'a> {
 fn json<'a>(value: &Value<'_>, meter: &mut Meter) -> Result<Value<'a>, Fault> {
     let mut room = Room::new(MAX_RESULT);
     let json = to_json(value, &mut room)?;
-    // Paid for afterwards: the room has bounded the work already.
-    meter.text(room.taken())?;
+    // Paid for afterwards, since the room has bounded the work already; every few bytes are a value.
+    meter.spend(room.taken().div_ceil(8))?;
     Ok(Value::text(json.to_string()))
 }
 

@@ -49,8 +49,11 @@ pub(super) fn format<'a>(arguments: &[Value<'a>], meter: &mut Meter) -> Result<O
         let (clause, after) = parse(after)?;
         let item = items.next().ok_or_else(|| refuse("there are more clauses than arguments"))??;
         let piece = clause.apply(&item)?;
-        meter.spend(1)?;
-        meter.text(piece.len())?;
+        match item {
+            Value::Text(_) => meter.text(piece.len())?,
+            // Many digits take long to find.
+            _ => meter.spend(piece.len())?,
+        }
         formatted.push_str(&piece);
         rest = after;
     }

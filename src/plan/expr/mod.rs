@@ -16,6 +16,21 @@
 //! Left out of CEL: map literals and messages, `uint` and `bytes` (JSON has neither), timestamps and
 //! durations (there is no clock). Loops over a map take its keys in order.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used,
+    )
+)]
+
 mod call;
 mod compare;
 pub mod env;

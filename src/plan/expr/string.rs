@@ -72,7 +72,8 @@ fn whole<'a>(function: Function, this: &str, meter: &mut Meter) -> Result<Option
 
 /// The text reversed by code points.
 pub(super) fn reverse<'a>(this: &str, meter: &mut Meter) -> Result<Value<'a>, Fault> {
-    meter.text(this.len())?;
+    // Character by character, not a block at a time.
+    meter.spend(this.len().div_ceil(8))?;
     Ok(Value::text(this.chars().rev().collect::<String>()))
 }
 
@@ -193,6 +194,7 @@ fn replace<'a>(this: &str, from: &str, to: &str, limit: i64, meter: &mut Meter) 
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let occurrences = this.matches(from).take(limit).count();
     let grown = occurrences.saturating_mul(to.len());
+    meter.spend(occurrences)?;
     meter.text(this.len().saturating_add(grown))?;
     Ok(Value::text(this.replacen(from, to, limit)))
 }

@@ -33,8 +33,8 @@ fn of(layer: &Value) -> PodFacts {
     facts(&pod(layer))
 }
 
-fn at(text: &str) -> Option<Timestamp> {
-    Some(text.parse().unwrap())
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
 }
 
 #[test]
@@ -115,6 +115,7 @@ fn a_fresh_pod() {
             trouble: None,
             deleting: false,
             condemned: false,
+            lingering: false,
             held: true,
             containers: 1,
         }
@@ -179,7 +180,7 @@ fn the_state_of_main() {
         (json!({"running": {"startedAt": "odd"}}), MainState::Running { since: None }),
         (
             json!({"running": {"startedAt": "2026-11-22T06:00:01Z"}}),
-            MainState::Running { since: at("2026-11-22T06:00:01Z") },
+            MainState::Running { since: Some(at("2026-11-22T06:00:01Z")) },
         ),
         (json!({"terminated": {"exitCode": 0, "reason": "Completed"}}), ended(0, "Completed", "")),
         (json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}), ended(137, "OOMKilled", "")),
@@ -197,7 +198,7 @@ fn the_state_of_main() {
     }})) else {
         panic!("main has ended");
     };
-    assert_eq!((end.started_at, end.finished_at), (at("2026-11-22T06:00:01Z"), at("2026-11-22T06:00:02Z")));
+    assert_eq!((end.started_at, end.finished_at), (Some(at("2026-11-22T06:00:01Z")), Some(at("2026-11-22T06:00:02Z"))));
     assert_eq!(end.message.len(), 1024);
 
     let others = json!({"status": {"phase": "Failed", "containerStatuses": [{"name": "a", "state": {"terminated": {"exitCode": 1}}}]}});

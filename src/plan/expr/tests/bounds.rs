@@ -110,6 +110,21 @@ fn the_deepest_expressions_allowed_evaluate_on_a_small_stack() {
 }
 
 #[test]
+fn no_pattern_overflows_the_stack() {
+    on_a_small_stack(|| {
+        for (open, close) in [("(", ")"), ("(?:a|", ")"), ("(a", ")*"), ("[[a]", "]"), ("(?i)(", ")")] {
+            for times in [50, 120, 240, 400] {
+                let pattern = format!("{}a{}", open.repeat(times), close.repeat(times));
+                let text = format!("'aaaa'.matches('{pattern}')");
+                if let Ok(expr) = Expr::parse(&text, Place::Env) {
+                    let _ = expr.evaluate(&roots());
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn one_level_more_is_refused() {
     let sum = |terms| vec!["1"; terms].join(" + ");
     let list = |levels| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
