@@ -1,0 +1,170 @@
+//! What a test plays on: a namespace, an operator that watches it alone, and kubectl.
+
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The longest that a test waits for anything; on a busy machine a pod takes many times its usual two seconds.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+static CRDS: Once = Once::new();
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A namespace with an operator.
+pub struct Stage {
+    pub namespace: String,
+    operator: Option<Child>,
+}
+
+impl Stage {
+    /// A fresh namespace, its name from `name` and this process, and an operator for it.
+    pub fn new(name: &str) -> Self {
+        let mut stage = Self::without_operator(name);
+        stage.start_operator();
+        stage
+    }
+
+    /// A fresh namespace.
+    pub fn without_operator(name: &str) -> Self {
+        assert!(std::env::var_os("KUBECONFIG").is_some(), "these tests need a cluster of their own: call tests/run");
+        CRDS.call_once(|| {
+            kubectl(&["apply", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/crds")]);
+            let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
+            kubectl(&established);
+        });
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("{name}-{}-{number}", std::process::id());
+        kubectl(&["create", "namespace", &namespace]);
+        let stage = Self { namespace, operator: None };
+        stage.until("the service account that pods need", || {
+            stage.try_kubectl(&["get", "serviceaccount", "default"]).status.success().then_some(())
+        });
+        stage
+    }
+
+    /// Starts the operator as a process; its log goes to the test's output.
+    pub fn start_operator(&mut self) {
+        assert!(self.operator.is_none(), "the operator runs");
+        let child = Command::new(env!("CARGO_BIN_EXE_gantline"))
+            .args(["run", "--watch-namespaces", &self.namespace, "--health-address", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the operator starts");
+        self.operator = Some(child);
+    }
+
+    /// Ends the operator at once, as `kill -9` does.
+    pub fn kill_operator(&mut self) {
+        if let Some(mut child) = self.operator.take() {
+            child.kill().expect("the operator is killed");
+            child.wait().expect("the operator ends");
+        }
+    }
+
+    /// Whether the operator still runs.
+    pub fn operator_is_up(&mut self) -> bool {
+        self.operator.as_mut().is_some_and(|child| child.try_wait().expect("its state").is_none())
+    }
+
+    /// kubectl in this namespace; panics with its words if it fails.
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        let mut all = vec!["--namespace", &self.namespace];
+        all.extend(args);
+        kubectl(&all)
+    }
+
+    /// kubectl in this namespace, whatever comes of it.
+    pub fn try_kubectl(&self, args: &[&str]) -> Output {
+        Command::new("kubectl").args(["--namespace", &self.namespace]).args(args).output().expect("kubectl runs")
+    }
+
+    /// Applies manifests; `Err` holds what kubectl said.
+    pub fn try_apply(&self, yaml: &str) -> Result<String, String> {
+        let mut child = Command::new("kubectl")
+            .args(["--namespace", &self.namespace, "apply", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("kubectl runs");
+        child.stdin.take().expect("its input").write_all(yaml.as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("kubectl ends");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// Applies manifests.
+    pub fn apply(&self, yaml: &str) {
+        self.try_apply(yaml).unwrap_or_else(|error| panic!("kubectl apply: {error}"));
+    }
+
+    /// An object as JSON; `None` if it isn't there.
+    pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        let output = self.try_kubectl(&["get", kind, name, "-o", "json"]);
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).expect("JSON"))
+    }
+
+    /// The run's status, null before it has one.
+    pub fn status(&self, run: &str) -> Value {
+        self.get("wfr", run).map_or(Value::Null, |mut run| run["status"].take())
+    }
+
+    /// Waits for the run's end, whatever it is; returns its status.
+    pub fn finished(&self, run: &str) -> Value {
+        let done = |condition: &Value| condition["type"] == "Finished" && condition["status"] == "True";
+        self.until(&format!("the end of run {run}"), || {
+            let status = self.status(run);
+            status["conditions"].as_array().is_some_and(|all| all.iter().any(done)).then_some(status)
+        })
+    }
+
+    /// The names of the run's pods.
+    pub fn pods(&self, run: &str) -> Vec<String> {
+        let selector = format!("gantline.dev/run={run}");
+        let names = self.kubectl(&["get", "pods", "-l", &selector, "-o", "jsonpath={.items[*].metadata.name}"]);
+        names.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Asks until there is an answer; panics with what was waited for, and the runs as they stand.
+    pub fn until<T>(&self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = ask() {
+                return answer;
+            }
+            if Instant::now() > deadline {
+                let runs = self.try_kubectl(&["get", "wfr,pods", "-o", "wide"]);
+                panic!("waited in vain for {what}\n{}", String::from_utf8_lossy(&runs.stdout));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.kill_operator();
+        if !std::thread::panicking() {
+            // Nobody takes the finalizers off any more, so the pods' own deletion must not depend on it.
+            let release = ["patch", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#];
+            for pod in self.kubectl(&["get", "pods", "-o", "name"]).lines() {
+                let mut args = release.to_vec();
+                args.push(pod);
+                self.try_kubectl(&args);
+            }
+            kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
+        }
+    }
+}
+
+/// kubectl; panics with its words if it fails.
+pub fn kubectl(args: &[&str]) -> String {
+    let output = Command::new("kubectl").args(args).output().expect("kubectl runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "kubectl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    text
+}
