@@ -15,7 +15,9 @@ const SHELL: [&str; 2] = ["sh", "-ec"];
 
 /// The command that runs a script: the kubelet hands the script on as it was written.
 pub(super) fn of_script(shell: Option<&Vec<String>>, script: &str) -> Vec<String> {
-    let mut command = shell.cloned().unwrap_or_else(|| SHELL.map(str::to_owned).to_vec());
+    let mut command = shell
+        .cloned()
+        .unwrap_or_else(|| SHELL.map(str::to_owned).to_vec());
     command.push(protect(script));
     command
 }
@@ -44,7 +46,10 @@ fn expansions(text: &str) -> Vec<(&str, &str, &str)> {
         rest = after;
         if let Some(escaped) = after.strip_prefix('$') {
             rest = escaped;
-        } else if let Some((name, behind)) = after.strip_prefix('(').and_then(|open| open.split_once(')')) {
+        } else if let Some((name, behind)) = after
+            .strip_prefix('(')
+            .and_then(|open| open.split_once(')'))
+        {
             // "$" and what follows it.
             let length = after.len().saturating_add(1);
             let before = text.get(..text.len().saturating_sub(length));
@@ -90,7 +95,10 @@ pub(super) fn check_words(
 ) {
     if words.len() > max {
         report.add(Code::TooMany, path, || {
-            format!("has {} elements, {max} are allowed: use a script", words.len())
+            format!(
+                "has {} elements, {max} are allowed: use a script",
+                words.len()
+            )
         });
     }
     for (at, word) in words.iter().enumerate() {
@@ -103,7 +111,9 @@ pub(super) fn check_text(text: &str, max_bytes: usize, path: &Path<'_>, report: 
     if text.len() > max_bytes {
         report.add(Code::TooLong, path, || {
             let count = text.len();
-            format!("has {count} bytes, {max_bytes} are allowed: move it into the image or a ConfigMap")
+            format!(
+                "has {count} bytes, {max_bytes} are allowed: move it into the image or a ConfigMap"
+            )
         });
     }
     if text.contains('\0') {
@@ -123,7 +133,13 @@ pub(super) fn check_shell(shell: Option<&Vec<String>>, path: &Path<'_>, report: 
             "names no program: write [bash, -ec], or remove it for [sh, -ec]".to_owned()
         });
     }
-    check_words(words, limits::SHELL_WORDS, limits::SHELL_WORD_BYTES, path, report);
+    check_words(
+        words,
+        limits::SHELL_WORDS,
+        limits::SHELL_WORD_BYTES,
+        path,
+        report,
+    );
 }
 
 #[cfg(test)]
@@ -145,16 +161,15 @@ mod tests {
                         output.push(b'$');
                         1
                     }
-                    b'(' => match rest.iter().position(|b| *b == b')') {
-                        Some(close) => {
+                    b'(' => {
+                        if let Some(close) = rest.iter().position(|b| *b == b')') {
                             output.extend(value.as_bytes());
                             close + 1
-                        }
-                        None => {
+                        } else {
                             output.extend(b"$(");
                             1
                         }
-                    },
+                    }
                     byte => {
                         output.push(b'$');
                         output.extend(char::from(byte).to_string().as_bytes());
@@ -200,10 +215,26 @@ mod tests {
             check_values([word], &values, &Path::Root("args"), &mut report);
             report.len()
         };
-        for good in ["$(V)", "--v=$(V)", "=$(V)", "$(OTHER)x", "$$(V)x", "$V", "$(V", "a$(W)=$(V)"] {
+        for good in [
+            "$(V)",
+            "--v=$(V)",
+            "=$(V)",
+            "$(OTHER)x",
+            "$$(V)x",
+            "$V",
+            "$(V",
+            "a$(W)=$(V)",
+        ] {
             assert_eq!(told(good), 0, "{good}");
         }
-        for bad in ["echo $(V)", "$(V) ", "$(V)$(W)", "--v=$(V)x", "$$$(V)", "-v$(V)"] {
+        for bad in [
+            "echo $(V)",
+            "$(V) ",
+            "$(V)$(W)",
+            "--v=$(V)x",
+            "$$$(V)",
+            "-v$(V)",
+        ] {
             assert_eq!(told(bad), 1, "{bad}");
         }
         assert_eq!(told("$(V)$(V)"), 2);

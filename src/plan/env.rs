@@ -17,7 +17,7 @@ use crate::api::EnvVar;
 /// The prefix of Gantline's own variables.
 pub(super) const RESERVED_PREFIX: &str = "GANTLINE_";
 
-/// Kubernetes' sources of a value, each with the fields that it can't be without (EnvVarSource in the API reference).
+/// Kubernetes' sources of a value, each with the fields that it can't be without (`EnvVarSource` in the API reference).
 const SOURCES: [(&str, &[&str]); 5] = [
     ("fieldRef", &["fieldPath"]),
     ("resourceFieldRef", &["resource"]),
@@ -46,7 +46,10 @@ pub(super) fn plan(
         check_name(&entry.name, &path.field("name"), report);
         if !seen.insert(entry.name.as_str()) {
             report.add(Code::DuplicateEnv, &path.field("name"), || {
-                format!("the variable `{}` is set twice: remove one", quote(&entry.name))
+                format!(
+                    "the variable `{}` is set twice: remove one",
+                    quote(&entry.name)
+                )
             });
         }
         if let Some(source) = source(entry, &path, numbers, report) {
@@ -145,7 +148,10 @@ fn check_from(from: &Map<String, Value>, path: &Path<'_>, report: &mut Report) {
     let Some((_, fields)) = SOURCES.iter().find(|(known, _)| known == source) else {
         report.add(Code::BadValueFrom, path, || {
             let (advice, known) = (suggestion(source, known()), listing(known()));
-            format!("there is no source `{}`{advice}; there are {known}", quote(source))
+            format!(
+                "there is no source `{}`{advice}; there are {known}",
+                quote(source)
+            )
         });
         return;
     };
@@ -153,7 +159,10 @@ fn check_from(from: &Map<String, Value>, path: &Path<'_>, report: &mut Report) {
         let given = value.get(field).and_then(Value::as_str);
         if given.is_none_or(str::is_empty) {
             report.add(Code::BadValueFrom, &path.field(source), || {
-                format!("has no {field}: a {source} is written with {}", listing(fields.iter().copied()))
+                format!(
+                    "has no {field}: a {source} is written with {}",
+                    listing(fields.iter().copied())
+                )
             });
         }
     }
@@ -167,14 +176,20 @@ pub(super) fn merge(
     if defaults.is_empty() {
         return own;
     }
-    let mut left: BTreeMap<&str, &Arc<PlannedEnv>> =
-        own.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    let mut left: BTreeMap<&str, &Arc<PlannedEnv>> = own
+        .iter()
+        .map(|entry| (entry.name.as_str(), entry))
+        .collect();
     let mut merged: Vec<Arc<PlannedEnv>> = defaults
         .iter()
         .map(|default| left.remove(default.name.as_str()).unwrap_or(default))
         .map(Arc::clone)
         .collect();
-    merged.extend(own.iter().filter(|entry| left.contains_key(entry.name.as_str())).map(Arc::clone));
+    merged.extend(
+        own.iter()
+            .filter(|entry| left.contains_key(entry.name.as_str()))
+            .map(Arc::clone),
+    );
     merged
 }
 
@@ -187,7 +202,10 @@ impl PlannedTask {
     ///
     /// The first expression that has no value, or none that a variable can hold, at its path in the spec.
     pub fn environment(&self, scope: &Scope<'_>) -> Result<Vec<Value>, Problem> {
-        self.env.iter().map(|entry| self.entry(entry, scope)).collect()
+        self.env
+            .iter()
+            .map(|entry| self.entry(entry, scope))
+            .collect()
     }
 
     fn entry(&self, entry: &PlannedEnv, scope: &Scope<'_>) -> Result<Value, Problem> {
@@ -211,7 +229,10 @@ impl PlannedTask {
             }
         };
         let name = ("name".to_owned(), Value::String(entry.name.clone()));
-        Ok(Value::Object(Map::from_iter([name, (field.to_owned(), value)])))
+        Ok(Value::Object(Map::from_iter([
+            name,
+            (field.to_owned(), value),
+        ])))
     }
 }
 

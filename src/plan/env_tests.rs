@@ -10,32 +10,50 @@ fn task(env: &str) -> String {
 }
 
 #[test]
+#[rustfmt::skip]
 fn variables_that_cannot_be() {
     for (env, code, path, message) in [
         ("{name: 1A, value: x}", Code::BadEnvName, "[0].name", "task `a`: `1A` can't name a variable"),
         ("{name: A-B, value: x}", Code::BadEnvName, "[0].name", "letters, digits and underscores"),
         ("{name: '', value: x}", Code::BadEnvName, "[0].name", "can't name"),
         ("{name: GANTLINE_TASK, value: x}", Code::ReservedEnv, "[0].name", "GANTLINE_ is the prefix of Gantline's own"),
-        ("{name: A, value: x}, {name: A, value: y}", Code::DuplicateEnv, "[1].name", "`A` is set twice"),
+        ("{name: A, value: x}, {name: A, value: z}", Code::DuplicateEnv, "[1].name", "`A` is set twice"),
         ("{name: A}", Code::EnvSource, "[0]", "`A` has no value: set value (\"\" for an empty one), valueFrom or expr"),
         ("{name: A, value: x, expr: run.name}", Code::EnvSource, "[0]", "`A` has several values: set exactly one"),
         ("{name: A, value: x, valueFrom: {}}", Code::EnvSource, "[0]", "several"),
         ("{name: A, value: \"\\0\"}", Code::NulCharacter, "[0].value", "NUL"),
         ("{name: A, valueFrom: {}}", Code::BadValueFrom, "[0].valueFrom", "names nothing: name exactly one of `fieldRef`"),
-        ("{name: A, valueFrom: {fieldRef: {fieldPath: x}, secretKeyRef: {name: x, key: y}}}", Code::BadValueFrom, "[0].valueFrom", "names `fieldRef` and `secretKeyRef`"),
-        ("{name: A, valueFrom: {secretRef: {name: x, key: y}}}", Code::BadValueFrom, "[0].valueFrom", "there is no source `secretRef`; there are"),
-        ("{name: A, valueFrom: {secretKeyref: {name: x, key: y}}}", Code::BadValueFrom, "[0].valueFrom", "did you mean `secretKeyRef`?"),
+        ("{name: A, valueFrom: {fieldRef: {fieldPath: x}, secretKeyRef: {name: x, key: k}}}", Code::BadValueFrom, "[0].valueFrom", "names `fieldRef` and `secretKeyRef`"),
+        ("{name: A, valueFrom: {secretRef: {name: x, key: k}}}", Code::BadValueFrom, "[0].valueFrom", "there is no source `secretRef`; did you mean `secretKeyRef`?; there are"),
+        ("{name: A, valueFrom: {vault: {name: x, key: k}}}", Code::BadValueFrom, "[0].valueFrom", "there is no source `vault`; there are `fieldRef`"),
         ("{name: A, valueFrom: {secretKeyRef: {name: x}}}", Code::BadValueFrom, "[0].valueFrom.secretKeyRef", "has no key: a secretKeyRef is written with `name` and `key`"),
         ("{name: A, valueFrom: {fieldRef: metadata.name}}", Code::BadValueFrom, "[0].valueFrom.fieldRef", "has no fieldPath"),
     ] {
         refused(&task(env), code, &format!("tasks[0].env{path}"), message);
     }
     let long = "x".repeat(32_769);
-    refused(&task(&format!("{{name: A, value: {long}}}")), Code::TooLong, "tasks[0].env[0].value", "32769 bytes, 32768 are allowed");
+    refused(
+        &task(&format!("{{name: A, value: {long}}}")),
+        Code::TooLong,
+        "tasks[0].env[0].value",
+        "32769 bytes, 32768 are allowed",
+    );
     let long = "x".repeat(256);
-    refused(&task(&format!("{{name: {long}, value: ''}}")), Code::TooLong, "tasks[0].env[0].name", "256 characters, 255 are allowed");
-    let many: Vec<String> = (0..65).map(|n| format!("{{name: A{n}, value: ''}}")).collect();
-    refused(&task(&many.join(", ")), Code::TooMany, "tasks[0].env", "65 entries, 64 are allowed");
+    refused(
+        &task(&format!("{{name: {long}, value: ''}}")),
+        Code::TooLong,
+        "tasks[0].env[0].name",
+        "256 characters, 255 are allowed",
+    );
+    let many: Vec<String> = (0..65)
+        .map(|n| format!("{{name: A{n}, value: ''}}"))
+        .collect();
+    refused(
+        &task(&many.join(", ")),
+        Code::TooMany,
+        "tasks[0].env",
+        "65 entries, 64 are allowed",
+    );
 }
 
 #[test]
@@ -43,9 +61,9 @@ fn every_source_of_kubernetes_is_known() {
     for from in [
         "fieldRef: {fieldPath: metadata.name}",
         "resourceFieldRef: {resource: limits.cpu}",
-        "configMapKeyRef: {name: x, key: y, optional: true}",
-        "secretKeyRef: {name: x, key: y}",
-        "fileKeyRef: {volumeName: x, path: y, key: z}",
+        "configMapKeyRef: {name: x, key: k, optional: true}",
+        "secretKeyRef: {name: x, key: k}",
+        "fileKeyRef: {volumeName: x, path: p, key: z}",
     ] {
         plan(&task(&format!("{{name: A, valueFrom: {{{from}}}}}")));
     }
@@ -79,6 +97,7 @@ tasks:
 }
 
 #[test]
+#[rustfmt::skip]
 fn values_of_expressions() {
     for (expr, value) in [
         ("params.date", "2026-11-22"),
@@ -96,36 +115,51 @@ fn values_of_expressions() {
         ("has(tasks['load-sales'].outputs.rows)", "true"),
     ] {
         let environment = environment(&format!("{{name: X, expr: \"{expr}\"}}"));
-        assert_eq!(environment, Ok(vec![json!({"name": "X", "value": value})]), "{expr}");
+        assert_eq!(
+            environment,
+            Ok(vec![json!({"name": "X", "value": value})]),
+            "{expr}"
+        );
     }
 }
 
 #[test]
 fn entries_keep_their_order_and_form() {
-    let environment = environment("{name: Z, value: $(A)}, {name: S, valueFrom: {secretKeyRef: {name: x, key: y}}}, {name: A, expr: run.uid}");
+    let environment = environment(
+        "{name: Z, value: $(A)}, {name: S, valueFrom: {secretKeyRef: {name: x, key: k}}}, {name: A, expr: run.uid}",
+    );
     let expected = vec![
         json!({"name": "Z", "value": "$(A)"}),
-        json!({"name": "S", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}),
+        json!({"name": "S", "valueFrom": {"secretKeyRef": {"name": "x", "key": "k"}}}),
         json!({"name": "A", "value": "u"}),
     ];
     assert_eq!(environment, Ok(expected));
 }
 
 #[test]
+#[rustfmt::skip]
 fn an_expression_without_a_value_is_told_with_its_path() {
     for (expr, message) in [
         ("tasks['load-sales'].outputs.rows / 0", "task `b`: the variable `X`: column "),
         ("null", "the value is null"),
     ] {
-        let problem = environment(&format!("{{name: A, value: ''}}, {{name: X, expr: \"{expr}\"}}")).expect_err(expr);
-        assert_eq!((problem.code, problem.path.as_str()), (Code::ExpressionFailed, "tasks[1].env[1].expr"));
+        let problem = environment(&format!(
+            "{{name: A, value: ''}}, {{name: X, expr: \"{expr}\"}}"
+        ))
+        .expect_err(expr);
+        assert_eq!(
+            (problem.code, problem.path.as_str()),
+            (Code::ExpressionFailed, "tasks[1].env[1].expr")
+        );
         assert!(problem.message.contains(message), "{problem}");
     }
 }
 
 #[test]
 fn what_a_task_has_not_is_not_there() {
-    let plan = plan("tasks: [{name: a, image: i, outputs: [{name: v, type: int}]}, {name: b, image: i, needs: [a], env: [{name: X, expr: 'tasks.a.?outputs.?v.orValue(7)'}, {name: Y, expr: tasks.a.reason}]}]");
+    let plan = plan(
+        "tasks: [{name: a, image: i, outputs: [{name: v, type: int}]}, {name: b, image: i, needs: [a], env: [{name: X, expr: 'tasks.a.?outputs.?v.orValue(7)'}, {name: Y, expr: tasks.a.reason}]}]",
+    );
     let environment = |view: Option<TaskView<'static>>| {
         plan.tasks()[1].environment(&Scope {
             params: &Map::new(),
@@ -139,7 +173,10 @@ fn what_a_task_has_not_is_not_there() {
         reason: Some(Reason::ExitCode),
         outputs: None,
     };
-    let expected = vec![json!({"name": "X", "value": "7"}), json!({"name": "Y", "value": "ExitCode"})];
+    let expected = vec![
+        json!({"name": "X", "value": "7"}),
+        json!({"name": "Y", "value": "ExitCode"}),
+    ];
     assert_eq!(environment(Some(failed)), Ok(expected));
     let problem = environment(None).expect_err("no such task");
     assert_eq!(problem.path, "tasks[1].env[1].expr");

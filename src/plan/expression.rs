@@ -224,7 +224,9 @@ impl Inputs {
         };
         let value = match field {
             "phase" => word(&view.phase),
-            "reason" => view.reason.map_or_else(|| Value::String(String::new()), |reason| word(&reason)),
+            "reason" => view
+                .reason
+                .map_or_else(|| Value::String(String::new()), |reason| word(&reason)),
             _ => {
                 if let Some(copy) = self.outputs(task) {
                     for (name, value) in view.outputs.into_iter().flatten() {
@@ -238,7 +240,7 @@ impl Inputs {
         fields.insert(field.to_owned(), value);
     }
 
-    /// The outputs of a task among the inputs; empty ones if it has none, so that has() can ask for one.
+    /// The outputs of a task among the inputs; empty ones if it has none, so that `has()` can ask for one.
     fn outputs(&mut self, task: &str) -> Option<&mut Map<String, Value>> {
         let fields = self.tasks.entry(task.to_owned()).or_default();
         let outputs = fields

@@ -57,12 +57,15 @@ impl Graph {
 
     fn sort(&mut self, tasks: &[Task], names: &BTreeMap<&str, usize>, report: &mut Report) {
         // Edges lead from a task to what it needs, so that the order, turned round, keeps that of the spec where it can.
-        let edges = self.needs.iter().map(Vec::len).fold(0, usize::saturating_add);
+        let edges = self
+            .needs
+            .iter()
+            .map(Vec::len)
+            .fold(0, usize::saturating_add);
         let mut graph = DiGraph::<(), ()>::with_capacity(tasks.len(), edges);
         let nodes: Vec<NodeIndex> = tasks.iter().map(|_| graph.add_node(())).collect();
         for (node, needs) in nodes.iter().zip(&self.needs) {
-            // Backwards, since petgraph walks the newest edge first.
-            for need in needs.iter().rev().filter_map(|need| nodes.get(*need)) {
+            for need in needs.iter().filter_map(|need| nodes.get(*need)) {
                 graph.add_edge(*node, *need, ());
             }
         }
@@ -191,7 +194,9 @@ fn resolve(
     if task.needs.len() > limits::NEEDS {
         report.add(Code::TooMany, &path, || {
             let (count, max) = (task.needs.len(), limits::NEEDS);
-            format!("has {count} entries, {max} are allowed: put a task in between that gathers some")
+            format!(
+                "has {count} entries, {max} are allowed: put a task in between that gathers some"
+            )
         });
     }
     let mut needs = Vec::with_capacity(task.needs.len());
@@ -238,9 +243,7 @@ impl Upstream {
 
     /// Whether `task` needs `other`, directly or through others.
     pub(super) fn contains(&self, task: usize, other: usize) -> bool {
-        self.rows
-            .get(task)
-            .is_some_and(|row| Self::bit(row, other))
+        self.rows.get(task).is_some_and(|row| Self::bit(row, other))
     }
 
     /// Whether some need of the task, or of one upstream, was not understood: then what is missing upstream is no
@@ -272,16 +275,17 @@ mod tests {
 
     /// A spec from needs: "a: b c, d:" is a task a that needs b and c, and a task d.
     fn spec(needs: &str) -> String {
-        let mut yaml = "tasks:\n".to_owned();
-        for task in needs.split(", ") {
+        let tasks = needs.split(", ").map(|task| {
             let (name, needs) = task.split_once(':').expect("a colon");
             let needs: Vec<&str> = needs.split_whitespace().collect();
-            yaml += &format!("- {{name: {name}, image: i, needs: [{}]}}\n", needs.join(", "));
-        }
-        yaml
+            let needs = needs.join(", ");
+            format!("{{name: {name}, image: i, needs: [{needs}]}}")
+        });
+        format!("tasks: [{}]", tasks.collect::<Vec<String>>().join(", "))
     }
 
     #[test]
+    #[rustfmt::skip]
     fn needs_that_cannot_be() {
         for (needs, code, path, message) in [
             ("load:, b: laod", Code::UnknownNeed, "tasks[1].needs[0]", "task `b`: needs `laod`, and there is no such task; did you mean `load`?"),
@@ -305,7 +309,9 @@ mod tests {
 
     #[test]
     fn a_long_cycle_is_shortened() {
-        let needs: Vec<String> = (0..100).map(|n| format!("t{n}: t{}", (n + 1) % 100)).collect();
+        let needs: Vec<String> = (0..100)
+            .map(|n| format!("t{n}: t{}", (n + 1) % 100))
+            .collect();
         refused(
             &spec(&needs.join(", ")),
             Code::Cycle,

@@ -14,7 +14,9 @@ pub(super) fn check(outputs: &[OutputDecl], path: &Path<'_>, report: &mut Report
     if outputs.len() > limits::OUTPUTS {
         report.add(Code::TooMany, path, || {
             let (count, max) = (outputs.len(), limits::OUTPUTS);
-            format!("has {count} entries, {max} are allowed: gather some in an output of type object")
+            format!(
+                "has {count} entries, {max} are allowed: gather some in an output of type object"
+            )
         });
     }
     let mut seen = BTreeSet::new();
@@ -23,13 +25,22 @@ pub(super) fn check(outputs: &[OutputDecl], path: &Path<'_>, report: &mut Report
         check_identifier(&output.name, &path.field("name"), report);
         if !seen.insert(output.name.as_str()) {
             report.add(Code::DuplicateOutput, &path.field("name"), || {
-                format!("the output `{}` is declared twice: remove one", quote(&output.name))
+                format!(
+                    "the output `{}` is declared twice: remove one",
+                    quote(&output.name)
+                )
             });
         }
         check_description(output.description.as_deref(), &path, report);
         check_items(output.kind, output.items, &path, report);
         if let Some(default) = &output.default {
-            value::check_type(output.kind, output.items, default, &path.field("default"), report);
+            value::check_type(
+                output.kind,
+                output.items,
+                default,
+                &path.field("default"),
+                report,
+            );
         }
     }
 }
@@ -63,7 +74,9 @@ pub(super) fn check_items(
     if items.is_some() && kind != ValueType::List {
         report.add(Code::RuleForOtherType, &path.field("items"), || {
             let kind = value::type_name(kind);
-            format!("items is for lists, and the type is {kind}: make the type list, or remove items")
+            format!(
+                "items is for lists, and the type is {kind}: make the type list, or remove items"
+            )
         });
     }
 }
@@ -74,7 +87,9 @@ pub(super) fn check_description(text: Option<&str>, path: &Path<'_>, report: &mu
     if count > limits::DESCRIPTION {
         report.add(Code::TooLong, &path.field("description"), || {
             let max = limits::DESCRIPTION;
-            format!("has {count} characters, {max} are allowed: shorten it, or write it as a comment")
+            format!(
+                "has {count} characters, {max} are allowed: shorten it, or write it as a comment"
+            )
         });
     }
 }
@@ -95,6 +110,7 @@ mod tests {
     }
 
     #[test]
+    #[rustfmt::skip]
     fn outputs_that_cannot_be() {
         for (outputs, code, path, message) in [
             ("{name: row-count, type: int}", Code::BadIdentifier, "tasks[0].outputs[0].name", "task `a`: `row-count` is no identifier"),
@@ -108,10 +124,27 @@ mod tests {
             refused(&task(outputs), code, path, message);
         }
         let long = "x".repeat(64);
-        refused(&task(&format!("{{name: {long}, type: int}}")), Code::TooLong, "tasks[0].outputs[0].name", "64 characters, 63 are allowed");
+        refused(
+            &task(&format!("{{name: {long}, type: int}}")),
+            Code::TooLong,
+            "tasks[0].outputs[0].name",
+            "64 characters, 63 are allowed",
+        );
         let text = "x".repeat(1_025);
-        refused(&task(&format!("{{name: a, type: int, description: {text}}}")), Code::TooLong, "tasks[0].outputs[0].description", "1025 characters");
-        let many: Vec<String> = (0..33).map(|n| format!("{{name: o{n}, type: int}}")).collect();
-        refused(&task(&many.join(", ")), Code::TooMany, "tasks[0].outputs", "33 entries, 32 are allowed");
+        refused(
+            &task(&format!("{{name: a, type: int, description: {text}}}")),
+            Code::TooLong,
+            "tasks[0].outputs[0].description",
+            "1025 characters",
+        );
+        let many: Vec<String> = (0..33)
+            .map(|n| format!("{{name: o{n}, type: int}}"))
+            .collect();
+        refused(
+            &task(&many.join(", ")),
+            Code::TooMany,
+            "tasks[0].outputs",
+            "33 entries, 32 are allowed",
+        );
     }
 }

@@ -20,7 +20,9 @@ pub(super) fn plan(params: &[Param], report: &mut Report) -> Vec<PlannedParam> {
     if params.len() > limits::PARAMS {
         report.add(Code::TooMany, &path, || {
             let (count, max) = (params.len(), limits::PARAMS);
-            format!("there are {count} parameters, {max} are allowed: gather some in one of type object")
+            format!(
+                "there are {count} parameters, {max} are allowed: gather some in one of type object"
+            )
         });
     }
     let mut seen = BTreeSet::new();
@@ -70,7 +72,12 @@ fn plan_one(param: &Param, path: &Path<'_>, report: &mut Report) -> PlannedParam
         }
     }
     let default_expr = param.default_expr.as_ref().and_then(|text| {
-        expression::parse(text, Place::ParamDefault, &path.field("defaultExpr"), report)
+        expression::parse(
+            text,
+            Place::ParamDefault,
+            &path.field("defaultExpr"),
+            report,
+        )
     });
     PlannedParam {
         decl: param.clone(),
@@ -156,7 +163,9 @@ fn check_length(param: &Param, path: &Path<'_>, report: &mut Report) {
         && min > max
     {
         report.add(Code::BadRule, &path.field("minLength"), || {
-            format!("minLength {min} is above maxLength {max}, so that no value is allowed: swap them")
+            format!(
+                "minLength {min} is above maxLength {max}, so that no value is allowed: swap them"
+            )
         });
     }
 }
@@ -196,7 +205,8 @@ fn compile(pattern: &str) -> Result<Regex, String> {
         .build()
         .map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => {
-                "is too large when compiled: use smaller repetitions, and [0-9A-Za-z_] for \\w".to_owned()
+                "is too large when compiled: use smaller repetitions, and [0-9A-Za-z_] for \\w"
+                    .to_owned()
             }
             other => {
                 // The last line says what is wrong; those before draw the pattern.
@@ -228,6 +238,7 @@ mod tests {
     }
 
     #[test]
+    #[rustfmt::skip]
     fn params_that_cannot_be() {
         for (params, code, path, message) in [
             ("{name: load-date, type: string}", Code::BadIdentifier, "params[0].name", "param `load-date`: `load-date` is no identifier"),
@@ -235,9 +246,9 @@ mod tests {
             ("{name: a, type: int}, {name: a, type: int}", Code::DuplicateParam, "params[1].name", "declared twice"),
             ("{name: a, type: string, default: x, defaultExpr: run.name}", Code::TwoDefaults, "params[0]", "default and defaultExpr: remove one"),
             ("{name: a, type: string, default: 20261122}", Code::WrongType, "params[0].default", "quote it, \"20261122\""),
-            ("{name: a, type: string, enum: [x], default: y}", Code::NotInEnum, "params[0].default", "\"y\" is not allowed"),
+            ("{name: a, type: string, enum: [x], default: z}", Code::NotInEnum, "params[0].default", "\"z\" is not allowed"),
             ("{name: a, type: int, min: 2, default: 1}", Code::OutOfRange, "params[0].default", "below min"),
-            ("{name: a, type: string, pattern: x, default: y}", Code::PatternMismatch, "params[0].default", "doesn't match"),
+            ("{name: a, type: string, pattern: x, default: z}", Code::PatternMismatch, "params[0].default", "doesn't match"),
             ("{name: a, type: string, maxLength: 1, default: yy}", Code::WrongLength, "params[0].default", "maxLength is 1"),
             ("{name: a, type: list, items: {type: int}, default: [x]}", Code::WrongType, "params[0].default[0]", "must be an int"),
             ("{name: a, type: string, min: 1}", Code::RuleForOtherType, "params[0].min", "min is for int and number, and the type is string: use minLength"),
@@ -267,13 +278,35 @@ mod tests {
     #[test]
     fn params_that_are_too_large() {
         let text = "x".repeat(20_000);
-        refused(&spec(&format!("{{name: a, type: string, default: {text}}}")), Code::ParamsTooLarge, "params[0].default", "20002 bytes, 16384 are allowed");
+        refused(
+            &spec(&format!("{{name: a, type: string, default: {text}}}")),
+            Code::ParamsTooLarge,
+            "params[0].default",
+            "20002 bytes, 16384 are allowed",
+        );
         let pattern = "x".repeat(257);
-        refused(&spec(&format!("{{name: a, type: string, pattern: {pattern}}}")), Code::TooLong, "params[0].pattern", "257 characters");
-        let many: Vec<String> = (0..65).map(|n| format!("{{name: p{n}, type: int}}")).collect();
-        refused(&spec(&many.join(", ")), Code::TooMany, "params", "65 parameters, 64 are allowed");
+        refused(
+            &spec(&format!("{{name: a, type: string, pattern: {pattern}}}")),
+            Code::TooLong,
+            "params[0].pattern",
+            "257 characters",
+        );
+        let many: Vec<String> = (0..65)
+            .map(|n| format!("{{name: p{n}, type: int}}"))
+            .collect();
+        refused(
+            &spec(&many.join(", ")),
+            Code::TooMany,
+            "params",
+            "65 parameters, 64 are allowed",
+        );
         let many: Vec<String> = (0..65).map(|n| n.to_string()).collect();
         let many = many.join(", ");
-        refused(&spec(&format!("{{name: a, type: int, enum: [{many}]}}")), Code::TooMany, "params[0].enum", "65 values");
+        refused(
+            &spec(&format!("{{name: a, type: int, enum: [{many}]}}")),
+            Code::TooMany,
+            "params[0].enum",
+            "65 values",
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Whether what expressions read exists, and is there by the time they are evaluated.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,12 +25,16 @@ pub(super) fn check(
     graph: &Graph,
     report: &mut Report,
 ) {
-    let mut reads = Reads {
+    let reads = Reads {
         spec,
         names,
         graph,
-        params: spec.params.iter().map(|param| param.name.as_str()).collect(),
-        upstream: None,
+        params: spec
+            .params
+            .iter()
+            .map(|param| param.name.as_str())
+            .collect(),
+        upstream: OnceCell::new(),
     };
     for expr in expressions(defaults) {
         reads.check_exists(expr, report);
@@ -46,10 +51,8 @@ pub(super) fn check(
                 reads.check_exists(expr, report);
             }
             // An expression of the defaults can be wrong in a thousand tasks. It is told for the first.
-            if (!default || !told.contains(expr.path.as_str()))
-                && reads.check_upstream(index, expr, report)
-                && default
-            {
+            let again = default && told.contains(expr.path.as_str());
+            if !again && reads.check_upstream(index, expr, report) {
                 told.insert(expr.path.as_str());
             }
         }
@@ -67,7 +70,9 @@ fn expressions(env: &[Arc<PlannedEnv>]) -> impl Iterator<Item = &PlannedExpr> {
 /// The task that a reference names.
 fn task_of(reference: &Reference) -> Option<&str> {
     match reference {
-        Reference::TaskField { task, .. } | Reference::Output { task, .. } | Reference::Task(task) => Some(task),
+        Reference::TaskField { task, .. }
+        | Reference::Output { task, .. }
+        | Reference::Task(task) => Some(task),
         _ => None,
     }
 }
@@ -78,7 +83,7 @@ struct Reads<'a> {
     graph: &'a Graph,
     params: BTreeSet<&'a str>,
     /// Made when an expression first reads a task; none in it if there is a cycle, for then nothing can be said.
-    upstream: Option<Option<Upstream>>,
+    upstream: OnceCell<Option<Upstream>>,
 }
 
 impl Reads<'_> {
@@ -101,7 +106,10 @@ impl Reads<'_> {
             let Some(index) = self.names.get(task) else {
                 report.add(Code::UnknownTask, &path, || {
                     let advice = suggestion(task, self.names.keys().copied());
-                    format!("reads the task `{}`, and there is none{advice}", quote(task))
+                    format!(
+                        "reads the task `{}`, and there is none{advice}",
+                        quote(task)
+                    )
                 });
                 continue;
             };
@@ -109,9 +117,24 @@ impl Reads<'_> {
         }
     }
 
-    fn check_field(&self, task: usize, reference: &Reference, path: &Path<'_>, report: &mut Report) {
-        let outputs = self.spec.tasks.get(task).map(|task| task.outputs.as_slice());
-        let outputs = || outputs.into_iter().flatten().map(|output| output.name.as_str());
+    fn check_field(
+        &self,
+        task: usize,
+        reference: &Reference,
+        path: &Path<'_>,
+        report: &mut Report,
+    ) {
+        let outputs = self
+            .spec
+            .tasks
+            .get(task)
+            .map(|task| task.outputs.as_slice());
+        let outputs = || {
+            outputs
+                .into_iter()
+                .flatten()
+                .map(|output| output.name.as_str())
+        };
         match reference {
             Reference::Output { task, output } if !outputs().any(|known| known == output) => {
                 report.add(Code::UnknownOutput, path, || {
@@ -131,15 +154,14 @@ impl Reads<'_> {
     }
 
     /// Says which tasks may not be finished when the expression is evaluated for the task `reader`. Whether it said so.
-    fn check_upstream(&mut self, reader: usize, expr: &PlannedExpr, report: &mut Report) -> bool {
+    fn check_upstream(&self, reader: usize, expr: &PlannedExpr, report: &mut Report) -> bool {
         let before = report.len();
         let mut told = BTreeSet::new();
         for task in expr.expr.references().iter().filter_map(task_of) {
             let Some(index) = self.names.get(task).copied() else {
                 continue;
             };
-            let graph = self.graph;
-            let upstream = self.upstream.get_or_insert_with(|| graph.upstream());
+            let upstream = self.upstream.get_or_init(|| self.graph.upstream());
             let Some(upstream) = upstream else {
                 return false;
             };
@@ -198,6 +220,7 @@ tasks:
     }
 
     #[test]
+    #[rustfmt::skip]
     fn what_cannot_be_read() {
         for (expr, code, message) in [
             ("params.dat", Code::UnknownParam, "task `report`: reads params.dat, which is not declared; did you mean `date`?; the workflow's params are `date`"),
@@ -216,24 +239,51 @@ tasks:
         ] {
             refused(&chain(expr), code, "tasks[3].env[0].expr", message);
         }
-        refused(&chain(&"1 + ".repeat(300)), Code::BadExpression, "tasks[3].env[0].expr", "1024");
+        refused(
+            &chain(&"1 + ".repeat(300)),
+            Code::BadExpression,
+            "tasks[3].env[0].expr",
+            "1024",
+        );
     }
 
     #[test]
     fn one_expression_can_be_wrong_twice() {
-        let problems = problems(&chain("params.x + tasks.other.phase + tasks.other.reason + tasks.y.phase"));
+        let problems = problems(&chain(
+            "params.x + tasks.other.phase + tasks.other.reason + tasks.y.phase",
+        ));
         let codes: Vec<Code> = problems.iter().map(|problem| problem.code).collect();
-        assert_eq!(codes, [Code::UnknownParam, Code::UnknownTask, Code::NotUpstream]);
+        assert_eq!(
+            codes,
+            [Code::UnknownParam, Code::UnknownTask, Code::NotUpstream]
+        );
     }
 
     #[test]
     fn an_expression_of_the_defaults_holds_for_every_task() {
         let spec = |env: &str| {
-            format!("taskDefaults: {{image: i, env: [{{name: X, expr: tasks.a.outputs.v}}]}}\ntasks: [{{name: a, outputs: [{{name: v, type: int}}]{env}}}, {{name: b, needs: [a]}}, {{name: c}}, {{name: d}}]")
+            format!(
+                "taskDefaults: {{image: i, env: [{{name: X, expr: tasks.a.outputs.v}}]}}\ntasks: [{{name: a, outputs: [{{name: v, type: int}}]{env}}}, {{name: b, needs: [a]}}, {{name: c}}, {{name: d}}]"
+            )
         };
-        refused(&spec(""), Code::NotUpstream, "taskDefaults.env[0].expr", "task `a`: reads itself");
-        refused(&spec(", env: [{name: X, value: ''}]"), Code::NotUpstream, "taskDefaults.env[0].expr", "task `c`: reads `a`");
-        refused("taskDefaults: {image: i, env: [{name: X, expr: params.y}]}\ntasks: [{name: a}, {name: b}]", Code::UnknownParam, "taskDefaults.env[0].expr", "reads params.y, which is not declared; the workflow's params are nothing");
+        refused(
+            &spec(""),
+            Code::NotUpstream,
+            "taskDefaults.env[0].expr",
+            "task `a`: reads itself",
+        );
+        refused(
+            &spec(", env: [{name: X, value: ''}]"),
+            Code::NotUpstream,
+            "taskDefaults.env[0].expr",
+            "task `c`: reads `a`",
+        );
+        refused(
+            "taskDefaults: {image: i, env: [{name: X, expr: params.y}]}\ntasks: [{name: a}, {name: b}]",
+            Code::UnknownParam,
+            "taskDefaults.env[0].expr",
+            "reads params.y, which is not declared; the workflow's params are nothing",
+        );
     }
 
     #[test]

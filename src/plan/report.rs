@@ -113,9 +113,14 @@ impl Report {
     }
 }
 
-/// `message`, cut to its bound.
-pub(super) fn bounded(mut message: String) -> String {
+/// `message` without control characters, which would garble a terminal, and cut to its bound.
+pub(super) fn bounded(message: String) -> String {
     const ELLIPSIS: &str = "…";
+    let mut message = if message.contains(char::is_control) {
+        message.replace(char::is_control, "\u{fffd}")
+    } else {
+        message
+    };
     if message.len() > limits::MESSAGE_BYTES {
         let room = limits::MESSAGE_BYTES.saturating_sub(ELLIPSIS.len());
         let end = (0..=room).rev().find(|at| message.is_char_boundary(*at));
@@ -133,7 +138,10 @@ mod tests {
     fn a_path_is_written_as_kubectl_users_write_it() {
         let task = Path::Root("tasks");
         let task = task.index(2);
-        assert_eq!(task.field("needs").index(0).to_string(), "tasks[2].needs[0]");
+        assert_eq!(
+            task.field("needs").index(0).to_string(),
+            "tasks[2].needs[0]"
+        );
         assert_eq!(task.key("cpu").to_string(), "tasks[2].cpu");
         assert_eq!(
             task.key("nvidia.com/gpu").to_string(),
@@ -161,6 +169,7 @@ mod tests {
     #[test]
     fn a_message_is_cut_between_characters() {
         assert_eq!(bounded("short".into()), "short");
+        assert_eq!(bounded("a\u{1b}b".into()), "a\u{fffd}b");
         let long = bounded("é".repeat(1_000));
         assert!(long.len() <= limits::MESSAGE_BYTES, "{}", long.len());
         assert!(long.ends_with("é…"));

@@ -28,7 +28,9 @@ impl Plan {
         for param in &self.params {
             let name = &param.decl.name;
             // null is how a manifest says that it doesn't say.
-            let given = given.and_then(|given| given.get(name)).filter(|value| !value.is_null());
+            let given = given
+                .and_then(|given| given.get(name))
+                .filter(|value| !value.is_null());
             let value = param.value(given, run, &root.key(name), &mut report);
             resolved.extend(value.map(|value| (name.clone(), value)));
         }
@@ -38,7 +40,9 @@ impl Plan {
                     let known = || self.params.iter().map(|param| param.decl.name.as_str());
                     let (advice, params) = (suggestion(name, known()), listing(known()));
                     let name = quote(name);
-                    format!("the workflow declares no param `{name}`{advice}; its params are {params}")
+                    format!(
+                        "the workflow declares no param `{name}`{advice}; its params are {params}"
+                    )
                 });
             }
         }

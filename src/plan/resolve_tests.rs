@@ -20,6 +20,7 @@ fn resolve(given: &Value) -> Result<Map<String, Value>, Vec<Problem>> {
 }
 
 #[test]
+#[rustfmt::skip]
 fn values_given_and_defaults() {
     let all = |date: &str, more: Value| {
         let mut all = json!({"date": date, "regions": ["emea", "apac"], "rate": 1, "size": "small", "label": "nightly-x", "options": {}});
@@ -41,6 +42,7 @@ fn values_given_and_defaults() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn values_that_cannot_be() {
     let deep = (0..40).fold(json!(1), |value, _| json!([value]));
     for (given, code, path, message) in [
@@ -58,14 +60,23 @@ fn values_that_cannot_be() {
         (json!({"date": "2026-11-22", "options": {"text": "x".repeat(17_000)}}), Code::ParamsTooLarge, "params", "16384 are allowed"),
         (json!({"date": "2026-11-22", "options": {"deep": deep}}), Code::TooDeep, "params.options", "more than 32 deep"),
     ] {
-        only(&given.to_string(), &resolve(&given).expect_err(path), code, path, message);
+        only(
+            &given.to_string(),
+            &resolve(&given).expect_err(path),
+            code,
+            path,
+            message,
+        );
     }
 }
 
 #[test]
 fn all_mistakes_at_once() {
     let problems = resolve(&json!({"rate": true, "nope": 1})).expect_err("mistakes");
-    let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    let paths: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
     assert_eq!(paths, ["params.date", "params.rate", "params.nope"]);
 }
 
@@ -73,10 +84,24 @@ fn all_mistakes_at_once() {
 fn a_default_expression_is_held_to_the_rules() {
     let resolve = |run: Value| {
         let given = json!({"date": "2026-11-22"});
-        plan(PARAMS).resolve_params(given.as_object(), &run).expect_err("a mistake")
+        plan(PARAMS)
+            .resolve_params(given.as_object(), &run)
+            .expect_err("a mistake")
     };
-    only("", &resolve(json!({"name": "a-very-long-name"})), Code::WrongLength, "params.label", "maxLength is 12");
-    only("", &resolve(json!({})), Code::ExpressionFailed, "params.label", "its defaultExpr has no value: column ");
+    only(
+        "",
+        &resolve(json!({"name": "a-very-long-name"})),
+        Code::WrongLength,
+        "params.label",
+        "maxLength is 12",
+    );
+    only(
+        "",
+        &resolve(json!({})),
+        Code::ExpressionFailed,
+        "params.label",
+        "its defaultExpr has no value: column ",
+    );
 }
 
 #[test]

@@ -84,22 +84,45 @@ mod tests {
 
     #[test]
     fn quantities() {
-        for good in ["1", "0", "500m", "1.5", ".5", "5.", "256Mi", "2Gi", "1e3", "1E-3", "100n", "+1", "8Ei", "3E"] {
+        for good in [
+            "1", "0", "500m", "1.5", ".5", "5.", "256Mi", "2Gi", "1e3", "1E-3", "100n", "+1",
+            "8Ei", "3E",
+        ] {
             assert!(is_quantity(good), "{good}");
         }
-        for bad in ["", "-1", "lots", "256MB", "256mi", "1 Gi", "1Gi ", ".", "1.2.3", "Gi", "1e", "é", "1\0"] {
+        for bad in [
+            "", "-1", "lots", "256MB", "256mi", "1 Gi", "1Gi ", ".", "1.2.3", "Gi", "1e", "é",
+            "1\0",
+        ] {
             assert!(!is_quantity(bad), "{bad:?}");
         }
     }
 
     #[test]
     fn amounts_that_cannot_be() {
-        let task = |resources: &str| format!("tasks: [{{name: a, image: i, resources: {resources}}}]");
+        let task =
+            |resources: &str| format!("tasks: [{{name: a, image: i, resources: {resources}}}]");
         for (resources, path, message) in [
-            ("{requests: {memory: 256MB}}", "tasks[0].resources.requests.memory", "task `a`: \"256MB\" is no amount"),
-            ("{limits: {cpu: 1.5}}", "tasks[0].resources.limits.cpu", "quote it: \"1.5\""),
-            ("{limits: {nvidia.com/gpu: -1}}", "tasks[0].resources.limits['nvidia.com/gpu']", "-1 is no amount"),
-            ("{limits: {cpu: [1]}}", "tasks[0].resources.limits.cpu", "such as 500m"),
+            (
+                "{requests: {memory: 256MB}}",
+                "tasks[0].resources.requests.memory",
+                "task `a`: \"256MB\" is no amount",
+            ),
+            (
+                "{limits: {cpu: 1.5}}",
+                "tasks[0].resources.limits.cpu",
+                "quote it: \"1.5\"",
+            ),
+            (
+                "{limits: {nvidia.com/gpu: -1}}",
+                "tasks[0].resources.limits['nvidia.com/gpu']",
+                "-1 is no amount",
+            ),
+            (
+                "{limits: {cpu: [1]}}",
+                "tasks[0].resources.limits.cpu",
+                "such as 500m",
+            ),
         ] {
             refused(&task(resources), Code::BadQuantity, path, message);
         }
@@ -110,6 +133,11 @@ mod tests {
             "no amount",
         );
         let name = "x".repeat(400);
-        refused(&task(&format!("{{limits: {{{name}: 1}}}}")), Code::TooLong, &format!("tasks[0].resources.limits['{}…']", "x".repeat(64)), "317");
+        refused(
+            &task(&format!("{{limits: {{{name}: 1}}}}")),
+            Code::TooLong,
+            &format!("tasks[0].resources.limits['{}…']", "x".repeat(64)),
+            "317",
+        );
     }
 }

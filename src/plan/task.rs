@@ -115,8 +115,17 @@ pub(super) fn plan(
         command: script.or_else(|| task.command.clone()),
         args: task.args.clone(),
         env,
-        resources: task.resources.clone().map(Arc::new).or_else(|| defaults.resources.clone()),
-        templates: defaults.template.iter().cloned().chain(own_template).collect(),
+        resources: task
+            .resources
+            .clone()
+            .map(Arc::new)
+            .or_else(|| defaults.resources.clone()),
+        templates: defaults
+            .template
+            .iter()
+            .cloned()
+            .chain(own_template)
+            .collect(),
         outputs: task.outputs.clone(),
         keep_log_tail: log_tail != Some(LogTail::Omit),
     }
@@ -208,14 +217,23 @@ fn check_command(task: &Task, path: &Path<'_>, report: &mut Report) {
         let Some(words) = words else {
             continue;
         };
-        check_words(words, limits::COMMAND_WORDS, limits::COMMAND_WORD_BYTES, &path.field(field), report);
+        check_words(
+            words,
+            limits::COMMAND_WORDS,
+            limits::COMMAND_WORD_BYTES,
+            &path.field(field),
+            report,
+        );
         if script.is_some() {
             report.add(Code::ScriptAndCommand, &path.field(field), || {
                 format!("has script and {field}: remove one; a script's values come through env")
             });
         }
     }
-    if command.as_ref().is_some_and(|words| words.iter().all(String::is_empty)) {
+    if command
+        .as_ref()
+        .is_some_and(|words| words.iter().all(String::is_empty))
+    {
         report.add(Code::EmptyCommand, &path.field("command"), || {
             "names no program: write one, or remove it for the image's entrypoint".to_owned()
         });

@@ -2,6 +2,7 @@ use super::super::testing::{plan, refused};
 use super::*;
 
 #[test]
+#[rustfmt::skip]
 fn tasks_that_cannot_be() {
     for (tasks, code, path, message) in [
         ("{name: Load, image: i}", Code::BadTaskName, "tasks[0].name", "`Load` can't name a task: write lower-case letters"),
@@ -33,6 +34,7 @@ fn tasks_that_cannot_be() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn defaults_that_cannot_be() {
     for (defaults, code, path, message) in [
         ("image: ' '", Code::BadImage, "taskDefaults.image", "is no image"),
@@ -40,7 +42,14 @@ fn defaults_that_cannot_be() {
         ("env: [{name: 1A, value: x}]", Code::BadEnvName, "taskDefaults.env[0].name", "`1A` can't name a variable"),
         ("env: [{name: V, expr: run.name}], shell: [sh, x$(V)]", Code::ValueInText, "taskDefaults.shell[1]", "an element of its own"),
     ] {
-        refused(&format!("taskDefaults: {{{defaults}}}\ntasks: [{{name: a, image: i}}, {{name: b, image: i}}]"), code, path, message);
+        refused(
+            &format!(
+                "taskDefaults: {{{defaults}}}\ntasks: [{{name: a, image: i}}, {{name: b, image: i}}]"
+            ),
+            code,
+            path,
+            message,
+        );
     }
     refused(
         "taskDefaults: {env: [{name: V, expr: run.name}]}\ntasks: [{name: a, image: i, args: [x$(V)]}]",
@@ -51,6 +60,7 @@ fn defaults_that_cannot_be() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn tasks_that_are_too_large() {
     let long = "x".repeat(70_000);
     let words = vec!["x"; 257].join(", ");
@@ -62,9 +72,19 @@ fn tasks_that_are_too_large() {
         (format!("description: {long}"), Code::TooLong, "tasks[0].description"),
         (format!("podTemplate: {{spec: {{x: {long}}}}}"), Code::TooLong, "tasks[0].podTemplate"),
     ] {
-        refused(&format!("tasks: [{{name: a, image: i, {task}}}]"), code, path, "allowed");
+        refused(
+            &format!("tasks: [{{name: a, image: i, {task}}}]"),
+            code,
+            path,
+            "allowed",
+        );
     }
-    refused(&format!("tasks: [{{name: a, image: {long}}}]"), Code::TooLong, "tasks[0].image", "512 are allowed");
+    refused(
+        &format!("tasks: [{{name: a, image: {long}}}]"),
+        Code::TooLong,
+        "tasks[0].image",
+        "512 are allowed",
+    );
 }
 
 #[test]
@@ -73,7 +93,10 @@ fn all_mistakes_at_once() {
         "params: [{name: 1, type: int}]
 tasks: [{name: A, needs: [b]}, {name: c, image: i, env: [{name: X}], outputs: [{name: in, type: int}]}]",
     );
-    let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    let paths: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
     assert_eq!(
         paths,
         [
@@ -89,7 +112,7 @@ tasks: [{name: A, needs: [b]}, {name: c, image: i, env: [{name: X}], outputs: [{
 
 #[test]
 fn a_task_is_merged_over_the_defaults() {
-    let plan = plan(
+    let all = plan(
         "taskDefaults: {image: d, shell: [bash, -c], logTail: Omit, resources: {limits: {cpu: 1}},
   env: [{name: A, value: d}, {name: B, value: d}], podTemplate: {spec: {x: 1}}}
 tasks:
@@ -99,13 +122,22 @@ tasks:
 - {name: script, script: x}
 - {name: command, command: [a], args: [b]}",
     );
-    let [plain, own, script, command] = plan.tasks() else {
+    let [plain, own, scripted, command] = all.tasks() else {
         panic!("four tasks");
     };
-    assert_eq!((plain.image.as_deref(), own.image.as_deref()), (Some("d"), Some("o")));
+    assert_eq!(
+        (plain.image.as_deref(), own.image.as_deref()),
+        (Some("d"), Some("o"))
+    );
     assert_eq!((&plain.command, &plain.args), (&None, &None));
-    assert_eq!(own.command.as_deref().expect("a command"), ["sh", "echo $$(date)"]);
-    assert_eq!(script.command.as_deref().expect("a command"), ["bash", "-c", "x"]);
+    assert_eq!(
+        own.command.as_deref().expect("a command"),
+        ["sh", "echo $$(date)"]
+    );
+    assert_eq!(
+        scripted.command.as_deref().expect("a command"),
+        ["bash", "-c", "x"]
+    );
     assert_eq!(command.command.as_deref().expect("a command"), ["a"]);
     assert_eq!(command.args.as_deref().expect("arguments"), ["b"]);
     assert_eq!((plain.keep_log_tail, own.keep_log_tail), (false, true));
@@ -116,9 +148,25 @@ tasks:
         });
         entries.collect::<Vec<String>>().join(" ")
     };
-    assert_eq!((env(plain), env(own)), ("A=d B=d".into(), "A=o B=d C=o".into()));
+    assert_eq!(
+        (env(plain), env(own)),
+        ("A=d B=d".into(), "A=o B=d C=o".into())
+    );
     assert_eq!((plain.templates.len(), own.templates.len()), (1, 2));
-    assert!(own.templates[1].get("spec").is_some_and(|spec| spec.get("y").is_some()));
-    assert!(plain.resources.as_ref().is_some_and(|all| all.limits.contains_key("cpu")));
-    assert!(own.resources.as_ref().is_some_and(|all| all.limits.is_empty()));
+    assert!(
+        own.templates[1]
+            .get("spec")
+            .is_some_and(|spec| spec.get("y").is_some())
+    );
+    assert!(
+        plain
+            .resources
+            .as_ref()
+            .is_some_and(|all| all.limits.contains_key("cpu"))
+    );
+    assert!(
+        own.resources
+            .as_ref()
+            .is_some_and(|all| all.limits.is_empty())
+    );
 }

@@ -104,15 +104,25 @@ fn check_metadata(metadata: &Map<String, Value>, path: &Path<'_>, report: &mut R
         }
     }
     let finalizers = path.field("finalizers");
-    for (at, value) in list(metadata.get("finalizers"), &finalizers, report).iter().enumerate() {
+    for (at, value) in list(metadata.get("finalizers"), &finalizers, report)
+        .iter()
+        .enumerate()
+    {
         if value.as_str().is_some_and(is_ours) {
             reserve(&finalizers.index(at), report);
         }
     }
     let owners = path.field("ownerReferences");
-    for (at, owner) in list(metadata.get("ownerReferences"), &owners, report).iter().enumerate() {
+    for (at, owner) in list(metadata.get("ownerReferences"), &owners, report)
+        .iter()
+        .enumerate()
+    {
         let path = owners.index(at);
-        if owner.get("apiVersion").and_then(Value::as_str).is_some_and(is_ours) {
+        if owner
+            .get("apiVersion")
+            .and_then(Value::as_str)
+            .is_some_and(is_ours)
+        {
             reserve(&path.field("apiVersion"), report);
         }
         if owner.get("controller").and_then(Value::as_bool) == Some(true) {
@@ -125,7 +135,8 @@ fn check_metadata(metadata: &Map<String, Value>, path: &Path<'_>, report: &mut R
 
 /// Whether a name is in Gantline's group: `gantline.dev/…`.
 fn is_ours(name: &str) -> bool {
-    name.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/'))
+    name.strip_prefix(GROUP)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn reserve(path: &Path<'_>, report: &mut Report) {
@@ -256,7 +267,9 @@ mod tests {
     use super::*;
 
     fn task(template: &str) -> String {
-        format!("tasks: [{{name: a, image: i, env: [{{name: V, expr: run.name}}], podTemplate: {template}}}]")
+        format!(
+            "tasks: [{{name: a, image: i, env: [{{name: V, expr: run.name}}], podTemplate: {template}}}]"
+        )
     }
 
     #[test]
@@ -272,10 +285,13 @@ mod tests {
             plan(&task(template));
         }
         plan("tasks: [{name: a, podTemplate: {spec: {containers: [{name: main, image: i}]}}}]");
-        plan("taskDefaults: {podTemplate: {spec: {containers: [{name: main, image: i}]}}}\ntasks: [{name: a}]");
+        plan(
+            "taskDefaults: {podTemplate: {spec: {containers: [{name: main, image: i}]}}}\ntasks: [{name: a}]",
+        );
     }
 
     #[test]
+    #[rustfmt::skip]
     fn templates_that_cannot_be() {
         for (template, code, path, message) in [
             ("{nodeSelector: {disk: ssd}}", Code::BadTemplate, "nodeSelector", "task `a`: a podTemplate has metadata and spec; fields of the pod's spec stand in podTemplate.spec"),
@@ -306,10 +322,20 @@ mod tests {
             ("{spec: {initContainers: [{name: main}]}}", Code::BadContainer, "spec.initContainers[0].name", "no init container"),
             ("{spec: {containers: [{name: x}, {name: main, args: [1, 'echo $(V)']}]}}", Code::ValueInText, "spec.containers[1].args[1]", "\"$V\""),
         ] {
-            refused(&task(template), code, &format!("tasks[0].podTemplate.{path}"), message);
+            refused(
+                &task(template),
+                code,
+                &format!("tasks[0].podTemplate.{path}"),
+                message,
+            );
         }
         let text = "x".repeat(33_000);
-        refused(&task(&format!("{{metadata: {{annotations: {{x: {text}}}}}}}")), Code::TooLong, "tasks[0].podTemplate", "32768 are allowed");
+        refused(
+            &task(&format!("{{metadata: {{annotations: {{x: {text}}}}}}}")),
+            Code::TooLong,
+            "tasks[0].podTemplate",
+            "32768 are allowed",
+        );
     }
 
     #[test]

@@ -25,7 +25,11 @@ pub(super) const fn type_name(kind: ValueType) -> &'static str {
 /// "a string", "an int".
 fn a_type(kind: ValueType) -> String {
     let name = type_name(kind);
-    let article = if name.starts_with(['i', 'o']) { "an" } else { "a" };
+    let article = if name.starts_with(['i', 'o']) {
+        "an"
+    } else {
+        "a"
+    };
     format!("{article} {name}")
 }
 
@@ -91,7 +95,10 @@ pub(super) fn check_type(
     if !is_of(kind, value, int) {
         report.add(Code::WrongType, path, || {
             let (expected, found) = (a_type(kind), found(value));
-            format!("must be {expected}, and this is {found}{}", advice(kind, value))
+            format!(
+                "must be {expected}, and this is {found}{}",
+                advice(kind, value)
+            )
         });
     } else if let (Some(ItemType { kind }), Value::Array(values)) = (items, value) {
         for (at, value) in values.iter().enumerate() {
@@ -107,10 +114,14 @@ fn advice(kind: ValueType, value: &Value) -> String {
         (ValueType::String, Value::Number(_) | Value::Bool(_)) => {
             format!(": quote it, \"{value}\"")
         }
-        (ValueType::Int, Value::Number(number)) if number.is_u64() || number.as_f64().is_some_and(|double| double.fract() == 0.0) => {
+        (ValueType::Int, Value::Number(number))
+            if number.is_u64() || number.as_f64().is_some_and(|double| double.fract() == 0.0) =>
+        {
             ": an int has 64 bits; pass it as a string".to_owned()
         }
-        (ValueType::Int, Value::Number(_)) => ": write a whole number, or make the type number".to_owned(),
+        (ValueType::Int, Value::Number(_)) => {
+            ": write a whole number, or make the type number".to_owned()
+        }
         (ValueType::Int | ValueType::Number | ValueType::Bool, Value::String(text)) => {
             let meant = serde_json::from_str::<Value>(text).ok();
             let fits = meant.filter(|meant| is_of(kind, meant, meant.as_number().and_then(as_int)));
@@ -156,11 +167,21 @@ fn check_choice(choices: &[Value], value: &Value, path: &Path<'_>, report: &mut 
         return;
     }
     report.add(Code::NotInEnum, path, || {
-        let allowed: Vec<String> = choices.iter().map(|choice| quote(&choice.to_string())).collect();
-        let meant = value.as_str().and_then(|text| did_you_mean(text, choices.iter().filter_map(Value::as_str)));
-        let advice = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+        let allowed: Vec<String> = choices
+            .iter()
+            .map(|choice| quote(&choice.to_string()))
+            .collect();
+        let meant = value
+            .as_str()
+            .and_then(|text| did_you_mean(text, choices.iter().filter_map(Value::as_str)));
+        let advice = meant
+            .map(|meant| format!("; did you mean `{meant}`?"))
+            .unwrap_or_default();
         let found = quote(&value.to_string());
-        format!("{found} is not allowed{advice}; the values allowed are {}", allowed.join(", "))
+        format!(
+            "{found} is not allowed{advice}; the values allowed are {}",
+            allowed.join(", ")
+        )
     });
 }
 
@@ -220,14 +241,24 @@ mod tests {
     fn check_one(param: &str, value: &str) -> Vec<super::super::Problem> {
         let param: Param = serde_saphyr::from_str(&format!("{{name: p, {param}}}")).expect(param);
         let value: Value = serde_saphyr::from_str(value).expect(value);
-        let pattern = param.pattern.as_ref().map(|p| Regex::new(p).expect("a pattern"));
+        let pattern = param
+            .pattern
+            .as_ref()
+            .map(|p| Regex::new(p).expect("a pattern"));
         let mut report = Report::default();
         let path = Path::Root("params");
-        check(&param, pattern.as_ref(), &value, &path.key("p"), &mut report);
+        check(
+            &param,
+            pattern.as_ref(),
+            &value,
+            &path.key("p"),
+            &mut report,
+        );
         report.finish("params", ()).err().unwrap_or_default()
     }
 
     #[test]
+    #[rustfmt::skip]
     fn values_that_fit() {
         for (param, value) in [
             ("type: string", "'20261122'"),
@@ -247,6 +278,7 @@ mod tests {
     }
 
     #[test]
+    #[rustfmt::skip]
     fn values_that_do_not_fit() {
         for (param, value, code, path, message) in [
             ("type: string", "20261122", Code::WrongType, "params.p", "must be a string, and this is an int: quote it, \"20261122\""),
@@ -273,7 +305,13 @@ mod tests {
             ("type: list, maxLength: 1", "[1, 2]", Code::WrongLength, "params.p", "has 2 items, and maxLength is 1"),
             ("type: string, pattern: '^\\d+$'", "12a", Code::PatternMismatch, "params.p", "\"12a\" doesn't match the pattern ^\\d+$"),
         ] {
-            only(&format!("{param}: {value}"), &check_one(param, value), code, path, message);
+            only(
+                &format!("{param}: {value}"),
+                &check_one(param, value),
+                code,
+                path,
+                message,
+            );
         }
     }
 
@@ -281,6 +319,9 @@ mod tests {
     fn a_value_is_as_the_api_server_gives_it_back() {
         let value = serde_json::json!({"a": [1.0, 1.5, -0.0], "b": 1e300, "c": "1.0"});
         let normal = normal(&value);
-        assert_eq!(normal, serde_json::json!({"a": [1, 1.5, 0], "b": 1e300, "c": "1.0"}));
+        assert_eq!(
+            normal,
+            serde_json::json!({"a": [1, 1.5, 0], "b": 1e300, "c": "1.0"})
+        );
     }
 }

@@ -84,19 +84,28 @@ pub fn did_you_mean<'c>(
         .into_iter()
         // The distance is never less than the difference in length, which is cheap to see; it also keeps out texts so
         // long that the distance would take for ever.
-        .filter(|candidate| candidate.chars().take(limits::IDENTIFIER).count().abs_diff(length) <= allowed)
+        .filter(|candidate| {
+            candidate
+                .chars()
+                .take(limits::IDENTIFIER)
+                .count()
+                .abs_diff(length)
+                <= allowed
+        })
         .filter(|candidate| candidate.len() <= limits::IDENTIFIER)
-        .map(|candidate| (strsim::damerau_levenshtein(&name, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&name, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
 /// "; did you mean `load`?", or nothing.
-pub(super) fn suggestion<'c>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> String {
+pub(super) fn suggestion<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
     did_you_mean(name, candidates)
         .map(|meant| format!("; did you mean `{}`?", quote(meant)))
         .unwrap_or_default()
