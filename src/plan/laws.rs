@@ -234,7 +234,7 @@ fn check_problems(problems: &[Problem]) -> Result<(), TestCaseError> {
     for problem in problems {
         prop_assert!(!problem.path.is_empty() && !problem.message.is_empty());
         prop_assert!(problem.message.len() <= limits::MESSAGE_BYTES);
-        let printable = |text: &str| !text.chars().any(|c| c.is_control());
+        let printable = |text: &str| !text.chars().any(char::is_control);
         prop_assert!(
             printable(&problem.path) && printable(&problem.message),
             "{:?}",
