@@ -41,14 +41,7 @@ impl Plan {
         let mut tasks = Vec::with_capacity(spec.tasks.len());
         for (index, task) in spec.tasks.iter().enumerate() {
             report.about(format!("task `{}`: ", quote(&task.name)));
-            tasks.push(task::plan(
-                index,
-                task,
-                &names,
-                &defaults,
-                &numbers,
-                &mut report,
-            ));
+            tasks.push(task::plan(index, task, &names, &defaults, &numbers, &mut report));
         }
         report.about_nothing();
         let graph = Graph::new(&spec.tasks, &names, &mut report);
@@ -58,9 +51,7 @@ impl Plan {
         }
         let names = names.into_iter();
         let plan = Plan {
-            index: names
-                .map(|(name, index)| (name.to_owned(), index))
-                .collect(),
+            index: names.map(|(name, index)| (name.to_owned(), index)).collect(),
             order: graph.order.unwrap_or_default(),
             tasks,
             params,

@@ -15,9 +15,7 @@ const SHELL: [&str; 2] = ["sh", "-ec"];
 
 /// The command that runs a script: the kubelet hands the script on as it was written.
 pub(super) fn of_script(shell: Option<&Vec<String>>, script: &str) -> Vec<String> {
-    let mut command = shell
-        .cloned()
-        .unwrap_or_else(|| SHELL.map(str::to_owned).to_vec());
+    let mut command = shell.cloned().unwrap_or_else(|| SHELL.map(str::to_owned).to_vec());
     command.push(protect(script));
     command
 }
@@ -46,10 +44,7 @@ fn expansions(text: &str) -> Vec<(&str, &str, &str)> {
         rest = after;
         if let Some(escaped) = after.strip_prefix('$') {
             rest = escaped;
-        } else if let Some((name, behind)) = after
-            .strip_prefix('(')
-            .and_then(|open| open.split_once(')'))
-        {
+        } else if let Some((name, behind)) = after.strip_prefix('(').and_then(|open| open.split_once(')')) {
             // "$" and what follows it.
             let length = after.len().saturating_add(1);
             let before = text.get(..text.len().saturating_sub(length));
@@ -86,20 +81,9 @@ pub(super) fn check_values<'w>(
 }
 
 /// Says what is wrong with a list of words: a shell, a command or its arguments.
-pub(super) fn check_words(
-    words: &[String],
-    max: usize,
-    max_bytes: usize,
-    path: &Path<'_>,
-    report: &mut Report,
-) {
+pub(super) fn check_words(words: &[String], max: usize, max_bytes: usize, path: &Path<'_>, report: &mut Report) {
     if words.len() > max {
-        report.add(Code::TooMany, path, || {
-            format!(
-                "has {} elements, {max} are allowed: use a script",
-                words.len()
-            )
-        });
+        report.add(Code::TooMany, path, || format!("has {} elements, {max} are allowed: use a script", words.len()));
     }
     for (at, word) in words.iter().enumerate() {
         check_text(word, max_bytes, &path.index(at), report);
@@ -111,9 +95,7 @@ pub(super) fn check_text(text: &str, max_bytes: usize, path: &Path<'_>, report: 
     if text.len() > max_bytes {
         report.add(Code::TooLong, path, || {
             let count = text.len();
-            format!(
-                "has {count} bytes, {max_bytes} are allowed: move it into the image or a ConfigMap"
-            )
+            format!("has {count} bytes, {max_bytes} are allowed: move it into the image or a ConfigMap")
         });
     }
     if text.contains('\0') {
@@ -133,13 +115,7 @@ pub(super) fn check_shell(shell: Option<&Vec<String>>, path: &Path<'_>, report: 
             "names no program: write [bash, -ec], or remove it for [sh, -ec]".to_owned()
         });
     }
-    check_words(
-        words,
-        limits::SHELL_WORDS,
-        limits::SHELL_WORD_BYTES,
-        path,
-        report,
-    );
+    check_words(words, limits::SHELL_WORDS, limits::SHELL_WORD_BYTES, path, report);
 }
 
 #[cfg(test)]
@@ -215,26 +191,10 @@ mod tests {
             check_values([word], &values, &Path::Root("args"), &mut report);
             report.len()
         };
-        for good in [
-            "$(V)",
-            "--v=$(V)",
-            "=$(V)",
-            "$(OTHER)x",
-            "$$(V)x",
-            "$V",
-            "$(V",
-            "a$(W)=$(V)",
-        ] {
+        for good in ["$(V)", "--v=$(V)", "=$(V)", "$(OTHER)x", "$$(V)x", "$V", "$(V", "a$(W)=$(V)"] {
             assert_eq!(told(good), 0, "{good}");
         }
-        for bad in [
-            "echo $(V)",
-            "$(V) ",
-            "$(V)$(W)",
-            "--v=$(V)x",
-            "$$$(V)",
-            "-v$(V)",
-        ] {
+        for bad in ["echo $(V)", "$(V) ", "$(V)$(W)", "--v=$(V)x", "$$$(V)", "-v$(V)"] {
             assert_eq!(told(bad), 1, "{bad}");
         }
         assert_eq!(told("$(V)$(V)"), 2);

@@ -46,10 +46,7 @@ pub(super) fn plan(
         check_name(&entry.name, &path.field("name"), report);
         if !seen.insert(entry.name.as_str()) {
             report.add(Code::DuplicateEnv, &path.field("name"), || {
-                format!(
-                    "the variable `{}` is set twice: remove one",
-                    quote(&entry.name)
-                )
+                format!("the variable `{}` is set twice: remove one", quote(&entry.name))
             });
         }
         if let Some(source) = source(entry, &path, numbers, report) {
@@ -70,7 +67,9 @@ fn check_name(name: &str, path: &Path<'_>, report: &mut Report) {
     } else if !is_identifier(name) {
         report.add(Code::BadEnvName, path, || {
             let name = quote(name);
-            format!("`{name}` can't name a variable: write a letter or underscore, then letters, digits and underscores")
+            format!(
+                "`{name}` can't name a variable: write a letter or underscore, then letters, digits and underscores"
+            )
         });
     } else if name.starts_with(RESERVED_PREFIX) {
         report.add(Code::ReservedEnv, path, || {
@@ -80,12 +79,7 @@ fn check_name(name: &str, path: &Path<'_>, report: &mut Report) {
     }
 }
 
-fn source(
-    entry: &EnvVar,
-    path: &Path<'_>,
-    numbers: &Arc<Numbers>,
-    report: &mut Report,
-) -> Option<EnvSource> {
+fn source(entry: &EnvVar, path: &Path<'_>, numbers: &Arc<Numbers>, report: &mut Report) -> Option<EnvSource> {
     match (&entry.value, &entry.value_from, &entry.expr) {
         (Some(text), None, None) => {
             check_literal(text, &path.field("value"), report);
@@ -98,11 +92,7 @@ fn source(
         (None, None, Some(text)) => {
             let path = path.field("expr");
             let expr = expression::parse(text, Place::Env, &path, report)?;
-            Some(EnvSource::Expr(PlannedExpr {
-                expr,
-                path: path.to_string(),
-                numbers: Arc::clone(numbers),
-            }))
+            Some(EnvSource::Expr(PlannedExpr { expr, path: path.to_string(), numbers: Arc::clone(numbers) }))
         }
         (None, None, None) => {
             report.add(Code::EnvSource, path, || {
@@ -148,10 +138,7 @@ fn check_from(from: &Map<String, Value>, path: &Path<'_>, report: &mut Report) {
     let Some((_, fields)) = SOURCES.iter().find(|(known, _)| known == source) else {
         report.add(Code::BadValueFrom, path, || {
             let (advice, known) = (suggestion(source, known()), listing(known()));
-            format!(
-                "there is no source `{}`{advice}; there are {known}",
-                quote(source)
-            )
+            format!("there is no source `{}`{advice}; there are {known}", quote(source))
         });
         return;
     };
@@ -159,37 +146,21 @@ fn check_from(from: &Map<String, Value>, path: &Path<'_>, report: &mut Report) {
         let given = value.get(field).and_then(Value::as_str);
         if given.is_none_or(str::is_empty) {
             report.add(Code::BadValueFrom, &path.field(source), || {
-                format!(
-                    "has no {field}: a {source} is written with {}",
-                    listing(fields.iter().copied())
-                )
+                format!("has no {field}: a {source} is written with {}", listing(fields.iter().copied()))
             });
         }
     }
 }
 
 /// The defaults' entries and a task's own: one of the task takes the place of the default of its name.
-pub(super) fn merge(
-    defaults: &[Arc<PlannedEnv>],
-    own: Vec<Arc<PlannedEnv>>,
-) -> Vec<Arc<PlannedEnv>> {
+pub(super) fn merge(defaults: &[Arc<PlannedEnv>], own: Vec<Arc<PlannedEnv>>) -> Vec<Arc<PlannedEnv>> {
     if defaults.is_empty() {
         return own;
     }
-    let mut left: BTreeMap<&str, &Arc<PlannedEnv>> = own
-        .iter()
-        .map(|entry| (entry.name.as_str(), entry))
-        .collect();
-    let mut merged: Vec<Arc<PlannedEnv>> = defaults
-        .iter()
-        .map(|default| left.remove(default.name.as_str()).unwrap_or(default))
-        .map(Arc::clone)
-        .collect();
-    merged.extend(
-        own.iter()
-            .filter(|entry| left.contains_key(entry.name.as_str()))
-            .map(Arc::clone),
-    );
+    let mut left: BTreeMap<&str, &Arc<PlannedEnv>> = own.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    let mut merged: Vec<Arc<PlannedEnv>> =
+        defaults.iter().map(|default| left.remove(default.name.as_str()).unwrap_or(default)).map(Arc::clone).collect();
+    merged.extend(own.iter().filter(|entry| left.contains_key(entry.name.as_str())).map(Arc::clone));
     merged
 }
 
@@ -202,10 +173,7 @@ impl PlannedTask {
     ///
     /// The first expression that has no value, or none that a variable can hold, at its path in the spec.
     pub fn environment(&self, scope: &Scope<'_>) -> Result<Vec<Value>, Problem> {
-        self.env
-            .iter()
-            .map(|entry| self.entry(entry, scope))
-            .collect()
+        self.env.iter().map(|entry| self.entry(entry, scope)).collect()
     }
 
     fn entry(&self, entry: &PlannedEnv, scope: &Scope<'_>) -> Result<Value, Problem> {
@@ -220,19 +188,13 @@ impl PlannedTask {
                 let text = text.map_err(|error| Problem {
                     code: Code::ExpressionFailed,
                     path: expr.path.clone(),
-                    message: bounded(format!(
-                        "task `{}`: the variable `{}`: {error}",
-                        self.name, entry.name
-                    )),
+                    message: bounded(format!("task `{}`: the variable `{}`: {error}", self.name, entry.name)),
                 })?;
                 ("value", Value::String(text))
             }
         };
         let name = ("name".to_owned(), Value::String(entry.name.clone()));
-        Ok(Value::Object(Map::from_iter([
-            name,
-            (field.to_owned(), value),
-        ])))
+        Ok(Value::Object(Map::from_iter([name, (field.to_owned(), value)])))
     }
 }
 

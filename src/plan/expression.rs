@@ -11,12 +11,7 @@ use super::report::{Path, Report};
 use crate::api::{ItemType, Reason, TaskPhase, TaskStatus, ValueType, WorkflowSpec};
 
 /// Parses an expression; says what is wrong with its text.
-pub(super) fn parse(
-    text: &str,
-    place: Place,
-    path: &Path<'_>,
-    report: &mut Report,
-) -> Option<Expr> {
+pub(super) fn parse(text: &str, place: Place, path: &Path<'_>, report: &mut Report) -> Option<Expr> {
     match Expr::parse(text, place) {
         Ok(expr) => Some(expr),
         Err(problems) => {
@@ -70,11 +65,7 @@ pub struct TaskView<'a> {
 
 impl<'a> From<&'a TaskStatus> for TaskView<'a> {
     fn from(status: &'a TaskStatus) -> Self {
-        TaskView {
-            phase: status.phase,
-            reason: status.reason,
-            outputs: status.outputs.as_ref(),
-        }
+        TaskView { phase: status.phase, reason: status.reason, outputs: status.outputs.as_ref() }
     }
 }
 
@@ -159,9 +150,7 @@ impl PlannedExpr {
         for reference in self.expr.references() {
             inputs.add(reference, scope, &self.numbers);
         }
-        self.expr
-            .evaluate(&inputs.into_roots())
-            .map_err(|error| error.to_string())
+        self.expr.evaluate(&inputs.into_roots()).map_err(|error| error.to_string())
     }
 }
 
@@ -224,9 +213,7 @@ impl Inputs {
         };
         let value = match field {
             "phase" => word(&view.phase),
-            "reason" => view
-                .reason
-                .map_or_else(|| Value::String(String::new()), |reason| word(&reason)),
+            "reason" => view.reason.map_or_else(|| Value::String(String::new()), |reason| word(&reason)),
             _ => {
                 if let Some(copy) = self.outputs(task) {
                     for (name, value) in view.outputs.into_iter().flatten() {
@@ -243,28 +230,20 @@ impl Inputs {
     /// The outputs of a task among the inputs; empty ones if it has none, so that `has()` can ask for one.
     fn outputs(&mut self, task: &str) -> Option<&mut Map<String, Value>> {
         let fields = self.tasks.entry(task.to_owned()).or_default();
-        let outputs = fields
-            .entry("outputs")
-            .or_insert_with(|| Value::Object(Map::new()));
+        let outputs = fields.entry("outputs").or_insert_with(|| Value::Object(Map::new()));
         outputs.as_object_mut()
     }
 
     fn into_roots(self) -> BTreeMap<String, Value> {
-        let tasks: Map<String, Value> = self
-            .tasks
-            .into_iter()
-            .map(|(name, fields)| (name, Value::Object(fields)))
-            .collect();
+        let tasks: Map<String, Value> =
+            self.tasks.into_iter().map(|(name, fields)| (name, Value::Object(fields))).collect();
         let roots = [
             ("params", self.params.map(Value::Object)),
             ("run", self.run.map(Value::Object)),
             ("tasks", (!tasks.is_empty()).then_some(Value::Object(tasks))),
             ("attempt", self.attempt.map(Value::from)),
         ];
-        roots
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect()
+        roots.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 }
 

@@ -36,11 +36,8 @@ pub(super) fn names(tasks: &[Task]) -> BTreeMap<&str, usize> {
 impl Graph {
     /// Reads the needs of all tasks; says what is wrong with them.
     pub(super) fn new(tasks: &[Task], names: &BTreeMap<&str, usize>, report: &mut Report) -> Self {
-        let mut graph = Graph {
-            needs: Vec::with_capacity(tasks.len()),
-            order: None,
-            broken: Vec::with_capacity(tasks.len()),
-        };
+        let mut graph =
+            Graph { needs: Vec::with_capacity(tasks.len()), order: None, broken: Vec::with_capacity(tasks.len()) };
         // For each task the last one that was seen to need it: finds duplicates without a set for each task.
         let mut needed_by: Vec<Option<usize>> = vec![None; tasks.len()];
         for (index, task) in tasks.iter().enumerate() {
@@ -57,11 +54,7 @@ impl Graph {
 
     fn sort(&mut self, tasks: &[Task], names: &BTreeMap<&str, usize>, report: &mut Report) {
         // Edges lead from a task to what it needs, so that the order, turned round, keeps that of the spec where it can.
-        let edges = self
-            .needs
-            .iter()
-            .map(Vec::len)
-            .fold(0, usize::saturating_add);
+        let edges = self.needs.iter().map(Vec::len).fold(0, usize::saturating_add);
         let mut graph = DiGraph::<(), ()>::with_capacity(tasks.len(), edges);
         let nodes: Vec<NodeIndex> = tasks.iter().map(|_| graph.add_node(())).collect();
         for (node, needs) in nodes.iter().zip(&self.needs) {
@@ -85,13 +78,7 @@ impl Graph {
     }
 
     /// Names a shortest cycle through the first task of a knot: tasks that all reach one another.
-    fn tell_cycle(
-        &self,
-        knot: &BTreeSet<usize>,
-        tasks: &[Task],
-        names: &BTreeMap<&str, usize>,
-        report: &mut Report,
-    ) {
+    fn tell_cycle(&self, knot: &BTreeSet<usize>, tasks: &[Task], names: &BTreeMap<&str, usize>, report: &mut Report) {
         let cycle = self.cycle(knot);
         let name = |index: &usize| tasks.get(*index).map_or("", |task| task.name.as_str());
         let Some(first) = cycle.first() else {
@@ -116,7 +103,9 @@ impl Graph {
             }
             shown.push(name(first));
             let cycle = shown.join(" -> ");
-            format!("the tasks need one another in a circle, so that none can start: {cycle}; remove one of these needs")
+            format!(
+                "the tasks need one another in a circle, so that none can start: {cycle}; remove one of these needs"
+            )
         });
     }
 
@@ -131,9 +120,7 @@ impl Graph {
             for need in self.needs.get(task).into_iter().flatten() {
                 if need == first {
                     let mut cycle = vec![task];
-                    let back = std::iter::successors(Some(task), |at| {
-                        led.get(at).copied().filter(|_| at != first)
-                    });
+                    let back = std::iter::successors(Some(task), |at| led.get(at).copied().filter(|_| at != first));
                     cycle.extend(back.skip(1));
                     cycle.reverse();
                     return cycle;
@@ -150,10 +137,7 @@ impl Graph {
     /// Who is upstream of whom; none if there is a cycle.
     pub(super) fn upstream(&self) -> Option<Upstream> {
         let order = self.order.as_ref()?;
-        let mut upstream = Upstream {
-            rows: vec![Vec::new(); self.needs.len()],
-            unclear: self.broken.clone(),
-        };
+        let mut upstream = Upstream { rows: vec![Vec::new(); self.needs.len()], unclear: self.broken.clone() };
         let words = self.needs.len().div_ceil(Upstream::BITS);
         for task in order {
             let mut row = vec![0_u64; words];
@@ -194,9 +178,7 @@ fn resolve(
     if task.needs.len() > limits::NEEDS {
         report.add(Code::TooMany, &path, || {
             let (count, max) = (task.needs.len(), limits::NEEDS);
-            format!(
-                "has {count} entries, {max} are allowed: put a task in between that gathers some"
-            )
+            format!("has {count} entries, {max} are allowed: put a task in between that gathers some")
         });
     }
     let mut needs = Vec::with_capacity(task.needs.len());
@@ -221,9 +203,7 @@ fn resolve(
             continue;
         };
         if last.replace(index) == Some(index) {
-            report.add(Code::DuplicateNeed, &path, || {
-                format!("needs `{}` twice: remove one", quote(need))
-            });
+            report.add(Code::DuplicateNeed, &path, || format!("needs `{}` twice: remove one", quote(need)));
             continue;
         }
         needs.push(known);
@@ -309,15 +289,8 @@ mod tests {
 
     #[test]
     fn a_long_cycle_is_shortened() {
-        let needs: Vec<String> = (0..100)
-            .map(|n| format!("t{n}: t{}", (n + 1) % 100))
-            .collect();
-        refused(
-            &spec(&needs.join(", ")),
-            Code::Cycle,
-            "tasks[0].needs[0]",
-            "t18 -> t19 -> (80 more) -> t0; remove",
-        );
+        let needs: Vec<String> = (0..100).map(|n| format!("t{n}: t{}", (n + 1) % 100)).collect();
+        refused(&spec(&needs.join(", ")), Code::Cycle, "tasks[0].needs[0]", "t18 -> t19 -> (80 more) -> t0; remove");
     }
 
     #[test]

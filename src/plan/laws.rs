@@ -38,44 +38,34 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(word(), inner, 0..4)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::btree_map(word(), inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }
 
 fn object() -> impl Strategy<Value = Value> {
-    prop::collection::btree_map(word(), json_value(), 0..4)
-        .prop_map(|map| Value::Object(map.into_iter().collect()))
+    prop::collection::btree_map(word(), json_value(), 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))
 }
 
 fn kind() -> impl Strategy<Value = Value> {
-    prop::sample::select(vec!["string", "int", "bool", "number", "list", "object"])
-        .prop_map(Value::from)
+    prop::sample::select(vec!["string", "int", "bool", "number", "list", "object"]).prop_map(Value::from)
 }
 
 /// An object of some of these fields.
 fn some_of(fields: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
     fields
         .into_iter()
-        .map(|(name, value)| {
-            prop::option::weighted(0.4, value).prop_map(move |value| (name, value))
-        })
+        .map(|(name, value)| prop::option::weighted(0.4, value).prop_map(move |value| (name, value)))
         .collect::<Vec<_>>()
         .prop_map(|fields| {
-            let set = fields
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            let set = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
             Value::Object(set.collect())
         })
         .boxed()
 }
 
 /// An object with these fields, and others.
-fn with(
-    fixed: impl Strategy<Value = Value> + 'static,
-    other: BoxedStrategy<Value>,
-) -> BoxedStrategy<Value> {
+fn with(fixed: impl Strategy<Value = Value> + 'static, other: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
     (fixed, other)
         .prop_map(|(fixed, mut other)| {
             if let (Some(other), Value::Object(fixed)) = (other.as_object_mut(), fixed) {
@@ -87,9 +77,7 @@ fn with(
 }
 
 fn words() -> BoxedStrategy<Value> {
-    prop::collection::vec(word(), 0..3)
-        .prop_map(Value::from)
-        .boxed()
+    prop::collection::vec(word(), 0..3).prop_map(Value::from).boxed()
 }
 
 fn text() -> BoxedStrategy<Value> {
@@ -97,28 +85,18 @@ fn text() -> BoxedStrategy<Value> {
 }
 
 fn list_of(item: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
-    prop::collection::vec(item, 0..4)
-        .prop_map(Value::from)
-        .boxed()
+    prop::collection::vec(item, 0..4).prop_map(Value::from).boxed()
 }
 
 fn env() -> BoxedStrategy<Value> {
     let name = word().prop_map(|name| json!({"name": name}));
-    let sources = vec![
-        ("value", text()),
-        ("valueFrom", object().boxed()),
-        ("expr", text()),
-    ];
+    let sources = vec![("value", text()), ("valueFrom", object().boxed()), ("expr", text())];
     list_of(with(name, some_of(sources)))
 }
 
 fn typed(more: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
     let items = kind().prop_map(|kind| json!({"type": kind})).boxed();
-    let mut fields = vec![
-        ("description", text()),
-        ("default", json_value().boxed()),
-        ("items", items),
-    ];
+    let mut fields = vec![("description", text()), ("default", json_value().boxed()), ("items", items)];
     fields.extend(more);
     let fixed = (word(), kind()).prop_map(|(name, kind)| json!({"name": name, "type": kind}));
     list_of(with(fixed, some_of(fields)))
@@ -138,10 +116,7 @@ fn params() -> BoxedStrategy<Value> {
 }
 
 fn common() -> Vec<(&'static str, BoxedStrategy<Value>)> {
-    let amounts = some_of(vec![
-        ("requests", object().boxed()),
-        ("limits", object().boxed()),
-    ]);
+    let amounts = some_of(vec![("requests", object().boxed()), ("limits", object().boxed())]);
     vec![
         ("image", text()),
         ("shell", words()),
@@ -163,15 +138,9 @@ fn odd_spec() -> impl Strategy<Value = WorkflowSpec> {
         ("args", words()),
         ("outputs", typed(Vec::new())),
     ]);
-    let task = with(
-        word().prop_map(|name| json!({"name": name})),
-        some_of(fields),
-    );
+    let task = with(word().prop_map(|name| json!({"name": name})), some_of(fields));
     let tasks = list_of(task).prop_map(|tasks| json!({"tasks": tasks}));
-    let rest = some_of(vec![
-        ("params", params()),
-        ("taskDefaults", some_of(common())),
-    ]);
+    let rest = some_of(vec![("params", params()), ("taskDefaults", some_of(common()))]);
     with(tasks, rest).prop_map(|spec| serde_json::from_value(spec).expect("a spec"))
 }
 
@@ -180,17 +149,11 @@ fn graph_spec() -> impl Strategy<Value = WorkflowSpec> {
     (1..40_usize, any::<bool>())
         .prop_flat_map(|(count, circles)| {
             let edge = (0..count, 0..count);
-            (
-                Just(count),
-                Just(circles),
-                prop::collection::btree_set(edge, 0..80),
-            )
+            (Just(count), Just(circles), prop::collection::btree_set(edge, 0..80))
         })
         .prop_map(|(count, circles, edges)| {
             let tasks = (0..count).map(|task| {
-                let needs = edges
-                    .iter()
-                    .filter(|(from, to)| *from == task && (circles || to < from));
+                let needs = edges.iter().filter(|(from, to)| *from == task && (circles || to < from));
                 let needs: Vec<String> = needs.map(|(_, to)| format!("t{to}")).collect();
                 json!({"name": format!("t{task}"), "image": "i", "needs": needs})
             });
@@ -205,22 +168,10 @@ fn check_plan(spec: &WorkflowSpec, plan: &Plan) -> Result<(), TestCaseError> {
     for index in plan.order() {
         let task = &plan.tasks()[*index];
         prop_assert!(task.needs.is_sorted_by(|a, b| a < b));
-        prop_assert!(
-            task.needs.iter().all(|need| done.contains(need)),
-            "{} before its needs",
-            task.name
-        );
+        prop_assert!(task.needs.iter().all(|need| done.contains(need)), "{} before its needs", task.name);
         prop_assert!(done.insert(*index), "{} twice", task.name);
-        let needs: BTreeSet<&str> = task
-            .needs
-            .iter()
-            .map(|need| plan.tasks()[*need].name.as_str())
-            .collect();
-        let declared: BTreeSet<&str> = spec.tasks[*index]
-            .needs
-            .iter()
-            .map(String::as_str)
-            .collect();
+        let needs: BTreeSet<&str> = task.needs.iter().map(|need| plan.tasks()[*need].name.as_str()).collect();
+        let declared: BTreeSet<&str> = spec.tasks[*index].needs.iter().map(String::as_str).collect();
         prop_assert_eq!(needs, declared);
         prop_assert_eq!(plan.index(&task.name), Some(*index));
     }
@@ -235,11 +186,7 @@ fn check_problems(problems: &[Problem]) -> Result<(), TestCaseError> {
         prop_assert!(!problem.path.is_empty() && !problem.message.is_empty());
         prop_assert!(problem.message.len() <= limits::MESSAGE_BYTES);
         let printable = |text: &str| !text.chars().any(char::is_control);
-        prop_assert!(
-            printable(&problem.path) && printable(&problem.message),
-            "{:?}",
-            problem
-        );
+        prop_assert!(printable(&problem.path) && printable(&problem.message), "{:?}", problem);
     }
     Ok(())
 }
@@ -312,23 +259,12 @@ fn the_densest_graphs_are_planned_quickly() {
             let layer = index / width * width;
             let from = layer.saturating_sub(width);
             // Until the spec is full.
-            let needs: Vec<String> = (from..layer)
-                .take_while(|_| bytes < 690_000)
-                .map(short)
-                .collect();
+            let needs: Vec<String> = (from..layer).take_while(|_| bytes < 690_000).map(short).collect();
             bytes += needs.len() * 5;
-            let reads = if layer > 0 && !needs.is_empty() {
-                "tasks['aa'].phase"
-            } else {
-                "run.name"
-            };
+            let reads = if layer > 0 && !needs.is_empty() { "tasks['aa'].phase" } else { "run.name" };
             let needs = needs.join(", ");
-            writeln!(
-                yaml,
-                "- {{name: {}, needs: [{needs}], env: [{{name: X, expr: \"{reads}\"}}]}}",
-                short(index)
-            )
-            .expect("a line");
+            writeln!(yaml, "- {{name: {}, needs: [{needs}], env: [{{name: X, expr: \"{reads}\"}}]}}", short(index))
+                .expect("a line");
         }
         spec(&yaml)
     };
@@ -341,12 +277,7 @@ fn the_densest_graphs_are_planned_quickly() {
         let started = Instant::now();
         let plan = Plan::new(&spec);
         let took = started.elapsed();
-        let edges: usize = plan
-            .expect(what)
-            .tasks()
-            .iter()
-            .map(|task| task.needs.len())
-            .sum();
+        let edges: usize = plan.expect(what).tasks().iter().map(|task| task.needs.len()).sum();
         println!("{what}: {edges} edges in {took:?}");
         // 200 ms alone on the machine; other tests run beside this one.
         assert!(took < Duration::from_secs(1), "{what}: {took:?}");
@@ -366,10 +297,7 @@ fn hostile_specs_are_refused_quickly() {
     let problems = Plan::new(&spec).expect_err("unknown needs");
     let took = started.elapsed();
     println!("{} in {took:?}", problems.last().expect("a count"));
-    assert_eq!(
-        problems.last().map(|problem| problem.code),
-        Some(Code::MoreProblems)
-    );
+    assert_eq!(problems.last().map(|problem| problem.code), Some(Code::MoreProblems));
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 

@@ -14,9 +14,7 @@ pub(super) fn check(outputs: &[OutputDecl], path: &Path<'_>, report: &mut Report
     if outputs.len() > limits::OUTPUTS {
         report.add(Code::TooMany, path, || {
             let (count, max) = (outputs.len(), limits::OUTPUTS);
-            format!(
-                "has {count} entries, {max} are allowed: gather some in an output of type object"
-            )
+            format!("has {count} entries, {max} are allowed: gather some in an output of type object")
         });
     }
     let mut seen = BTreeSet::new();
@@ -25,22 +23,13 @@ pub(super) fn check(outputs: &[OutputDecl], path: &Path<'_>, report: &mut Report
         check_identifier(&output.name, &path.field("name"), report);
         if !seen.insert(output.name.as_str()) {
             report.add(Code::DuplicateOutput, &path.field("name"), || {
-                format!(
-                    "the output `{}` is declared twice: remove one",
-                    quote(&output.name)
-                )
+                format!("the output `{}` is declared twice: remove one", quote(&output.name))
             });
         }
         check_description(output.description.as_deref(), &path, report);
         check_items(output.kind, output.items, &path, report);
         if let Some(default) = &output.default {
-            value::check_type(
-                output.kind,
-                output.items,
-                default,
-                &path.field("default"),
-                report,
-            );
+            value::check_type(output.kind, output.items, default, &path.field("default"), report);
         }
     }
 }
@@ -65,18 +54,11 @@ pub(super) fn check_identifier(name: &str, path: &Path<'_>, report: &mut Report)
 }
 
 /// Refuses `items` where there are none.
-pub(super) fn check_items(
-    kind: ValueType,
-    items: Option<ItemType>,
-    path: &Path<'_>,
-    report: &mut Report,
-) {
+pub(super) fn check_items(kind: ValueType, items: Option<ItemType>, path: &Path<'_>, report: &mut Report) {
     if items.is_some() && kind != ValueType::List {
         report.add(Code::RuleForOtherType, &path.field("items"), || {
             let kind = value::type_name(kind);
-            format!(
-                "items is for lists, and the type is {kind}: make the type list, or remove items"
-            )
+            format!("items is for lists, and the type is {kind}: make the type list, or remove items")
         });
     }
 }
@@ -87,9 +69,7 @@ pub(super) fn check_description(text: Option<&str>, path: &Path<'_>, report: &mu
     if count > limits::DESCRIPTION {
         report.add(Code::TooLong, &path.field("description"), || {
             let max = limits::DESCRIPTION;
-            format!(
-                "has {count} characters, {max} are allowed: shorten it, or write it as a comment"
-            )
+            format!("has {count} characters, {max} are allowed: shorten it, or write it as a comment")
         });
     }
 }

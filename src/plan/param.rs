@@ -20,9 +20,7 @@ pub(super) fn plan(params: &[Param], report: &mut Report) -> Vec<PlannedParam> {
     if params.len() > limits::PARAMS {
         report.add(Code::TooMany, &path, || {
             let (count, max) = (params.len(), limits::PARAMS);
-            format!(
-                "there are {count} parameters, {max} are allowed: gather some in one of type object"
-            )
+            format!("there are {count} parameters, {max} are allowed: gather some in one of type object")
         });
     }
     let mut seen = BTreeSet::new();
@@ -32,9 +30,7 @@ pub(super) fn plan(params: &[Param], report: &mut Report) -> Vec<PlannedParam> {
         let path = path.index(index);
         check_identifier(&param.name, &path.field("name"), report);
         if !seen.insert(param.name.as_str()) {
-            report.add(Code::DuplicateParam, &path.field("name"), || {
-                "is declared twice: remove one".to_owned()
-            });
+            report.add(Code::DuplicateParam, &path.field("name"), || "is declared twice: remove one".to_owned());
         }
         check_description(param.description.as_deref(), &path, report);
         planned.push(plan_one(param, &path, report));
@@ -54,9 +50,7 @@ fn plan_one(param: &Param, path: &Path<'_>, report: &mut Report) -> PlannedParam
     let rules_are_right = report.len() == rules;
 
     if param.default.is_some() && param.default_expr.is_some() {
-        report.add(Code::TwoDefaults, path, || {
-            "has default and defaultExpr: remove one".to_owned()
-        });
+        report.add(Code::TwoDefaults, path, || "has default and defaultExpr: remove one".to_owned());
     }
     if let Some(default) = &param.default
         && rules_are_right
@@ -71,19 +65,11 @@ fn plan_one(param: &Param, path: &Path<'_>, report: &mut Report) -> PlannedParam
             });
         }
     }
-    let default_expr = param.default_expr.as_ref().and_then(|text| {
-        expression::parse(
-            text,
-            Place::ParamDefault,
-            &path.field("defaultExpr"),
-            report,
-        )
-    });
-    PlannedParam {
-        decl: param.clone(),
-        pattern,
-        default_expr,
-    }
+    let default_expr = param
+        .default_expr
+        .as_ref()
+        .and_then(|text| expression::parse(text, Place::ParamDefault, &path.field("defaultExpr"), report));
+    PlannedParam { decl: param.clone(), pattern, default_expr }
 }
 
 fn check_choices(param: &Param, path: &Path<'_>, report: &mut Report) {
@@ -139,10 +125,7 @@ fn check_range(param: &Param, path: &Path<'_>, report: &mut Report) {
 
 fn check_length(param: &Param, path: &Path<'_>, report: &mut Report) {
     let has_length = matches!(param.kind, ValueType::String | ValueType::List);
-    for (bound, field) in [
-        (param.min_length, "minLength"),
-        (param.max_length, "maxLength"),
-    ] {
+    for (bound, field) in [(param.min_length, "minLength"), (param.max_length, "maxLength")] {
         let Some(bound) = bound else {
             continue;
         };
@@ -153,9 +136,7 @@ fn check_length(param: &Param, path: &Path<'_>, report: &mut Report) {
                 format!("{field} is for string and list, and the type is {kind}: remove {field}")
             });
         } else if bound > limits::LENGTH {
-            report.add(Code::BadRule, &path, || {
-                format!("is {bound}, at most {} is allowed", limits::LENGTH)
-            });
+            report.add(Code::BadRule, &path, || format!("is {bound}, at most {} is allowed", limits::LENGTH));
         }
     }
     if let (Some(min), Some(max)) = (param.min_length, param.max_length)
@@ -163,9 +144,7 @@ fn check_length(param: &Param, path: &Path<'_>, report: &mut Report) {
         && min > max
     {
         report.add(Code::BadRule, &path.field("minLength"), || {
-            format!(
-                "minLength {min} is above maxLength {max}, so that no value is allowed: swap them"
-            )
+            format!("minLength {min} is above maxLength {max}, so that no value is allowed: swap them")
         });
     }
 }
@@ -181,9 +160,7 @@ fn plan_pattern(param: &Param, path: &Path<'_>, report: &mut Report) -> Option<R
         });
         None
     } else if count == 0 {
-        report.add(Code::BadPattern, &path, || {
-            "is empty, which every string matches: remove it".to_owned()
-        });
+        report.add(Code::BadPattern, &path, || "is empty, which every string matches: remove it".to_owned());
         None
     } else if count > limits::PATTERN {
         report.add(Code::TooLong, &path, || {
@@ -192,9 +169,7 @@ fn plan_pattern(param: &Param, path: &Path<'_>, report: &mut Report) -> Option<R
         });
         None
     } else {
-        compile(pattern)
-            .map_err(|message| report.add(Code::BadPattern, &path, || message))
-            .ok()
+        compile(pattern).map_err(|message| report.add(Code::BadPattern, &path, || message)).ok()
     }
 }
 
@@ -205,8 +180,7 @@ fn compile(pattern: &str) -> Result<Regex, String> {
         .build()
         .map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => {
-                "is too large when compiled: use smaller repetitions, and [0-9A-Za-z_] for \\w"
-                    .to_owned()
+                "is too large when compiled: use smaller repetitions, and [0-9A-Za-z_] for \\w".to_owned()
             }
             other => {
                 // The last line says what is wrong; those before draw the pattern.
@@ -291,15 +265,8 @@ mod tests {
             "params[0].pattern",
             "257 characters",
         );
-        let many: Vec<String> = (0..65)
-            .map(|n| format!("{{name: p{n}, type: int}}"))
-            .collect();
-        refused(
-            &spec(&many.join(", ")),
-            Code::TooMany,
-            "params",
-            "65 parameters, 64 are allowed",
-        );
+        let many: Vec<String> = (0..65).map(|n| format!("{{name: p{n}, type: int}}")).collect();
+        refused(&spec(&many.join(", ")), Code::TooMany, "params", "65 parameters, 64 are allowed");
         let many: Vec<String> = (0..65).map(|n| n.to_string()).collect();
         let many = many.join(", ");
         refused(

@@ -29,11 +29,7 @@ pub(super) fn check(
         spec,
         names,
         graph,
-        params: spec
-            .params
-            .iter()
-            .map(|param| param.name.as_str())
-            .collect(),
+        params: spec.params.iter().map(|param| param.name.as_str()).collect(),
         upstream: OnceCell::new(),
     };
     for expr in expressions(defaults) {
@@ -70,9 +66,7 @@ fn expressions(env: &[Arc<PlannedEnv>]) -> impl Iterator<Item = &PlannedExpr> {
 /// The task that a reference names.
 fn task_of(reference: &Reference) -> Option<&str> {
     match reference {
-        Reference::TaskField { task, .. }
-        | Reference::Output { task, .. }
-        | Reference::Task(task) => Some(task),
+        Reference::TaskField { task, .. } | Reference::Output { task, .. } | Reference::Task(task) => Some(task),
         _ => None,
     }
 }
@@ -97,7 +91,10 @@ impl Reads<'_> {
                 report.add(Code::UnknownParam, &path, || {
                     let params = || self.params.iter().copied();
                     let (advice, known) = (suggestion(name, params()), listing(params()));
-                    format!("reads params.{}, which is not declared{advice}; the workflow's params are {known}", quote(name))
+                    format!(
+                        "reads params.{}, which is not declared{advice}; the workflow's params are {known}",
+                        quote(name)
+                    )
                 });
             }
             let Some(task) = task_of(reference) else {
@@ -106,10 +103,7 @@ impl Reads<'_> {
             let Some(index) = self.names.get(task) else {
                 report.add(Code::UnknownTask, &path, || {
                     let advice = suggestion(task, self.names.keys().copied());
-                    format!(
-                        "reads the task `{}`, and there is none{advice}",
-                        quote(task)
-                    )
+                    format!("reads the task `{}`, and there is none{advice}", quote(task))
                 });
                 continue;
             };
@@ -117,24 +111,9 @@ impl Reads<'_> {
         }
     }
 
-    fn check_field(
-        &self,
-        task: usize,
-        reference: &Reference,
-        path: &Path<'_>,
-        report: &mut Report,
-    ) {
-        let outputs = self
-            .spec
-            .tasks
-            .get(task)
-            .map(|task| task.outputs.as_slice());
-        let outputs = || {
-            outputs
-                .into_iter()
-                .flatten()
-                .map(|output| output.name.as_str())
-        };
+    fn check_field(&self, task: usize, reference: &Reference, path: &Path<'_>, report: &mut Report) {
+        let outputs = self.spec.tasks.get(task).map(|task| task.outputs.as_slice());
+        let outputs = || outputs.into_iter().flatten().map(|output| output.name.as_str());
         match reference {
             Reference::Output { task, output } if !outputs().any(|known| known == output) => {
                 report.add(Code::UnknownOutput, path, || {
@@ -176,7 +155,9 @@ impl Reads<'_> {
                 } else if upstream.contains(index, reader) {
                     format!("reads `{task}`, which starts only when this task has ended: read a task upstream")
                 } else {
-                    format!("reads `{task}`, which it doesn't need, so that it may not have ended: add `{task}` to needs")
+                    format!(
+                        "reads `{task}`, which it doesn't need, so that it may not have ended: add `{task}` to needs"
+                    )
                 }
             });
         }
@@ -249,14 +230,9 @@ tasks:
 
     #[test]
     fn one_expression_can_be_wrong_twice() {
-        let problems = problems(&chain(
-            "params.x + tasks.other.phase + tasks.other.reason + tasks.y.phase",
-        ));
+        let problems = problems(&chain("params.x + tasks.other.phase + tasks.other.reason + tasks.y.phase"));
         let codes: Vec<Code> = problems.iter().map(|problem| problem.code).collect();
-        assert_eq!(
-            codes,
-            [Code::UnknownParam, Code::UnknownTask, Code::NotUpstream]
-        );
+        assert_eq!(codes, [Code::UnknownParam, Code::UnknownTask, Code::NotUpstream]);
     }
 
     #[test]
@@ -266,12 +242,7 @@ tasks:
                 "taskDefaults: {{image: i, env: [{{name: X, expr: tasks.a.outputs.v}}]}}\ntasks: [{{name: a, outputs: [{{name: v, type: int}}]{env}}}, {{name: b, needs: [a]}}, {{name: c}}, {{name: d}}]"
             )
         };
-        refused(
-            &spec(""),
-            Code::NotUpstream,
-            "taskDefaults.env[0].expr",
-            "task `a`: reads itself",
-        );
+        refused(&spec(""), Code::NotUpstream, "taskDefaults.env[0].expr", "task `a`: reads itself");
         refused(
             &spec(", env: [{name: X, value: ''}]"),
             Code::NotUpstream,

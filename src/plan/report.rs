@@ -78,11 +78,7 @@ impl Report {
         if self.problems.len() < limits::PROBLEMS {
             let path = path.to_string();
             let message = bounded(format!("{}{}", self.subject, message()));
-            self.problems.push(Problem {
-                code,
-                path,
-                message,
-            });
+            self.problems.push(Problem { code, path, message });
         } else {
             self.beyond = self.beyond.saturating_add(1);
         }
@@ -116,11 +112,8 @@ impl Report {
 /// `message` without control characters, which would garble a terminal, and cut to its bound.
 pub(super) fn bounded(message: String) -> String {
     const ELLIPSIS: &str = "…";
-    let mut message = if message.contains(char::is_control) {
-        message.replace(char::is_control, "\u{fffd}")
-    } else {
-        message
-    };
+    let mut message =
+        if message.contains(char::is_control) { message.replace(char::is_control, "\u{fffd}") } else { message };
     if message.len() > limits::MESSAGE_BYTES {
         let room = limits::MESSAGE_BYTES.saturating_sub(ELLIPSIS.len());
         let end = (0..=room).rev().find(|at| message.is_char_boundary(*at));
@@ -138,15 +131,9 @@ mod tests {
     fn a_path_is_written_as_kubectl_users_write_it() {
         let task = Path::Root("tasks");
         let task = task.index(2);
-        assert_eq!(
-            task.field("needs").index(0).to_string(),
-            "tasks[2].needs[0]"
-        );
+        assert_eq!(task.field("needs").index(0).to_string(), "tasks[2].needs[0]");
         assert_eq!(task.key("cpu").to_string(), "tasks[2].cpu");
-        assert_eq!(
-            task.key("nvidia.com/gpu").to_string(),
-            "tasks[2]['nvidia.com/gpu']"
-        );
+        assert_eq!(task.key("nvidia.com/gpu").to_string(), "tasks[2]['nvidia.com/gpu']");
     }
 
     #[test]

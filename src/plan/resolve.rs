@@ -28,9 +28,7 @@ impl Plan {
         for param in &self.params {
             let name = &param.decl.name;
             // null is how a manifest says that it doesn't say.
-            let given = given
-                .and_then(|given| given.get(name))
-                .filter(|value| !value.is_null());
+            let given = given.and_then(|given| given.get(name)).filter(|value| !value.is_null());
             let value = param.value(given, run, &root.key(name), &mut report);
             resolved.extend(value.map(|value| (name.clone(), value)));
         }
@@ -40,9 +38,7 @@ impl Plan {
                     let known = || self.params.iter().map(|param| param.decl.name.as_str());
                     let (advice, params) = (suggestion(name, known()), listing(known()));
                     let name = quote(name);
-                    format!(
-                        "the workflow declares no param `{name}`{advice}; its params are {params}"
-                    )
+                    format!("the workflow declares no param `{name}`{advice}; its params are {params}")
                 });
             }
         }
@@ -60,13 +56,7 @@ impl Plan {
 }
 
 impl PlannedParam {
-    fn value(
-        &self,
-        given: Option<&Value>,
-        run: &Value,
-        path: &Path<'_>,
-        report: &mut Report,
-    ) -> Option<Value> {
+    fn value(&self, given: Option<&Value>, run: &Value, path: &Path<'_>, report: &mut Report) -> Option<Value> {
         // Before anything recurses over it.
         let before = report.len();
         size::check_value(given, path, report);
@@ -82,9 +72,7 @@ impl PlannedParam {
                 match expr.evaluate(&roots) {
                     Ok(value) => value::normal(&value),
                     Err(error) => {
-                        report.add(Code::ExpressionFailed, path, || {
-                            format!("its defaultExpr has no value: {error}")
-                        });
+                        report.add(Code::ExpressionFailed, path, || format!("its defaultExpr has no value: {error}"));
                         return None;
                     }
                 }

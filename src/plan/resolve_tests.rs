@@ -15,7 +15,8 @@ tasks: [{name: a, image: i}]
 ";
 
 fn resolve(given: &Value) -> Result<Map<String, Value>, Vec<Problem>> {
-    let run = json!({"name": "nightly", "uid": "u", "namespace": "n", "phase": "Running", "reason": "", "generation": 0});
+    let run =
+        json!({"name": "nightly", "uid": "u", "namespace": "n", "phase": "Running", "reason": "", "generation": 0});
     plan(PARAMS).resolve_params(given.as_object(), &run)
 }
 
@@ -73,10 +74,7 @@ fn values_that_cannot_be() {
 #[test]
 fn all_mistakes_at_once() {
     let problems = resolve(&json!({"rate": true, "nope": 1})).expect_err("mistakes");
-    let paths: Vec<&str> = problems
-        .iter()
-        .map(|problem| problem.path.as_str())
-        .collect();
+    let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths, ["params.date", "params.rate", "params.nope"]);
 }
 
@@ -84,24 +82,10 @@ fn all_mistakes_at_once() {
 fn a_default_expression_is_held_to_the_rules() {
     let resolve = |run: Value| {
         let given = json!({"date": "2026-11-22"});
-        plan(PARAMS)
-            .resolve_params(given.as_object(), &run)
-            .expect_err("a mistake")
+        plan(PARAMS).resolve_params(given.as_object(), &run).expect_err("a mistake")
     };
-    only(
-        "",
-        &resolve(json!({"name": "a-very-long-name"})),
-        Code::WrongLength,
-        "params.label",
-        "maxLength is 12",
-    );
-    only(
-        "",
-        &resolve(json!({})),
-        Code::ExpressionFailed,
-        "params.label",
-        "its defaultExpr has no value: column ",
-    );
+    only("", &resolve(json!({"name": "a-very-long-name"})), Code::WrongLength, "params.label", "maxLength is 12");
+    only("", &resolve(json!({})), Code::ExpressionFailed, "params.label", "its defaultExpr has no value: column ");
 }
 
 #[test]

@@ -11,9 +11,7 @@ use super::words::quote;
 use crate::api::Resources;
 
 /// Units of a quantity: decimal and binary (resource.Quantity in the API reference of Kubernetes).
-const UNITS: [&str; 15] = [
-    "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi",
-];
+const UNITS: [&str; 15] = ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi"];
 const EXBI: &str = "Ei";
 
 /// Says which amounts are no quantities. Names are left to the cluster, which knows its devices.
@@ -54,9 +52,7 @@ fn check_amounts(amounts: &BTreeMap<String, Value>, path: &Path<'_>, report: &mu
 /// Whether a text is an amount, not below zero: a number, then a unit or a decimal exponent.
 fn is_quantity(text: &str) -> bool {
     let text = text.strip_prefix('+').unwrap_or(text);
-    let end = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (Some(number), Some(unit)) = (text.get(..end), text.get(end..)) else {
         return false;
     };
@@ -71,9 +67,7 @@ fn is_decimal(text: &str) -> bool {
 }
 
 fn is_unit(text: &str) -> bool {
-    let exponent = text
-        .strip_prefix(['e', 'E'])
-        .map(|text| text.strip_prefix(['+', '-']).unwrap_or(text));
+    let exponent = text.strip_prefix(['e', 'E']).map(|text| text.strip_prefix(['+', '-']).unwrap_or(text));
     UNITS.contains(&text) || text == EXBI || exponent.is_some_and(is_decimal)
 }
 
@@ -84,45 +78,22 @@ mod tests {
 
     #[test]
     fn quantities() {
-        for good in [
-            "1", "0", "500m", "1.5", ".5", "5.", "256Mi", "2Gi", "1e3", "1E-3", "100n", "+1",
-            "8Ei", "3E",
-        ] {
+        for good in ["1", "0", "500m", "1.5", ".5", "5.", "256Mi", "2Gi", "1e3", "1E-3", "100n", "+1", "8Ei", "3E"] {
             assert!(is_quantity(good), "{good}");
         }
-        for bad in [
-            "", "-1", "lots", "256MB", "256mi", "1 Gi", "1Gi ", ".", "1.2.3", "Gi", "1e", "é",
-            "1\0",
-        ] {
+        for bad in ["", "-1", "lots", "256MB", "256mi", "1 Gi", "1Gi ", ".", "1.2.3", "Gi", "1e", "é", "1\0"] {
             assert!(!is_quantity(bad), "{bad:?}");
         }
     }
 
     #[test]
     fn amounts_that_cannot_be() {
-        let task =
-            |resources: &str| format!("tasks: [{{name: a, image: i, resources: {resources}}}]");
+        let task = |resources: &str| format!("tasks: [{{name: a, image: i, resources: {resources}}}]");
         for (resources, path, message) in [
-            (
-                "{requests: {memory: 256MB}}",
-                "tasks[0].resources.requests.memory",
-                "task `a`: \"256MB\" is no amount",
-            ),
-            (
-                "{limits: {cpu: 1.5}}",
-                "tasks[0].resources.limits.cpu",
-                "quote it: \"1.5\"",
-            ),
-            (
-                "{limits: {nvidia.com/gpu: -1}}",
-                "tasks[0].resources.limits['nvidia.com/gpu']",
-                "-1 is no amount",
-            ),
-            (
-                "{limits: {cpu: [1]}}",
-                "tasks[0].resources.limits.cpu",
-                "such as 500m",
-            ),
+            ("{requests: {memory: 256MB}}", "tasks[0].resources.requests.memory", "task `a`: \"256MB\" is no amount"),
+            ("{limits: {cpu: 1.5}}", "tasks[0].resources.limits.cpu", "quote it: \"1.5\""),
+            ("{limits: {nvidia.com/gpu: -1}}", "tasks[0].resources.limits['nvidia.com/gpu']", "-1 is no amount"),
+            ("{limits: {cpu: [1]}}", "tasks[0].resources.limits.cpu", "such as 500m"),
         ] {
             refused(&task(resources), Code::BadQuantity, path, message);
         }

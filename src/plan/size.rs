@@ -15,21 +15,15 @@ pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
     let path = Path::Root("tasks");
     let count = spec.tasks.len();
     let (tasks, bytes, advice) = match origin {
-        Origin::Workflow => (
-            limits::TASKS,
-            limits::SPEC_BYTES,
-            "split the workflow, or move large scripts into an image",
-        ),
-        Origin::Inline => (
-            limits::INLINE_TASKS,
-            limits::INLINE_SPEC_BYTES,
-            "make it a Workflow and name it in workflowRef",
-        ),
+        Origin::Workflow => {
+            (limits::TASKS, limits::SPEC_BYTES, "split the workflow, or move large scripts into an image")
+        }
+        Origin::Inline => {
+            (limits::INLINE_TASKS, limits::INLINE_SPEC_BYTES, "make it a Workflow and name it in workflowRef")
+        }
     };
     if count == 0 {
-        report.add(Code::NoTasks, &path, || {
-            "there is no task: a workflow needs at least one".to_owned()
-        });
+        report.add(Code::NoTasks, &path, || "there is no task: a workflow needs at least one".to_owned());
     }
     if count > tasks {
         report.add(Code::TooMany, &path, || match origin {
@@ -66,21 +60,14 @@ fn check_nesting(spec: &WorkflowSpec, report: &mut Report) {
     }
     if let Some(defaults) = &spec.task_defaults {
         let path = Path::Root("taskDefaults");
-        let TaskDefaults {
-            env, pod_template, ..
-        } = defaults;
+        let TaskDefaults { env, pod_template, .. } = defaults;
         check_env(env, &path, report);
         check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
     }
     let tasks = Path::Root("tasks");
     for (index, task) in spec.tasks.iter().enumerate() {
         let path = tasks.index(index);
-        let Task {
-            env,
-            pod_template,
-            outputs,
-            ..
-        } = task;
+        let Task { env, pod_template, outputs, .. } = task;
         check_env(env, &path, report);
         check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
         for (at, output) in outputs.iter().enumerate() {
@@ -117,9 +104,7 @@ fn check_map(map: Option<&Map<String, Value>>, path: &Path<'_>, report: &mut Rep
 /// Refuses a value that is nested too deep.
 pub(super) fn check_value(value: Option<&Value>, path: &Path<'_>, report: &mut Report) {
     if value.is_some_and(is_too_deep) {
-        report.add(Code::TooDeep, path, || {
-            format!("is nested more than {} deep: flatten it", limits::NESTING)
-        });
+        report.add(Code::TooDeep, path, || format!("is nested more than {} deep: flatten it", limits::NESTING));
     }
 }
 
@@ -147,21 +132,14 @@ mod tests {
     use super::*;
 
     fn tasks(count: usize) -> String {
-        let tasks: Vec<String> = (0..count)
-            .map(|n| format!("{{name: t{n}, image: i}}"))
-            .collect();
+        let tasks: Vec<String> = (0..count).map(|n| format!("{{name: t{n}, image: i}}")).collect();
         format!("tasks: [{}]", tasks.join(", "))
     }
 
     #[test]
     fn how_many_tasks_there_can_be() {
         refused("tasks: []", Code::NoTasks, "tasks", "at least one");
-        refused(
-            &tasks(1_001),
-            Code::TooMany,
-            "tasks",
-            "1001 tasks, 1000 are allowed",
-        );
+        refused(&tasks(1_001), Code::TooMany, "tasks", "1001 tasks, 1000 are allowed");
         assert!(Plan::new(&spec(&tasks(1_000))).is_ok());
     }
 
@@ -170,41 +148,20 @@ mod tests {
         let inline = |yaml: &str| Plan::checked(&spec(yaml), Origin::Inline);
         assert!(inline(&tasks(100)).is_ok());
         let problems = inline(&tasks(101)).expect_err("a task too many");
-        only(
-            "",
-            &problems,
-            Code::TooMany,
-            "tasks",
-            "make it a Workflow and name it in workflowRef",
-        );
+        only("", &problems, Code::TooMany, "tasks", "make it a Workflow and name it in workflowRef");
         let script = "x".repeat(60_000);
-        let yaml = format!(
-            "tasks: [{{name: a, image: i, script: {script}}}, {{name: b, image: i, script: {script}}}]"
-        );
+        let yaml = format!("tasks: [{{name: a, image: i, script: {script}}}, {{name: b, image: i, script: {script}}}]");
         let problems = inline(&yaml).expect_err("too large");
-        only(
-            "",
-            &problems,
-            Code::SpecTooLarge,
-            "spec",
-            "65536 are allowed: make it a Workflow",
-        );
+        only("", &problems, Code::SpecTooLarge, "spec", "65536 are allowed: make it a Workflow");
         assert!(Plan::new(&spec(&yaml)).is_ok());
     }
 
     #[test]
     fn how_large_a_spec_can_be() {
         let script = "x".repeat(60_000);
-        let tasks: Vec<String> = (0..14)
-            .map(|n| format!("{{name: t{n}, image: i, script: {script}}}"))
-            .collect();
+        let tasks: Vec<String> = (0..14).map(|n| format!("{{name: t{n}, image: i, script: {script}}}")).collect();
         let yaml = format!("tasks: [{}]", tasks.join(", "));
-        refused(
-            &yaml,
-            Code::SpecTooLarge,
-            "spec",
-            "786432 are allowed: split the workflow",
-        );
+        refused(&yaml, Code::SpecTooLarge, "spec", "786432 are allowed: split the workflow");
     }
 
     #[test]
@@ -220,13 +177,6 @@ mod tests {
         template.insert("spec".into(), nested);
         let problems = Plan::new(&bad).expect_err("too deep");
         let paths: Vec<&str> = problems.iter().map(|p| p.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            [
-                "params[0].default",
-                "tasks[0].podTemplate",
-                "tasks[0].outputs[0].default"
-            ]
-        );
+        assert_eq!(paths, ["params[0].default", "tasks[0].podTemplate", "tasks[0].outputs[0].default"]);
     }
 }

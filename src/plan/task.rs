@@ -26,11 +26,7 @@ pub(super) struct Defaults<'a> {
 
 impl<'a> Defaults<'a> {
     /// Reads the defaults; says what is wrong with them.
-    pub(super) fn new(
-        defaults: Option<&'a TaskDefaults>,
-        numbers: &Arc<Numbers>,
-        report: &mut Report,
-    ) -> Self {
+    pub(super) fn new(defaults: Option<&'a TaskDefaults>, numbers: &Arc<Numbers>, report: &mut Report) -> Self {
         let path = Path::Root("taskDefaults");
         let Some(defaults) = defaults else {
             return Defaults {
@@ -115,17 +111,8 @@ pub(super) fn plan(
         command: script.or_else(|| task.command.clone()),
         args: task.args.clone(),
         env,
-        resources: task
-            .resources
-            .clone()
-            .map(Arc::new)
-            .or_else(|| defaults.resources.clone()),
-        templates: defaults
-            .template
-            .iter()
-            .cloned()
-            .chain(own_template)
-            .collect(),
+        resources: task.resources.clone().map(Arc::new).or_else(|| defaults.resources.clone()),
+        templates: defaults.template.iter().cloned().chain(own_template).collect(),
         outputs: task.outputs.clone(),
         keep_log_tail: log_tail != Some(LogTail::Omit),
     }
@@ -133,25 +120,18 @@ pub(super) fn plan(
 
 /// Names of the variables that come from expressions.
 fn values(env: &[Arc<PlannedEnv>]) -> BTreeSet<&str> {
-    env.iter()
-        .filter(|entry| matches!(entry.source, EnvSource::Expr(_)))
-        .map(|entry| entry.name.as_str())
-        .collect()
+    env.iter().filter(|entry| matches!(entry.source, EnvSource::Expr(_))).map(|entry| entry.name.as_str()).collect()
 }
 
-fn check_name(
-    index: usize,
-    task: &Task,
-    names: &BTreeMap<&str, usize>,
-    path: &Path<'_>,
-    report: &mut Report,
-) {
+fn check_name(index: usize, task: &Task, names: &BTreeMap<&str, usize>, path: &Path<'_>, report: &mut Report) {
     let name = &task.name;
     let count = name.chars().count();
     if count > limits::TASK_NAME {
         report.add(Code::TooLong, path, || {
             let max = limits::TASK_NAME;
-            format!("the name has {count} characters, {max} are allowed, so that it fits into names of pods: shorten it")
+            format!(
+                "the name has {count} characters, {max} are allowed, so that it fits into names of pods: shorten it"
+            )
         });
     } else if !is_dns_label(name) {
         report.add(Code::BadTaskName, path, || {
@@ -160,9 +140,7 @@ fn check_name(
         });
     }
     if let Some(first) = names.get(name.as_str()).filter(|first| **first != index) {
-        report.add(Code::DuplicateTask, path, || {
-            format!("is the name of tasks[{first}] too: give each task its own")
-        });
+        report.add(Code::DuplicateTask, path, || format!("is the name of tasks[{first}] too: give each task its own"));
     }
 }
 
@@ -174,9 +152,7 @@ fn check_image(image: Option<&String>, path: &Path<'_>, report: &mut Report) {
     let path = path.field("image");
     let count = image.chars().count();
     if count > limits::IMAGE {
-        report.add(Code::TooLong, &path, || {
-            format!("has {count} characters, {} are allowed", limits::IMAGE)
-        });
+        report.add(Code::TooLong, &path, || format!("has {count} characters, {} are allowed", limits::IMAGE));
     } else if image.is_empty() || image.chars().any(|c| c.is_whitespace() || c.is_control()) {
         report.add(Code::BadImage, &path, || {
             let image = quote(image);
@@ -196,13 +172,7 @@ fn check_has_image(task: &Task, defaults: &Defaults<'_>, path: &Path<'_>, report
 }
 
 fn check_command(task: &Task, path: &Path<'_>, report: &mut Report) {
-    let Task {
-        script,
-        shell,
-        command,
-        args,
-        ..
-    } = task;
+    let Task { script, shell, command, args, .. } = task;
     check_shell(shell.as_ref(), &path.field("shell"), report);
     if let Some(script) = script {
         let path = path.field("script");
@@ -217,23 +187,14 @@ fn check_command(task: &Task, path: &Path<'_>, report: &mut Report) {
         let Some(words) = words else {
             continue;
         };
-        check_words(
-            words,
-            limits::COMMAND_WORDS,
-            limits::COMMAND_WORD_BYTES,
-            &path.field(field),
-            report,
-        );
+        check_words(words, limits::COMMAND_WORDS, limits::COMMAND_WORD_BYTES, &path.field(field), report);
         if script.is_some() {
             report.add(Code::ScriptAndCommand, &path.field(field), || {
                 format!("has script and {field}: remove one; a script's values come through env")
             });
         }
     }
-    if command
-        .as_ref()
-        .is_some_and(|words| words.iter().all(String::is_empty))
-    {
+    if command.as_ref().is_some_and(|words| words.iter().all(String::is_empty)) {
         report.add(Code::EmptyCommand, &path.field("command"), || {
             "names no program: write one, or remove it for the image's entrypoint".to_owned()
         });
@@ -247,11 +208,7 @@ fn check_command(task: &Task, path: &Path<'_>, report: &mut Report) {
 
 /// Says where the value of an expression would become part of a text.
 fn check_values(task: &Task, values: &BTreeSet<&str>, path: &Path<'_>, report: &mut Report) {
-    for (words, field) in [
-        (&task.shell, "shell"),
-        (&task.command, "command"),
-        (&task.args, "args"),
-    ] {
+    for (words, field) in [(&task.shell, "shell"), (&task.command, "command"), (&task.args, "args")] {
         let words = words.iter().flatten().map(String::as_str);
         command::check_values(words, values, &path.field(field), report);
     }

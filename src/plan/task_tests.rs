@@ -93,10 +93,7 @@ fn all_mistakes_at_once() {
         "params: [{name: 1, type: int}]
 tasks: [{name: A, needs: [b]}, {name: c, image: i, env: [{name: X}], outputs: [{name: in, type: int}]}]",
     );
-    let paths: Vec<&str> = problems
-        .iter()
-        .map(|problem| problem.path.as_str())
-        .collect();
+    let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(
         paths,
         [
@@ -125,19 +122,10 @@ tasks:
     let [plain, own, scripted, command] = all.tasks() else {
         panic!("four tasks");
     };
-    assert_eq!(
-        (plain.image.as_deref(), own.image.as_deref()),
-        (Some("d"), Some("o"))
-    );
+    assert_eq!((plain.image.as_deref(), own.image.as_deref()), (Some("d"), Some("o")));
     assert_eq!((&plain.command, &plain.args), (&None, &None));
-    assert_eq!(
-        own.command.as_deref().expect("a command"),
-        ["sh", "echo $$(date)"]
-    );
-    assert_eq!(
-        scripted.command.as_deref().expect("a command"),
-        ["bash", "-c", "x"]
-    );
+    assert_eq!(own.command.as_deref().expect("a command"), ["sh", "echo $$(date)"]);
+    assert_eq!(scripted.command.as_deref().expect("a command"), ["bash", "-c", "x"]);
     assert_eq!(command.command.as_deref().expect("a command"), ["a"]);
     assert_eq!(command.args.as_deref().expect("arguments"), ["b"]);
     assert_eq!((plain.keep_log_tail, own.keep_log_tail), (false, true));
@@ -148,25 +136,9 @@ tasks:
         });
         entries.collect::<Vec<String>>().join(" ")
     };
-    assert_eq!(
-        (env(plain), env(own)),
-        ("A=d B=d".into(), "A=o B=d C=o".into())
-    );
+    assert_eq!((env(plain), env(own)), ("A=d B=d".into(), "A=o B=d C=o".into()));
     assert_eq!((plain.templates.len(), own.templates.len()), (1, 2));
-    assert!(
-        own.templates[1]
-            .get("spec")
-            .is_some_and(|spec| spec.get("y").is_some())
-    );
-    assert!(
-        plain
-            .resources
-            .as_ref()
-            .is_some_and(|all| all.limits.contains_key("cpu"))
-    );
-    assert!(
-        own.resources
-            .as_ref()
-            .is_some_and(|all| all.limits.is_empty())
-    );
+    assert!(own.templates[1].get("spec").is_some_and(|spec| spec.get("y").is_some()));
+    assert!(plain.resources.as_ref().is_some_and(|all| all.limits.contains_key("cpu")));
+    assert!(own.resources.as_ref().is_some_and(|all| all.limits.is_empty()));
 }

@@ -54,18 +54,16 @@ pub(super) fn check(template: &Map<String, Value>, path: &Path<'_>, report: &mut
             }
             _ => report.add(Code::BadTemplate, &at, || {
                 let advice = suggestion(key, ["metadata", "spec"]);
-                format!("a podTemplate has metadata and spec{advice}; fields of the pod's spec stand in podTemplate.spec")
+                format!(
+                    "a podTemplate has metadata and spec{advice}; fields of the pod's spec stand in podTemplate.spec"
+                )
             }),
         }
     }
 }
 
 /// The object that a value is; null stands for none.
-fn object<'v>(
-    value: &'v Value,
-    path: &Path<'_>,
-    report: &mut Report,
-) -> Option<&'v Map<String, Value>> {
+fn object<'v>(value: &'v Value, path: &Path<'_>, report: &mut Report) -> Option<&'v Map<String, Value>> {
     if !value.is_object() && !value.is_null() {
         report.add(Code::BadTemplate, path, || "must be an object".to_owned());
     }
@@ -104,25 +102,15 @@ fn check_metadata(metadata: &Map<String, Value>, path: &Path<'_>, report: &mut R
         }
     }
     let finalizers = path.field("finalizers");
-    for (at, value) in list(metadata.get("finalizers"), &finalizers, report)
-        .iter()
-        .enumerate()
-    {
+    for (at, value) in list(metadata.get("finalizers"), &finalizers, report).iter().enumerate() {
         if value.as_str().is_some_and(is_ours) {
             reserve(&finalizers.index(at), report);
         }
     }
     let owners = path.field("ownerReferences");
-    for (at, owner) in list(metadata.get("ownerReferences"), &owners, report)
-        .iter()
-        .enumerate()
-    {
+    for (at, owner) in list(metadata.get("ownerReferences"), &owners, report).iter().enumerate() {
         let path = owners.index(at);
-        if owner
-            .get("apiVersion")
-            .and_then(Value::as_str)
-            .is_some_and(is_ours)
-        {
+        if owner.get("apiVersion").and_then(Value::as_str).is_some_and(is_ours) {
             reserve(&path.field("apiVersion"), report);
         }
         if owner.get("controller").and_then(Value::as_bool) == Some(true) {
@@ -135,14 +123,11 @@ fn check_metadata(metadata: &Map<String, Value>, path: &Path<'_>, report: &mut R
 
 /// Whether a name is in Gantline's group: `gantline.dev/…`.
 fn is_ours(name: &str) -> bool {
-    name.strip_prefix(GROUP)
-        .is_some_and(|rest| rest.starts_with('/'))
+    name.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn reserve(path: &Path<'_>, report: &mut Report) {
-    report.add(Code::ReservedField, path, || {
-        format!("names with {GROUP}/ are Gantline's own: choose another prefix")
-    });
+    report.add(Code::ReservedField, path, || format!("names with {GROUP}/ are Gantline's own: choose another prefix"));
 }
 
 fn check_spec(spec: &Map<String, Value>, path: &Path<'_>, report: &mut Report) {
@@ -205,7 +190,8 @@ fn check_container<'c>(
     }
     if name == MAIN && field == "initContainers" {
         report.add(Code::BadContainer, &path.field("name"), || {
-            "main is the task's own container and no init container: choose another name, or move it to containers".to_owned()
+            "main is the task's own container and no init container: choose another name, or move it to containers"
+                .to_owned()
         });
         return None;
     }
@@ -234,9 +220,7 @@ fn main(template: &Map<String, Value>) -> Option<(usize, &Map<String, Value>)> {
 
 /// Whether a template says which image `main` runs.
 pub(super) fn has_image(template: &Map<String, Value>) -> bool {
-    main(template)
-        .and_then(|(_, main)| main.get("image")?.as_str())
-        .is_some_and(|image| !image.is_empty())
+    main(template).and_then(|(_, main)| main.get("image")?.as_str()).is_some_and(|image| !image.is_empty())
 }
 
 /// Says where the value of an expression would become part of a text in the command of a template's `main`.
@@ -267,9 +251,7 @@ mod tests {
     use super::*;
 
     fn task(template: &str) -> String {
-        format!(
-            "tasks: [{{name: a, image: i, env: [{{name: V, expr: run.name}}], podTemplate: {template}}}]"
-        )
+        format!("tasks: [{{name: a, image: i, env: [{{name: V, expr: run.name}}], podTemplate: {template}}}]")
     }
 
     #[test]
@@ -285,9 +267,7 @@ mod tests {
             plan(&task(template));
         }
         plan("tasks: [{name: a, podTemplate: {spec: {containers: [{name: main, image: i}]}}}]");
-        plan(
-            "taskDefaults: {podTemplate: {spec: {containers: [{name: main, image: i}]}}}\ntasks: [{name: a}]",
-        );
+        plan("taskDefaults: {podTemplate: {spec: {containers: [{name: main, image: i}]}}}\ntasks: [{name: a}]");
     }
 
     #[test]

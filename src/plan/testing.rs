@@ -33,21 +33,11 @@ pub(super) fn only(about: &str, problems: &[Problem], code: Code, path: &str, wo
     let [problem] = problems else {
         panic!("one problem expected\n{about}\n{}", lines(problems));
     };
-    assert_eq!(
-        (problem.code, problem.path.as_str()),
-        (code, path),
-        "{about}\n{problem}"
-    );
-    assert!(
-        problem.message.contains(words),
-        "{about}\n{problem}\nlacks: {words}"
-    );
+    assert_eq!((problem.code, problem.path.as_str()), (code, path), "{about}\n{problem}");
+    assert!(problem.message.contains(words), "{about}\n{problem}\nlacks: {words}");
 }
 
 fn lines(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems
-        .iter()
-        .map(|problem| format!("{} {problem}\n", problem.code))
-        .collect();
+    let lines: Vec<String> = problems.iter().map(|problem| format!("{} {problem}\n", problem.code)).collect();
     lines.concat()
 }

@@ -25,11 +25,7 @@ pub(super) const fn type_name(kind: ValueType) -> &'static str {
 /// "a string", "an int".
 fn a_type(kind: ValueType) -> String {
     let name = type_name(kind);
-    let article = if name.starts_with(['i', 'o']) {
-        "an"
-    } else {
-        "a"
-    };
+    let article = if name.starts_with(['i', 'o']) { "an" } else { "a" };
     format!("{article} {name}")
 }
 
@@ -58,9 +54,7 @@ pub(super) fn as_int(number: &Number) -> Option<i64> {
 /// The value as the API server gives it back: whole numbers without a fraction.
 pub(super) fn normal(value: &Value) -> Value {
     match value {
-        Value::Number(number) => {
-            as_int(number).map_or_else(|| value.clone(), |int| Value::Number(int.into()))
-        }
+        Value::Number(number) => as_int(number).map_or_else(|| value.clone(), |int| Value::Number(int.into())),
         Value::Array(items) => Value::Array(items.iter().map(normal).collect()),
         Value::Object(map) => {
             let entries = map.iter().map(|(key, value)| (key.clone(), normal(value)));
@@ -95,10 +89,7 @@ pub(super) fn check_type(
     if !is_of(kind, value, int) {
         report.add(Code::WrongType, path, || {
             let (expected, found) = (a_type(kind), found(value));
-            format!(
-                "must be {expected}, and this is {found}{}",
-                advice(kind, value)
-            )
+            format!("must be {expected}, and this is {found}{}", advice(kind, value))
         });
     } else if let (Some(ItemType { kind }), Value::Array(values)) = (items, value) {
         for (at, value) in values.iter().enumerate() {
@@ -119,14 +110,11 @@ fn advice(kind: ValueType, value: &Value) -> String {
         {
             ": an int has 64 bits; pass it as a string".to_owned()
         }
-        (ValueType::Int, Value::Number(_)) => {
-            ": write a whole number, or make the type number".to_owned()
-        }
+        (ValueType::Int, Value::Number(_)) => ": write a whole number, or make the type number".to_owned(),
         (ValueType::Int | ValueType::Number | ValueType::Bool, Value::String(text)) => {
             let meant = serde_json::from_str::<Value>(text).ok();
             let fits = meant.filter(|meant| is_of(kind, meant, meant.as_number().and_then(as_int)));
-            fits.map(|meant| format!(": write {meant} without quotes"))
-                .unwrap_or_default()
+            fits.map(|meant| format!(": write {meant} without quotes")).unwrap_or_default()
         }
         (ValueType::List, _) => ": write [a, b]".to_owned(),
         _ => String::new(),
@@ -134,13 +122,7 @@ fn advice(kind: ValueType, value: &Value) -> String {
 }
 
 /// Says which rules of its parameter a value breaks. Rules that are wrong themselves are passed over.
-pub(super) fn check(
-    param: &Param,
-    pattern: Option<&Regex>,
-    value: &Value,
-    path: &Path<'_>,
-    report: &mut Report,
-) {
+pub(super) fn check(param: &Param, pattern: Option<&Regex>, value: &Value, path: &Path<'_>, report: &mut Report) {
     if !check_type(param.kind, param.items, value, path, report) {
         return;
     }
@@ -167,35 +149,22 @@ fn check_choice(choices: &[Value], value: &Value, path: &Path<'_>, report: &mut 
         return;
     }
     report.add(Code::NotInEnum, path, || {
-        let allowed: Vec<String> = choices
-            .iter()
-            .map(|choice| quote(&choice.to_string()))
-            .collect();
-        let meant = value
-            .as_str()
-            .and_then(|text| did_you_mean(text, choices.iter().filter_map(Value::as_str)));
-        let advice = meant
-            .map(|meant| format!("; did you mean `{meant}`?"))
-            .unwrap_or_default();
+        let allowed: Vec<String> = choices.iter().map(|choice| quote(&choice.to_string())).collect();
+        let meant = value.as_str().and_then(|text| did_you_mean(text, choices.iter().filter_map(Value::as_str)));
+        let advice = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
         let found = quote(&value.to_string());
-        format!(
-            "{found} is not allowed{advice}; the values allowed are {}",
-            allowed.join(", ")
-        )
+        format!("{found} is not allowed{advice}; the values allowed are {}", allowed.join(", "))
     });
 }
 
 fn check_range(param: &Param, number: &Number, path: &Path<'_>, report: &mut Report) {
-    for (bound, word, wrong) in [
-        (&param.min, "below min", Ordering::Less),
-        (&param.max, "above max", Ordering::Greater),
-    ] {
+    for (bound, word, wrong) in
+        [(&param.min, "below min", Ordering::Less), (&param.max, "above max", Ordering::Greater)]
+    {
         if let Some(Value::Number(bound)) = bound
             && compare(number, bound) == wrong
         {
-            report.add(Code::OutOfRange, path, || {
-                format!("{number} is {word}, which is {bound}")
-            });
+            report.add(Code::OutOfRange, path, || format!("{number} is {word}, which is {bound}"));
         }
     }
 }
@@ -208,16 +177,13 @@ fn check_length(param: &Param, value: &Value, path: &Path<'_>, report: &mut Repo
     };
     // More than a u32 counts is longer than any bound.
     let count = u32::try_from(length).unwrap_or(u32::MAX);
-    for (bound, word, wrong) in [
-        (param.min_length, "minLength", Ordering::Less),
-        (param.max_length, "maxLength", Ordering::Greater),
-    ] {
+    for (bound, word, wrong) in
+        [(param.min_length, "minLength", Ordering::Less), (param.max_length, "maxLength", Ordering::Greater)]
+    {
         if let Some(bound) = bound
             && count.cmp(&bound) == wrong
         {
-            report.add(Code::WrongLength, path, || {
-                format!("has {length} {unit}, and {word} is {bound}")
-            });
+            report.add(Code::WrongLength, path, || format!("has {length} {unit}, and {word} is {bound}"));
         }
     }
 }
@@ -226,10 +192,7 @@ fn check_length(param: &Param, value: &Value, path: &Path<'_>, report: &mut Repo
 pub(super) fn compare(left: &Number, right: &Number) -> Ordering {
     match (as_int(left), as_int(right)) {
         (Some(left), Some(right)) => left.cmp(&right),
-        _ => left
-            .as_f64()
-            .partial_cmp(&right.as_f64())
-            .unwrap_or(Ordering::Equal),
+        _ => left.as_f64().partial_cmp(&right.as_f64()).unwrap_or(Ordering::Equal),
     }
 }
 
@@ -241,19 +204,10 @@ mod tests {
     fn check_one(param: &str, value: &str) -> Vec<super::super::Problem> {
         let param: Param = serde_saphyr::from_str(&format!("{{name: p, {param}}}")).expect(param);
         let value: Value = serde_saphyr::from_str(value).expect(value);
-        let pattern = param
-            .pattern
-            .as_ref()
-            .map(|p| Regex::new(p).expect("a pattern"));
+        let pattern = param.pattern.as_ref().map(|p| Regex::new(p).expect("a pattern"));
         let mut report = Report::default();
         let path = Path::Root("params");
-        check(
-            &param,
-            pattern.as_ref(),
-            &value,
-            &path.key("p"),
-            &mut report,
-        );
+        check(&param, pattern.as_ref(), &value, &path.key("p"), &mut report);
         report.finish("params", ()).err().unwrap_or_default()
     }
 
@@ -319,9 +273,6 @@ mod tests {
     fn a_value_is_as_the_api_server_gives_it_back() {
         let value = serde_json::json!({"a": [1.0, 1.5, -0.0], "b": 1e300, "c": "1.0"});
         let normal = normal(&value);
-        assert_eq!(
-            normal,
-            serde_json::json!({"a": [1, 1.5, 0], "b": 1e300, "c": "1.0"})
-        );
+        assert_eq!(normal, serde_json::json!({"a": [1, 1.5, 0], "b": 1e300, "c": "1.0"}));
     }
 }

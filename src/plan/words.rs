@@ -39,9 +39,7 @@ pub(super) fn is_dns_label(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('-')
         && !name.ends_with('-')
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Whether `name` is an identifier: a letter or underscore, then letters, digits and underscores.
@@ -58,11 +56,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
 
 /// `name` for a message: without control characters, and cut where it is long.
 pub(super) fn quote(name: &str) -> String {
-    let mut quoted: String = name
-        .chars()
-        .take(QUOTED)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
+    let mut quoted: String = name.chars().take(QUOTED).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if name.chars().nth(QUOTED).is_some() {
         quoted.push('…');
     }
@@ -72,10 +66,7 @@ pub(super) fn quote(name: &str) -> String {
 /// The candidate that `name` was probably meant to be: at most a third of the letters differ, and at most three; the
 /// nearest, and of several the first.
 #[must_use]
-pub fn did_you_mean<'c>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let length = name.chars().take(limits::IDENTIFIER).count();
     let allowed = length.div_ceil(3).min(DISTANCE);
     let name: String = name.chars().take(limits::IDENTIFIER).collect();
@@ -84,21 +75,9 @@ pub fn did_you_mean<'c>(
         .into_iter()
         // The distance is never less than the difference in length, which is cheap to see; it also keeps out texts so
         // long that the distance would take for ever.
-        .filter(|candidate| {
-            candidate
-                .chars()
-                .take(limits::IDENTIFIER)
-                .count()
-                .abs_diff(length)
-                <= allowed
-        })
+        .filter(|candidate| candidate.chars().take(limits::IDENTIFIER).count().abs_diff(length) <= allowed)
         .filter(|candidate| candidate.len() <= limits::IDENTIFIER)
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&name, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&name, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -106,20 +85,14 @@ pub fn did_you_mean<'c>(
 
 /// "; did you mean `load`?", or nothing.
 pub(super) fn suggestion<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
-    did_you_mean(name, candidates)
-        .map(|meant| format!("; did you mean `{}`?", quote(meant)))
-        .unwrap_or_default()
+    did_you_mean(name, candidates).map(|meant| format!("; did you mean `{}`?", quote(meant))).unwrap_or_default()
 }
 
 /// "`a`, `b` and `c`": at most eight names, then how many more.
 pub(super) fn listing<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
     const SHOWN: usize = 8;
     let mut names = names.into_iter();
-    let shown: Vec<String> = names
-        .by_ref()
-        .take(SHOWN)
-        .map(|name| format!("`{}`", quote(name)))
-        .collect();
+    let shown: Vec<String> = names.by_ref().take(SHOWN).map(|name| format!("`{}`", quote(name))).collect();
     let rest = names.count();
     match shown.as_slice() {
         [] => "nothing".to_owned(),
