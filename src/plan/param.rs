@@ -207,7 +207,8 @@ mod tests {
             {name: regions, type: list, items: {type: string}, default: [emea, apac], minLength: 1, maxLength: 8},
             {name: rate, type: number, min: 0, max: 1.5, default: 1},
             {name: size, type: string, enum: [small, large], default: small},
-            {name: label, type: string, defaultExpr: run.name}, {name: _x, type: object, default: null}";
+            {name: label, type: string, defaultExpr: run.name}, {name: _x, type: object, default: null},
+            {name: word, type: string, pattern: '^\w{5}$'}, {name: id, type: string, pattern: '^[0-9A-Za-z_]{1,63}$'}";
         plan(&spec(all));
     }
 
@@ -237,7 +238,7 @@ mod tests {
             ("{name: a, type: string, pattern: ''}", Code::BadPattern, "params[0].pattern", "every string matches"),
             ("{name: a, type: string, pattern: '('}", Code::BadPattern, "params[0].pattern", "no regular expression: unclosed group"),
             ("{name: a, type: string, pattern: '(?=x)'}", Code::BadPattern, "params[0].pattern", "look-around"),
-            ("{name: a, type: string, pattern: '\\w{200}'}", Code::BadPattern, "params[0].pattern", "too large when compiled"),
+            ("{name: a, type: string, pattern: '\\w{9}'}", Code::BadPattern, "params[0].pattern", "too large when compiled"),
             ("{name: a, type: string, pattern: '((a{99}){99}){99}'}", Code::BadPattern, "params[0].pattern", "too large when compiled"),
             ("{name: a, type: string, items: {type: int}}", Code::RuleForOtherType, "params[0].items", "items is for lists"),
             ("{name: a, type: string, enum: []}", Code::BadRule, "params[0].enum", "no value is allowed"),
