@@ -1,5 +1,6 @@
 //! The decision.
 mod observed;
+pub mod outputs;
 
 pub use observed::{
     Disruption, MainEnd, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Sights,
