@@ -149,3 +149,6 @@ fn failed_init(pod: &SlimPod) -> Option<(String, i32, String)> {
 pub(super) fn time(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -23,6 +23,8 @@ mod disruption;
 mod facts;
 mod lenient;
 mod merge;
+#[cfg(test)]
+mod odd;
 mod slim;
 mod text;
 mod trouble;
