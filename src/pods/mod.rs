@@ -1,6 +1,6 @@
 //! A task's attempt as a Pod, and a Pod as facts.
 //!
-//! [`build`] is the only place that knows what a pod of ours looks like, [`facts`] the only one that knows how Kubernetes
+//! [`build()`] is the only place that knows what a pod of ours looks like, [`facts()`] the only one that knows how Kubernetes
 //! tells what became of it. Both are total: every task gives a manifest, every pod, however odd, gives facts.
 //! Pure: no I/O, no clock, no chance.
 #![cfg_attr(

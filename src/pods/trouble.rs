@@ -23,7 +23,7 @@ pub(super) fn trouble(pod: &SlimPod) -> Option<Trouble> {
     unscheduled(pod).or_else(|| container(pod))
 }
 
-/// No node has been found (PodScheduled; scheduling gates: KEP-3521).
+/// No node has been found (`PodScheduled`; scheduling gates: KEP-3521).
 fn unscheduled(pod: &SlimPod) -> Option<Trouble> {
     let condition = pod.status.conditions.scheduled.as_deref()?;
     if condition.status != "False" {

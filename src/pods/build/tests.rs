@@ -91,6 +91,17 @@ fn the_pod_of_a_plain_task() {
 }
 
 #[test]
+fn every_field_is_one_of_a_pod() {
+    for policy in [PodSecurity::Baseline, PodSecurity::Restricted] {
+        let template =
+            json!({"spec": {"initContainers": [{"name": "side", "restartPolicy": "Always"}]}});
+        let pod = pod(&[template], policy);
+        let typed: k8s_openapi::api::core::v1::Pod = serde_json::from_value(pod.clone()).unwrap();
+        assert_eq!(serde_json::to_value(typed).unwrap(), pod);
+    }
+}
+
+#[test]
 fn what_must_hold_holds_against_a_template() {
     let hostile = json!({
         "apiVersion": "v2",

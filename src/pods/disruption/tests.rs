@@ -13,8 +13,20 @@ fn condition(status: &str, reason: &str, message: &str) -> Value {
     ])
 }
 
-fn at(text: &str) -> Option<Timestamp> {
-    Some(text.parse().unwrap())
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// Of a pod without the condition; `main` has ended or was never heard of.
+fn by_words(phase: &str, reason: &str, message: &str, ended: bool) -> Option<Disruption> {
+    let statuses = if ended {
+        json!([{"name": "main", "state": {"terminated": {"exitCode": 1}}}])
+    } else {
+        Value::Null
+    };
+    disruption(&pod(&json!({"status": {
+        "phase": phase, "reason": reason, "message": message, "containerStatuses": statuses,
+    }})))
 }
 
 #[test]
@@ -34,7 +46,7 @@ fn the_condition_says_who() {
         });
         let expected = Disruption {
             reason: expected,
-            at: timed.then(|| at(CHANGED)).flatten(),
+            at: timed.then(|| at(CHANGED)),
             message: "who and why".into(),
         };
         assert_eq!(disruption(&pod(&layer)), Some(expected), "{reason}");
@@ -59,184 +71,107 @@ fn the_condition_says_who() {
 }
 
 #[test]
-fn the_pod_s_own_reason_says_who() {
-    let ended = json!([{"name": "main", "state": {"terminated": {"exitCode": 1}}}]);
-    for (phase, reason, message, statuses, expected) in [
-        // The node went away.
+fn the_node_went_away() {
+    for (phase, reason, message, ended, expected) in [
         (
             "Running",
             "NodeLost",
             "unresponsive",
-            json!(null),
-            Some(Reason::NodeLost),
+            false,
+            Reason::NodeLost,
         ),
         (
             "Failed",
             "NodeShutdown",
-            "Pod was rejected: as the node is shutting down.",
-            json!(null),
-            Some(Reason::NodePressure),
+            "Pod was rejected: m",
+            false,
+            Reason::NodePressure,
         ),
         (
             "Failed",
             "Terminated",
-            "in response to imminent node shutdown.",
-            ended.clone(),
-            Some(Reason::NodePressure),
+            "imminent node shutdown",
+            true,
+            Reason::NodePressure,
         ),
-        (
-            "Failed",
-            "Shutdown",
-            "",
-            ended.clone(),
-            Some(Reason::NodePressure),
-        ),
+        ("Failed", "Shutdown", "", true, Reason::NodePressure),
         (
             "Failed",
             "Preempting",
-            "Preempted in order to admit critical pod",
-            ended.clone(),
-            Some(Reason::Preempted),
+            "to admit a critical pod",
+            true,
+            Reason::Preempted,
         ),
-        // The kubelet refused it.
+    ] {
+        let expected = Disruption {
+            reason: expected,
+            at: None,
+            message: if message.is_empty() { reason } else { message }.into(),
+        };
+        assert_eq!(
+            by_words(phase, reason, message, ended),
+            Some(expected),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn the_kubelet_refused_it() {
+    for (reason, message) in [
         (
-            "Failed",
             "OutOfcpu",
-            "Pod was rejected: Node didn't have enough resource",
-            json!(null),
-            Some(Reason::NodeRejected),
+            "Pod was rejected: Node didn't have enough resource: cpu",
         ),
+        ("OutOfmemory", ""),
+        ("OutOfpods", ""),
+        ("OutOfephemeral-storage", ""),
+        ("OutOfexample.com/gpu", ""),
+        ("NodeAffinity", ""),
+        ("NodeName", ""),
+        ("NodePorts", ""),
+        ("TopologyAffinityError", ""),
+        ("UnexpectedAdmissionError", ""),
         (
-            "Failed",
-            "OutOfmemory",
-            "",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
-        (
-            "Failed",
-            "OutOfpods",
-            "",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
-        (
-            "Failed",
-            "OutOfephemeral-storage",
-            "",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
-        (
-            "Failed",
-            "OutOfexample.com/gpu",
-            "",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
-        (
-            "Failed",
-            "NodeAffinity",
-            "",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
-        (
-            "Failed",
-            "NodeName",
-            "",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
-        (
-            "Failed",
-            "NodePorts",
-            "",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
-        (
-            "Failed",
-            "TopologyAffinityError",
-            "",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
-        (
-            "Failed",
-            "UnexpectedAdmissionError",
-            "",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
-        (
-            "Failed",
             "node(s) had taints that the pod didn't tolerate",
-            "Pod was rejected: …",
-            json!(null),
-            Some(Reason::NodeRejected),
+            "Pod was rejected: m",
         ),
-        (
-            "Failed",
-            "SomePlugin",
-            "Pod was rejected: no device",
-            json!(null),
-            Some(Reason::NodeRejected),
-        ),
+        ("SomePlugin", "Pod was rejected: no device"),
         // Under pressure it refuses pods with the word that it evicts them with, but not for their fault.
         (
-            "Failed",
             "Evicted",
             "Pod was rejected: The node had condition: [DiskPressure].",
-            json!(null),
-            Some(Reason::NodeRejected),
         ),
-        // The pod's own fault.
+    ] {
+        let found = by_words("Failed", reason, message, false).map(|found| found.reason);
+        assert_eq!(found, Some(Reason::NodeRejected), "{reason} {message}");
+    }
+}
+
+#[test]
+fn what_is_the_pod_s_own_fault_or_no_fault_is_no_disruption() {
+    for (phase, reason, message) in [
         (
             "Failed",
             "Evicted",
-            "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.",
-            ended.clone(),
-            None,
+            "Pod ephemeral local storage usage exceeds the total limit",
         ),
         (
             "Failed",
             "DeadlineExceeded",
-            "Pod was active on the node longer than the specified deadline",
-            ended.clone(),
-            None,
+            "Pod was active on the node longer than the deadline",
         ),
-        ("Failed", "", "", ended.clone(), None),
-        (
-            "Failed",
-            "NodeAffinity",
-            "of a pod that ran",
-            ended.clone(),
-            None,
-        ),
+        ("Failed", "", ""),
+        ("Failed", "NodeAffinity", "words of a pod that ran"),
         // The shutdown of a node leaves its words on pods that succeeded.
-        (
-            "Succeeded",
-            "Terminated",
-            "in response to imminent node shutdown.",
-            ended,
-            None,
-        ),
+        ("Succeeded", "Terminated", "imminent node shutdown"),
+        ("Running", "OutOfcpu", ""),
     ] {
-        let layer = json!({"status": {"phase": phase, "reason": reason, "message": message, "containerStatuses": statuses}});
-        let found = disruption(&pod(&layer));
         assert_eq!(
-            found.as_ref().map(|found| found.reason),
-            expected,
-            "{phase} {reason} {message}"
+            by_words(phase, reason, message, true),
+            None,
+            "{phase} {reason}"
         );
-        if let Some(found) = found {
-            assert_eq!(found.at, None);
-            assert_eq!(
-                found.message,
-                if message.is_empty() { reason } else { message }
-            );
-        }
     }
 }
 
@@ -246,7 +181,7 @@ fn a_deletion_is_dated_back_to_when_it_was_asked_for() {
         (
             "2026-11-22T06:00:30Z",
             json!(30),
-            at("2026-11-22T06:00:00Z"),
+            Some(at("2026-11-22T06:00:00Z")),
         ),
         ("2026-11-22T06:00:30Z", json!(0), None),
         ("2026-11-22T06:00:30Z", json!(null), None),

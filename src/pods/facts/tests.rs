@@ -33,8 +33,8 @@ fn of(layer: &Value) -> PodFacts {
     facts(&pod(layer))
 }
 
-fn at(text: &str) -> Option<Timestamp> {
-    Some(text.parse().unwrap())
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn the_state_of_main() {
         (
             json!({"running": {"startedAt": "2026-11-22T06:00:01Z"}}),
             MainState::Running {
-                since: at("2026-11-22T06:00:01Z"),
+                since: Some(at("2026-11-22T06:00:01Z")),
             },
         ),
         (
@@ -269,7 +269,10 @@ fn the_state_of_main() {
     };
     assert_eq!(
         (end.started_at, end.finished_at),
-        (at("2026-11-22T06:00:01Z"), at("2026-11-22T06:00:02Z"))
+        (
+            Some(at("2026-11-22T06:00:01Z")),
+            Some(at("2026-11-22T06:00:02Z"))
+        )
     );
     assert_eq!(end.message.len(), 1024);
 
