@@ -35,9 +35,6 @@ pub struct ItemType {
 /// A parameter that a run gives a value to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("!(has(self.default) && has(self.defaultExpr))").message("set default or defaultExpr, not both"),
-)]
 pub struct Param {
     /// Name, used in expressions as `params.NAME`: a letter or underscore, then letters, digits and underscores; at most 63.
     #[schemars(length(max = 63), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]

@@ -4,9 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a run is. Printed as STATUS; the conditions are the contract.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum RunPhase {
     /// Not started: its workflow isn't pinned yet.
     #[default]
@@ -27,15 +25,8 @@ pub enum RunPhase {
 
 impl RunPhase {
     /// Every phase, in the order of a run's life.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Running,
-        Self::Suspended,
-        Self::Stopping,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Running, Self::Suspended, Self::Stopping, Self::Succeeded, Self::Failed, Self::Cancelled];
 
     /// Whether the run has ended.
     #[must_use]
@@ -45,9 +36,7 @@ impl RunPhase {
 }
 
 /// Where a task is.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum TaskPhase {
     /// A gate is open: `waitingFor` names it.
     #[default]
@@ -87,10 +76,7 @@ impl TaskPhase {
     /// Whether the task has ended.
     #[must_use]
     pub const fn is_finished(self) -> bool {
-        matches!(
-            self,
-            Self::Succeeded | Self::Failed | Self::UpstreamFailed | Self::Cancelled
-        )
+        matches!(self, Self::Succeeded | Self::Failed | Self::UpstreamFailed | Self::Cancelled)
     }
 
     /// Whether an attempt of the task may have a pod.
@@ -114,9 +100,7 @@ pub enum AttemptOutcome {
 }
 
 /// Why something is as it is.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Reason {
     // of runs
     /// A task failed.
@@ -180,9 +164,7 @@ pub enum Reason {
 }
 
 /// What a task that neither runs nor has ended waits for.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum WaitKind {
     /// Tasks that it needs.
     Dependency,

@@ -15,11 +15,7 @@ use serde_json::{Map, Value};
     category = "gantline",
     doc = "Internal to Gantline: an immutable copy of a workflow's spec, named by its content, that runs are pinned to.",
     printcolumn(name = "Workflow", type_ = "string", json_path = ".spec.workflow"),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.workflow == oldSelf.workflow").message("a record never changes"))]

@@ -67,10 +67,7 @@ pub struct WorkflowRunSpec {
 #[serde(rename_all = "camelCase")]
 pub struct WorkflowRef {
     /// Name of a Workflow in the run's namespace.
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    )]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
 }
 

@@ -1,6 +1,18 @@
 //! Schemas that the derive cannot make.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
 use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// Drops the formats of unsigned numbers, which Kubernetes doesn't know and warns about; `minimum` says as much.
+pub(super) fn drop_foreign_formats(schema: &mut JSONSchemaProps) {
+    if schema.format.as_ref().is_some_and(|format| format.starts_with("uint")) {
+        schema.format = None;
+    }
+    schema.properties.iter_mut().flatten().for_each(|(_, property)| drop_foreign_formats(property));
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        drop_foreign_formats(items);
+    }
+}
 
 /// An object whose fields Kubernetes keeps as they are. Without `additionalProperties`, which would make the API server
 /// prune nested fields.

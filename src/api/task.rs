@@ -18,10 +18,7 @@ use super::param::{ItemType, ValueType};
 )]
 pub struct Task {
     /// Name, unique in the workflow: a DNS label of at most 40 characters.
-    #[schemars(
-        length(min = 1, max = 40),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    )]
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
     /// What the task is for, in a sentence. At most 1,024 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,10 +126,7 @@ pub struct TaskDefaults {
 )]
 pub struct EnvVar {
     /// Name: a letter or underscore, then letters, digits and underscores. `GANTLINE_` is Gantline's own prefix.
-    #[schemars(
-        length(min = 1, max = 255),
-        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
-    )]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub name: String,
     /// Literal value. `$(NAME)` in it is expanded by Kubernetes, `$$` is a dollar sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,10 +162,7 @@ pub struct Resources {
 #[serde(rename_all = "camelCase")]
 pub struct OutputDecl {
     /// Name, used in expressions as `tasks.TASK.outputs.NAME`: a letter or underscore, then letters, digits, underscores.
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$")
-    )]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub name: String,
     /// Type of the value: string, int, bool, number, list or object. A value of another type fails the task.
     #[serde(rename = "type")]

@@ -1,8 +1,81 @@
-//! The decision.
+//! The decision: what a run's status is next, and what to do about it.
+//!
+//! [`decide`] is pure, total and deterministic; run on its own result it changes nothing; what has ended stays as it is.
+//! It works on states, never on events: given the same facts it decides the same, however they came about.
+//!
+//! | file | question |
+//! |---|---|
+//! | `observed` | what was seen? |
+//! | `start` | can the run start, and with what? |
+//! | `attempt` | how did a pod end? |
+//! | `disruption` | the infrastructure took it: again, and when? |
+//! | `track` | what do the facts mean for each task? |
+//! | `control` | suspend and cancel |
+//! | `gate` | what may start now, and what does the rest wait for? |
+//! | `verdict` | is the run finished, and how? |
+//! | `summary` | what do people read? |
+//! | `effects` | what is to be done so that the world follows the record? |
+//! | `ledger` | the record being written: every transition goes through it |
+//! | `transition` | which transitions are legal |
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod attempt;
+mod control;
+mod decision;
+mod disruption;
+mod effects;
+mod gate;
+mod ledger;
 mod observed;
 pub mod outputs;
+mod start;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod text;
+mod track;
+mod transition;
+mod verdict;
 
+pub use decision::{Decision, Effect, Note, Urgency};
+pub use ledger::IllegalTransition;
 pub use observed::{
-    Disruption, MainEnd, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Sights,
-    Trouble,
+    Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight,
+    Sights, Trouble,
 };
+pub use text::clip;
+
+use jiff::Timestamp;
+
+use ledger::Ledger;
+
+/// Decides what comes next for a run.
+///
+/// `now` is the only time it knows; it may be earlier than times on record, since clocks are not trusted.
+#[must_use]
+pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
+    let mut ledger = Ledger::open(seen.status, now);
+    if !ledger.phase().is_finished() {
+        if let Some(plan) = start::settle(&mut ledger, seen) {
+            track::record_facts(&mut ledger, plan, seen);
+            control::settle(&mut ledger, seen);
+            gate::settle(&mut ledger, plan, seen);
+            verdict::settle(&mut ledger);
+        }
+        summary::write(&mut ledger, seen);
+    }
+    effects::decide(ledger, seen)
+}

@@ -4,7 +4,60 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::api::{Reason, WaitKind};
+use crate::api::{Reason, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
+use crate::plan::{Plan, Problem};
+
+/// Everything that a decision is made from, but for the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// The run, but for its status.
+    pub run: RunFacts<'a>,
+    /// Its status as stored.
+    pub status: &'a WorkflowRunStatus,
+    /// What it is to run.
+    pub definition: &'a Definition<'a>,
+    /// Its pods by name: those of its attempts, and any other that belongs to it.
+    pub sights: &'a Sights,
+}
+
+/// A run, but for its status.
+#[derive(Clone, Copy, Debug)]
+pub struct RunFacts<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its uid, which is its identity.
+    pub uid: &'a str,
+    /// When it was created, by the API server's clock.
+    pub created_at: Option<Timestamp>,
+    /// Its metadata.generation.
+    pub generation: Option<i64>,
+    /// What the user asked for.
+    pub spec: &'a WorkflowRunSpec,
+}
+
+/// What a run is to run.
+#[derive(Clone, Debug)]
+pub enum Definition<'a> {
+    /// A plan that was checked, and the name of the revision that it was made from.
+    Ready {
+        /// The plan.
+        plan: &'a Plan,
+        /// Name of the record that holds the workflow's spec.
+        revision: &'a str,
+    },
+    /// The Workflow doesn't exist.
+    Missing,
+    /// The workflow has mistakes.
+    Invalid(Vec<Problem>),
+    /// The workflow can't be read at all; says why.
+    Unreadable(String),
+    /// The revision that the run is pinned to can't be had any more; says why.
+    Lost(String),
+    /// Not read, since the run has ended.
+    Unread,
+}
 
 /// What is known of the pod of one attempt.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,10 +104,28 @@ pub struct PodFacts {
     pub trouble: Option<Trouble>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
+    /// Whether its deletion is past its grace period: no container of it runs, or someone forced the deletion.
+    pub condemned: bool,
     /// Whether it carries our finalizer.
     pub held: bool,
     /// Number of its containers of all kinds, which the kubelet divides its limit on termination messages by.
     pub containers: u32,
+}
+
+impl PodFacts {
+    /// Whether no container of the pod runs or will ever run again.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.condemned || self.phase.is_over()
+    }
+}
+
+impl PodPhase {
+    /// Whether all containers have ended for good.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
 }
 
 /// The phase of a pod (PodPhase in the API reference).
@@ -70,14 +141,6 @@ pub enum PodPhase {
     Failed,
     /// Its state can't be obtained, or isn't one of these.
     Unknown,
-}
-
-impl PodPhase {
-    /// Whether no container of the pod runs or will ever run again.
-    #[must_use]
-    pub const fn is_over(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed)
-    }
 }
 
 /// The state of the container `main`.

@@ -55,11 +55,7 @@ const MAX_MESSAGE: usize = 1024;
 /// # Errors
 /// `OutputTooLarge` if the kubelet may have cut the message, `OutputInvalid` if it can't be read or a value isn't of its
 /// type, `OutputMissing` if one without a default wasn't written; with a message of at most 1 KiB.
-pub fn read(
-    message: &str,
-    declared: &[OutputDecl],
-    containers: u32,
-) -> Result<Map<String, Value>, (Reason, String)> {
+pub fn read(message: &str, declared: &[OutputDecl], containers: u32) -> Result<Map<String, Value>, (Reason, String)> {
     if declared.is_empty() {
         return Ok(Map::new());
     }
@@ -73,19 +69,13 @@ pub fn read(
     }
     let invalid = |text: String| (Reason::OutputInvalid, bounded(text));
     let message = message.trim_start_matches('\u{feff}').trim_start();
-    let written = if message.starts_with('{') {
-        json(message)
-    } else {
-        lines(message, declared)
-    }
-    .map_err(invalid)?;
+    let written = if message.starts_with('{') { json(message) } else { lines(message, declared) }.map_err(invalid)?;
 
     let mut outputs = Map::new();
     let mut missing = Vec::new();
     for decl in declared {
         if let Some(value) = written.get(&decl.name).filter(|value| !value.is_null()) {
-            let value = checked(value, decl)
-                .map_err(|what| invalid(format!("output `{}` {what}", decl.name)))?;
+            let value = checked(value, decl).map_err(|what| invalid(format!("output `{}` {what}", decl.name)))?;
             outputs.insert(decl.name.clone(), value);
         } else if let Some(default) = decl.default.as_ref().filter(|value| !value.is_null()) {
             outputs.insert(decl.name.clone(), default.clone());
@@ -96,10 +86,7 @@ pub fn read(
     if missing.is_empty() {
         Ok(outputs)
     } else {
-        Err((
-            Reason::OutputMissing,
-            bounded(missing_text(&missing, &written, declared)),
-        ))
+        Err((Reason::OutputMissing, bounded(missing_text(&missing, &written, declared))))
     }
 }
 
@@ -111,16 +98,8 @@ pub fn read(
 pub fn matches_type(value: &Value, kind: ValueType, items: Option<ItemType>) -> Result<(), String> {
     if !is(value, kind) {
         let scalar = matches!(value, Value::Number(_) | Value::Bool(_));
-        let advice = if scalar && kind == ValueType::String {
-            ": quote it"
-        } else {
-            ""
-        };
-        return Err(format!(
-            "is {}, not {}{advice}",
-            describe(value),
-            name(kind)
-        ));
+        let advice = if scalar && kind == ValueType::String { ": quote it" } else { "" };
+        return Err(format!("is {}, not {}{advice}", describe(value), name(kind)));
     }
     holdable(value)?;
     let (Value::Array(list), Some(ItemType { kind })) = (value, items) else {
@@ -129,10 +108,7 @@ pub fn matches_type(value: &Value, kind: ValueType, items: Option<ItemType>) -> 
     match list.iter().position(|item| !is(item, kind)) {
         Some(at) => {
             let item = list.get(at).map_or("nothing", describe);
-            Err(format!(
-                "has {item} as item {at}, counted from 0, not {}",
-                name(kind)
-            ))
+            Err(format!("has {item} as item {at}, counted from 0, not {}", name(kind)))
         }
         None => Ok(()),
     }
@@ -141,10 +117,7 @@ pub fn matches_type(value: &Value, kind: ValueType, items: Option<ItemType>) -> 
 /// What the kubelet may have cut: it keeps the end of a file that is too long and the start of a message that is.
 fn limit(containers: u32) -> usize {
     let containers = usize::try_from(containers).unwrap_or(usize::MAX).max(1);
-    POD_LIMIT
-        .checked_div(containers)
-        .unwrap_or(0)
-        .min(FILE_LIMIT)
+    POD_LIMIT.checked_div(containers).unwrap_or(0).min(FILE_LIMIT)
 }
 
 /// One JSON object. The parser refuses more than 127 levels by itself.
@@ -178,9 +151,7 @@ fn lines(message: &str, declared: &[OutputDecl]) -> Result<Map<String, Value>, S
             let decl = declared.iter().find(|decl| decl.name == name);
             // Of an undeclared one only the name is of use.
             let value = decl.map_or(Ok(Value::Null), |decl| parse(text, decl.kind));
-            value
-                .map(|value| (name.to_owned(), value))
-                .map_err(|what| format!("output `{name}` {what}"))
+            value.map(|value| (name.to_owned(), value)).map_err(|what| format!("output `{name}` {what}"))
         })
         .collect()
 }
@@ -194,16 +165,11 @@ fn parse(text: &str, kind: ValueType) -> Result<Value, String> {
         ValueType::Number => number(trimmed),
         ValueType::Bool => trimmed.parse::<bool>().ok().map(Value::Bool),
         ValueType::List | ValueType::Object => {
-            return serde_json::from_str(trimmed)
-                .map_err(|_| format!("is not {} in JSON", name(kind)));
+            return serde_json::from_str(trimmed).map_err(|_| format!("is not {} in JSON", name(kind)));
         }
     };
     value.ok_or_else(|| {
-        let advice = if kind == ValueType::Bool {
-            ": write true or false"
-        } else {
-            ""
-        };
+        let advice = if kind == ValueType::Bool { ": write true or false" } else { "" };
         format!("is not {}{advice}", name(kind))
     })
 }
@@ -228,16 +194,13 @@ fn checked(value: &Value, decl: &OutputDecl) -> Result<Value, String> {
 }
 
 /// Writes whole doubles as ints, as the API server does.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "exact: the double is whole and within the range of an int"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "exact: the double is whole and within the range of an int")]
 fn settle(value: &mut Value) {
     match value {
         Value::Number(number) if number.is_f64() => {
-            let whole = number.as_f64().filter(|double| {
-                double.fract() == 0.0 && (-(2_f64.powi(63))..2_f64.powi(63)).contains(double)
-            });
+            let whole = number
+                .as_f64()
+                .filter(|double| double.fract() == 0.0 && (-(2_f64.powi(63))..2_f64.powi(63)).contains(double));
             if let Some(double) = whole {
                 *value = Value::from(double as i64);
             }
@@ -278,9 +241,7 @@ fn holdable(value: &Value) -> Result<(), String> {
 /// Whether a number fits 64 bits only without a sign, or is a double that comes back from the API server as such.
 fn beyond(number: &Number) -> bool {
     number.as_i64().is_none() && number.is_u64()
-        || number.as_f64().is_some_and(|double| {
-            number.is_f64() && (2_f64.powi(63)..2_f64.powi(64)).contains(&double)
-        })
+        || number.as_f64().is_some_and(|double| number.is_f64() && (2_f64.powi(63)..2_f64.powi(64)).contains(&double))
 }
 
 fn is(value: &Value, kind: ValueType) -> bool {
@@ -320,11 +281,7 @@ fn describe(value: &Value) -> &'static str {
 
 fn missing_text(missing: &[&str], written: &Map<String, Value>, declared: &[OutputDecl]) -> String {
     let is_declared = |name: &str| declared.iter().any(|decl| decl.name == name);
-    let others: Vec<&str> = written
-        .keys()
-        .map(String::as_str)
-        .filter(|name| !is_declared(name))
-        .collect();
+    let others: Vec<&str> = written.keys().map(String::as_str).filter(|name| !is_declared(name)).collect();
     let mut text = format!("not written to $GANTLINE_OUTPUT: {}", listed(missing));
     if !others.is_empty() {
         text.push_str("; written but not declared: ");

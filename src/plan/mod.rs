@@ -18,23 +18,62 @@
     )
 )]
 
+mod build;
+mod command;
+mod env;
 pub mod expr;
+mod expression;
+mod graph;
+pub mod limits;
 mod names;
+mod output;
+mod param;
 mod problem;
+mod reads;
+mod report;
+mod resolve;
+mod resources;
+mod size;
+mod task;
+mod template;
+mod value;
+mod words;
 
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod testing;
+
+pub use expression::{PlannedExpr, Scope, TaskView};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
+pub use words::did_you_mean;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::api::{OutputDecl, Param, Resources};
 use expr::Expr;
 
-/// A workflow that was checked and can run.
-#[derive(Clone, Debug)]
+/// Where a spec comes from, which decides how large it can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A Workflow.
+    Workflow,
+    /// Written inline in a run.
+    Inline,
+}
+
+/// A workflow that was checked and can run. Tasks share what they have from the defaults, so that a plan is not much larger
+/// than its spec.
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The tasks, in the order of the spec.
     tasks: Vec<PlannedTask>,
+    /// The index of each task by its name.
+    index: BTreeMap<String, usize>,
     /// Indices into `tasks`, each after all that it needs.
     order: Vec<usize>,
     /// The parameters, with their rules compiled.
@@ -55,11 +94,11 @@ pub struct PlannedTask {
     /// Arguments of `main`.
     pub args: Option<Vec<String>>,
     /// Environment, defaults first, an entry of the task in the place of the default of its name.
-    pub env: Vec<PlannedEnv>,
+    pub env: Vec<Arc<PlannedEnv>>,
     /// Resources of `main`.
-    pub resources: Option<Resources>,
+    pub resources: Option<Arc<Resources>>,
     /// Partial pod templates to merge in this order: of the defaults, of the task.
-    pub templates: Vec<Map<String, Value>>,
+    pub templates: Vec<Arc<Map<String, Value>>>,
     /// The outputs it declares.
     pub outputs: Vec<OutputDecl>,
     /// Whether the end of a failed attempt's log is kept.
@@ -83,7 +122,7 @@ pub enum EnvSource {
     /// A source of Kubernetes', given to it as it is.
     From(Map<String, Value>),
     /// An expression, evaluated for each attempt.
-    Expr(Expr),
+    Expr(PlannedExpr),
 }
 
 /// A parameter of a plan.
@@ -102,6 +141,12 @@ impl Plan {
     #[must_use]
     pub fn tasks(&self) -> &[PlannedTask] {
         &self.tasks
+    }
+
+    /// The index in [`Plan::tasks`] of the task with this name.
+    #[must_use]
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
     }
 
     /// Indices of the tasks in an order in which each comes after all that it needs.

@@ -21,11 +21,7 @@ pub fn pod_name(run: &str, run_uid: &str, task: &str, attempt: u32) -> String {
 /// written in a run.
 #[must_use]
 pub fn revision_name(workflow: Option<&str>, spec: &str) -> String {
-    format!(
-        "{}-{}",
-        cut(workflow.unwrap_or("inline"), 48),
-        hash(&[spec])
-    )
+    format!("{}-{}", cut(workflow.unwrap_or("inline"), 48), hash(&[spec]))
 }
 
 /// The first `max` characters without a dash at the end.
@@ -59,26 +55,15 @@ mod tests {
         let long = "a".repeat(63);
         let name = pod_name(&long, "uid", &"b".repeat(40), 4_000_000_000);
         assert!(name.len() <= 63, "{name}");
-        assert_ne!(
-            pod_name("r", "u1", "t", 1),
-            pod_name("r", "u2", "t", 1),
-            "another run of the same name"
-        );
-        assert_ne!(
-            pod_name("r", "u", "t1", 1),
-            pod_name("r", "u", "t", 11),
-            "the border between the parts counts"
-        );
+        assert_ne!(pod_name("r", "u1", "t", 1), pod_name("r", "u2", "t", 1), "another run of the same name");
+        assert_ne!(pod_name("r", "u", "t1", 1), pod_name("r", "u", "t", 11), "the border between the parts counts");
         assert_eq!(pod_name("r", "u", "t", 1), pod_name("r", "u", "t", 1));
     }
 
     #[test]
     fn a_cut_never_leaves_a_dash_before_a_dash() {
         let name = pod_name("nineteen-characters-x", "u", "fourteen-chars-", 1);
-        assert!(
-            name.starts_with("nineteen-characters-fourteen-chars-1-"),
-            "{name}"
-        );
+        assert!(name.starts_with("nineteen-characters-fourteen-chars-1-"), "{name}");
         assert!(!name.contains("--"), "{name}");
     }
 

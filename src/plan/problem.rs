@@ -2,11 +2,148 @@
 
 use std::fmt;
 
-/// A stable name for a kind of mistake, for tools and for searching the docs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Code {
-    /// Placeholder: the list is completed together with the validation.
+/// Makes the enum, the list of all its members and their names from one table.
+macro_rules! codes {
+    ($($(#[$doc:meta])+ $code:ident,)+) => {
+        /// A stable name for a kind of mistake, for tools and for searching the docs. Names are never reused or renamed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[$doc])+ $code,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Code] = &[$(Code::$code,)+];
+
+            /// The name, as tools print it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Code::$code => stringify!($code),)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // of the spec as a whole
+    /// The spec has too many bytes.
+    SpecTooLarge,
+    /// A free-form value is nested too deep.
+    TooDeep,
+    /// A text is longer than its bound.
+    TooLong,
+    /// A list has more entries than its bound.
+    TooMany,
+    /// A text has a NUL character, which no program can be given.
+    NulCharacter,
+    /// Further mistakes that are counted and not spelt out.
+    MoreProblems,
+
+    // of tasks
+    /// There is no task.
+    NoTasks,
+    /// A task's name is no DNS label.
+    BadTaskName,
+    /// Two tasks have one name.
+    DuplicateTask,
+    /// A task needs a task that doesn't exist.
+    UnknownNeed,
+    /// A task needs another twice.
+    DuplicateNeed,
+    /// A task needs itself.
+    SelfNeed,
+    /// Tasks need one another in a circle.
     Cycle,
+    /// Nothing says which image a task runs.
+    NoImage,
+    /// An image's name is empty or has blanks.
+    BadImage,
+    /// A task has a script and a command.
+    ScriptAndCommand,
+    /// A task has a shell and no script for it.
+    ShellWithoutScript,
+    /// A script, command or shell is empty.
+    EmptyCommand,
+    /// The value of an expression would become part of a text.
+    ValueInText,
+
+    // of environment variables
+    /// The name of an environment variable can't be used by a shell.
+    BadEnvName,
+    /// Two environment variables have one name.
+    DuplicateEnv,
+    /// The name of an environment variable is Gantline's own.
+    ReservedEnv,
+    /// An environment variable has no source or several.
+    EnvSource,
+    /// `valueFrom` names no source of Kubernetes', or several.
+    BadValueFrom,
+
+    // of expressions
+    /// An expression is no CEL, or reads what it can't.
+    BadExpression,
+    /// An expression reads a parameter, or a run gives one, that isn't declared.
+    UnknownParam,
+    /// An expression reads a task that doesn't exist.
+    UnknownTask,
+    /// An expression reads a task that may not be finished by then.
+    NotUpstream,
+    /// An expression reads an output that isn't declared.
+    UnknownOutput,
+    /// An expression reads a field that there isn't.
+    UnknownField,
+    /// An expression could not be evaluated.
+    ExpressionFailed,
+
+    // of parameters and outputs
+    /// A name is no identifier.
+    BadIdentifier,
+    /// A name is a reserved word of CEL.
+    ReservedWord,
+    /// Two parameters have one name.
+    DuplicateParam,
+    /// Two outputs of a task have one name.
+    DuplicateOutput,
+    /// A parameter has `default` and `defaultExpr`.
+    TwoDefaults,
+    /// A rule has no meaning for values of this type.
+    RuleForOtherType,
+    /// A rule's own value is wrong, or its least is above its greatest.
+    BadRule,
+    /// A pattern is no regular expression, or too large a one.
+    BadPattern,
+    /// A required parameter wasn't given.
+    MissingParam,
+    /// A value is of another type.
+    WrongType,
+    /// A value is none of the enum.
+    NotInEnum,
+    /// A value is below min or above max.
+    OutOfRange,
+    /// A value is shorter than minLength or longer than maxLength.
+    WrongLength,
+    /// A value doesn't match the pattern.
+    PatternMismatch,
+    /// The parameters have too many bytes.
+    ParamsTooLarge,
+
+    // of resources and pod templates
+    /// An amount of a resource is no quantity.
+    BadQuantity,
+    /// A part of a podTemplate isn't what a Pod has there.
+    BadTemplate,
+    /// A podTemplate sets what is Gantline's own.
+    ReservedField,
+    /// A container has no name, or another's, or `main` is in the wrong place.
+    BadContainer,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// One mistake.
@@ -14,9 +151,9 @@ pub enum Code {
 pub struct Problem {
     /// The kind of mistake.
     pub code: Code,
-    /// Where, as a path into the spec: `tasks[2].needs[0]`.
+    /// Where, as a path into the spec: `tasks[2].needs[0]`. Never empty.
     pub path: String,
-    /// What is wrong and what to do, in a sentence.
+    /// What is wrong and what to do, in a sentence of at most 1 KiB.
     pub message: String,
 }
 

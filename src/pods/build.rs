@@ -4,6 +4,8 @@
 //! whatever a template says. Mistakes in a template are not looked for: pods are created with `fieldValidation=Strict`, and
 //! the API server's words are better than ours.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::facts::MAIN;
@@ -74,7 +76,7 @@ pub fn build(
 
 /// What holds unless a template says otherwise. Every container that a template names is there too, with the security
 /// settings, so that a template can remove one with `null`, as a pod for Windows must.
-fn defaults(templates: &[Map<String, Value>], policy: PodSecurity) -> Map<String, Value> {
+fn defaults(templates: &[Arc<Map<String, Value>>], policy: PodSecurity) -> Map<String, Value> {
     let mut asked = Map::new();
     for template in templates {
         merge(&mut asked, template);
@@ -189,11 +191,7 @@ fn hold_main(main: &mut Map<String, Value>, task: &PlannedTask, mut env: Vec<Val
     main.insert("env".into(), Value::Array(env));
 
     main.insert("terminationMessagePath".into(), OUTPUT_PATH.into());
-    let policy = if task.keep_log_tail {
-        "FallbackToLogsOnError"
-    } else {
-        "File"
-    };
+    let policy = if task.keep_log_tail { "FallbackToLogsOnError" } else { "File" };
     main.insert("terminationMessagePolicy".into(), policy.into());
     // An attempt is one start: restarts are ours, with a pod each.
     main.remove("restartPolicy");
@@ -218,18 +216,12 @@ fn environment(owner: &Owner<'_>, task: &PlannedTask, attempt: u32, env: Vec<Val
 
 /// Whether an entry would set one of Gantline's variables.
 fn reserved(entry: &Value) -> bool {
-    entry
-        .get("name")
-        .and_then(Value::as_str)
-        .is_some_and(|name| name.starts_with(ENV_PREFIX))
+    entry.get("name").and_then(Value::as_str).is_some_and(|name| name.starts_with(ENV_PREFIX))
 }
 
 fn resources_json(resources: &Resources) -> Value {
     let mut map = Map::new();
-    for (field, quantities) in [
-        ("requests", &resources.requests),
-        ("limits", &resources.limits),
-    ] {
+    for (field, quantities) in [("requests", &resources.requests), ("limits", &resources.limits)] {
         if !quantities.is_empty() {
             map.insert(field.into(), json!(quantities));
         }
@@ -239,9 +231,7 @@ fn resources_json(resources: &Resources) -> Value {
 
 /// Takes the first container `main` out of a list.
 fn take_main(containers: &mut Vec<Value>) -> Option<Map<String, Value>> {
-    let place = containers
-        .iter()
-        .position(|entry| entry.get("name").and_then(Value::as_str) == Some(MAIN))?;
+    let place = containers.iter().position(|entry| entry.get("name").and_then(Value::as_str) == Some(MAIN))?;
     Some(json_object(containers.remove(place)))
 }
 

@@ -34,23 +34,15 @@ fn by_condition(pod: &SlimPod, condition: &SlimCondition) -> Disruption {
         // The kubelet makes room for a critical pod.
         "TerminationByKubelet" if pod.status.reason == "Preempting" => Reason::Preempted,
         "TerminationByKubelet" => Reason::NodePressure,
-        "DeletionByTaintManager" | "DeletionByDeviceTaintManager" | "DeletionByPodGC" => {
-            Reason::NodeLost
-        }
+        "DeletionByTaintManager" | "DeletionByDeviceTaintManager" | "DeletionByPodGC" => Reason::NodeLost,
         // `EvictionByEvictionAPI`, and tools with words of their own: someone asked the pod to leave.
         _ => Reason::Drained,
     };
-    let words = if condition.message.is_empty() {
-        &condition.reason
-    } else {
-        &condition.message
-    };
+    let words = if condition.message.is_empty() { &condition.reason } else { &condition.message };
     Disruption {
         reason,
         // The kubelet sends the condition after all containers have ended, with the time of sending: no time of cause.
-        at: (!by_kubelet)
-            .then(|| time(&condition.last_transition_time))
-            .flatten(),
+        at: (!by_kubelet).then(|| time(&condition.last_transition_time)).flatten(),
         message: text::line(words),
     }
 }
@@ -68,16 +60,8 @@ fn by_reason(pod: &SlimPod) -> Option<Disruption> {
         _ if rejected(pod) => Reason::NodeRejected,
         _ => return None,
     };
-    let words = if status.message.is_empty() {
-        &status.reason
-    } else {
-        &status.message
-    };
-    Some(Disruption {
-        reason,
-        at: None,
-        message: text::line(words),
-    })
+    let words = if status.message.is_empty() { &status.reason } else { &status.message };
+    Some(Disruption { reason, at: None, message: text::line(words) })
 }
 
 /// Whether the kubelet refused to run the pod. By its words, which cover every plugin, and a refusal under node pressure
@@ -87,8 +71,7 @@ fn rejected(pod: &SlimPod) -> bool {
     if pod.status.message.starts_with(REJECTED) {
         return true;
     }
-    let ran = main_status(pod)
-        .is_some_and(|main| main.state.terminated.is_some() || main.state.running.is_some());
+    let ran = main_status(pod).is_some_and(|main| main.state.terminated.is_some() || main.state.running.is_some());
     let known = matches!(
         pod.status.reason.as_str(),
         "AppArmor"
@@ -121,23 +104,15 @@ fn by_deletion(pod: &SlimPod) -> Option<Disruption> {
     if pod.metadata.deletion_timestamp.is_empty() {
         return None;
     }
-    Some(Disruption {
-        reason: Reason::PodDeleted,
-        at: asked_at(pod),
-        message: "the pod was deleted".to_owned(),
-    })
+    Some(Disruption { reason: Reason::PodDeleted, at: asked_at(pod), message: "the pod was deleted".to_owned() })
 }
 
 /// When the deletion was asked for: the timestamp is that plus the grace period. Once the kubelet has confirmed the end, it
 /// is the time of that and the period is 0, as in a deletion without grace: then the time of the request isn't known.
 fn asked_at(pod: &SlimPod) -> Option<Timestamp> {
     let meta = &pod.metadata;
-    let grace = meta
-        .deletion_grace_period_seconds
-        .filter(|seconds| *seconds > 0)?;
-    time(&meta.deletion_timestamp)?
-        .checked_sub(SignedDuration::from_secs(grace))
-        .ok()
+    let grace = meta.deletion_grace_period_seconds.filter(|seconds| *seconds > 0)?;
+    time(&meta.deletion_timestamp)?.checked_sub(SignedDuration::from_secs(grace)).ok()
 }
 
 #[cfg(test)]

@@ -23,10 +23,8 @@ pub fn run_uid(pod: &SlimPod) -> Option<&str> {
         let group = owner.api_version.split_once('/').map(|(group, _)| group);
         owner.controller && group == Some(GROUP) && owner.kind == "WorkflowRun"
     })?;
-    let ours = !owner.uid.is_empty()
-        && owner.uid == labels.run_uid
-        && !labels.task.is_empty()
-        && attempt(pod).is_some();
+    let ours =
+        !owner.uid.is_empty() && owner.uid == labels.run_uid && !labels.task.is_empty() && attempt(pod).is_some();
     ours.then_some(owner.uid.as_str())
 }
 
@@ -39,11 +37,7 @@ pub fn belongs_to(pod: &SlimPod, uid: &str) -> bool {
 /// What a pod tells. Total: of a pod that isn't ours (see [`run_uid`]) it gives attempt 0.
 #[must_use]
 pub fn facts(pod: &SlimPod) -> PodFacts {
-    let SlimPod {
-        metadata,
-        spec,
-        status,
-    } = pod;
+    let SlimPod { metadata, spec, status } = pod;
     let init = u32::try_from(spec.init_containers.len()).unwrap_or(u32::MAX);
     PodFacts {
         name: metadata.name.clone(),
@@ -58,12 +52,9 @@ pub fn facts(pod: &SlimPod) -> PodFacts {
         disruption: disruption(pod),
         trouble: trouble(pod),
         deleting: !metadata.deletion_timestamp.is_empty(),
+        condemned: !metadata.deletion_timestamp.is_empty() && metadata.deletion_grace_period_seconds == Some(0),
         held: metadata.finalizers.iter().any(|name| name == FINALIZER),
-        containers: spec
-            .containers
-            .0
-            .saturating_add(init)
-            .saturating_add(spec.ephemeral_containers.0),
+        containers: spec.containers.0.saturating_add(init).saturating_add(spec.ephemeral_containers.0),
     }
 }
 
@@ -112,11 +103,7 @@ fn main_end(end: &SlimTerminated) -> MainEnd {
     MainEnd {
         exit_code,
         reason: text::line(&end.reason),
-        message: if exit_code == 0 {
-            end.message.clone()
-        } else {
-            text::tail(&end.message)
-        },
+        message: if exit_code == 0 { end.message.clone() } else { text::tail(&end.message) },
         started_at: time(&end.started_at),
         finished_at: time(&end.finished_at),
     }
@@ -126,23 +113,15 @@ fn main_end(end: &SlimTerminated) -> MainEnd {
 /// policy of its own (KEP-5307) counts once the pod has failed.
 fn failed_init(pod: &SlimPod) -> Option<(String, i32, String)> {
     let over = phase(pod) == PodPhase::Failed;
-    pod.status
-        .init_container_statuses
-        .iter()
-        .find_map(|status| {
-            let end = status.state.terminated.as_ref()?;
-            let code = end.exit_code.unwrap_or(NO_EXIT_CODE);
-            let init = pod
-                .spec
-                .init_containers
-                .iter()
-                .find(|init| init.name == status.name);
-            let policy = init.map_or("", |init| init.restart_policy.as_str());
-            let again = init.is_some_and(|init| init.restart_policy_rules.0 > 0)
-                || !matches!(policy, "" | "Never");
-            let counts = code != 0 && policy != "Always" && (over || !again);
-            counts.then(|| (text::line(&status.name), code, text::tail(&end.message)))
-        })
+    pod.status.init_container_statuses.iter().find_map(|status| {
+        let end = status.state.terminated.as_ref()?;
+        let code = end.exit_code.unwrap_or(NO_EXIT_CODE);
+        let init = pod.spec.init_containers.iter().find(|init| init.name == status.name);
+        let policy = init.map_or("", |init| init.restart_policy.as_str());
+        let again = init.is_some_and(|init| init.restart_policy_rules.0 > 0) || !matches!(policy, "" | "Never");
+        let counts = code != 0 && policy != "Always" && (over || !again);
+        counts.then(|| (text::line(&status.name), code, text::tail(&end.message)))
+    })
 }
 
 /// A time as Kubernetes writes it.

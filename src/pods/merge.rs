@@ -45,20 +45,12 @@ enum Node {
 
 /// A list whose entries are replaced, keyed by one field.
 const fn by(field: &'static str, keys: Keys) -> Node {
-    Node::List(List {
-        field,
-        keys,
-        entry: Entry::Replace,
-    })
+    Node::List(List { field, keys, entry: Entry::Replace })
 }
 
 /// A list of containers.
 const fn containers(field: &'static str) -> Node {
-    Node::List(List {
-        field,
-        keys: NAME,
-        entry: Entry::Merge(CONTAINER),
-    })
+    Node::List(List { field, keys: NAME, entry: Entry::Merge(CONTAINER) })
 }
 
 const NAME: Keys = &[("name", None)];
@@ -78,20 +70,14 @@ const SPEC: &[Node] = &[
     by("schedulingGates", NAME),
     by("tolerations", &[("key", None)]),
     by("hostAliases", &[("ip", None)]),
-    by(
-        "topologySpreadConstraints",
-        &[("topologyKey", None), ("whenUnsatisfiable", None)],
-    ),
+    by("topologySpreadConstraints", &[("topologyKey", None), ("whenUnsatisfiable", None)]),
 ];
 
 const CONTAINER: &[Node] = &[
     by("env", NAME),
     by("volumeMounts", &[("mountPath", None)]),
     by("volumeDevices", &[("devicePath", None)]),
-    by(
-        "ports",
-        &[("containerPort", None), ("protocol", Some("TCP"))],
-    ),
+    by("ports", &[("containerPort", None), ("protocol", Some("TCP"))]),
 ];
 
 /// Merges a partial pod template over a pod.
@@ -142,10 +128,7 @@ fn merge_list(base: &mut Vec<Value>, layer: &[Value], keys: Keys, rule: &Entry) 
     let mut taken = vec![false; base.len()];
     for new in layer {
         let wanted = identity(new, keys);
-        let found = base
-            .iter_mut()
-            .zip(&mut taken)
-            .find(|(old, taken)| !**taken && identity(old, keys) == wanted);
+        let found = base.iter_mut().zip(&mut taken).find(|(old, taken)| !**taken && identity(old, keys) == wanted);
         if let Some((old, taken)) = found {
             *taken = true;
             *old = merge_entry(old.take(), new, rule);

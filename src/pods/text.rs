@@ -25,11 +25,7 @@ pub fn line(message: &str) -> String {
 /// The end of a log: line breaks stay, other control characters become spaces, and the end is kept where it is too long.
 #[must_use]
 pub fn tail(log: &str) -> String {
-    let text: String = log
-        .trim_end()
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .collect();
+    let text: String = log.trim_end().chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
     if text.len() <= MAX_MESSAGE {
         return text;
     }
@@ -44,12 +40,9 @@ mod tests {
 
     #[test]
     fn a_line_keeps_its_start() {
-        for (input, output) in [
-            ("", ""),
-            ("  plain  ", "plain"),
-            ("a\nb\tc\u{7}d\u{0}e\u{85}f", "a b c d e f"),
-            ("ünïcode", "ünïcode"),
-        ] {
+        for (input, output) in
+            [("", ""), ("  plain  ", "plain"), ("a\nb\tc\u{7}d\u{0}e\u{85}f", "a b c d e f"), ("ünïcode", "ünïcode")]
+        {
             assert_eq!(line(input), output, "{input:?}");
         }
         for long in ["x".repeat(5000), "ß".repeat(5000), "𐍈".repeat(5000)] {
@@ -62,11 +55,7 @@ mod tests {
 
     #[test]
     fn a_tail_keeps_its_end() {
-        for (input, output) in [
-            ("", ""),
-            ("one\ntwo\n", "one\ntwo"),
-            ("one\r\n\u{1b}[31mtwo\n\n", "one \n [31mtwo"),
-        ] {
+        for (input, output) in [("", ""), ("one\ntwo\n", "one\ntwo"), ("one\r\n\u{1b}[31mtwo\n\n", "one \n [31mtwo")] {
             assert_eq!(tail(input), output, "{input:?}");
         }
         for unit in ["x", "ß", "𐍈"] {

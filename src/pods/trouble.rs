@@ -29,12 +29,7 @@ fn unscheduled(pod: &SlimPod) -> Option<Trouble> {
     if condition.status != "False" {
         return None;
     }
-    let gates: Vec<&str> = pod
-        .spec
-        .scheduling_gates
-        .iter()
-        .map(|gate| gate.name.as_str())
-        .collect();
+    let gates: Vec<&str> = pod.spec.scheduling_gates.iter().map(|gate| gate.name.as_str()).collect();
     let message = if condition.reason == "SchedulingGated" && !gates.is_empty() {
         text::line(&format!("scheduling gates: {}", gates.join(", ")))
     } else if condition.message.is_empty() {
@@ -42,10 +37,7 @@ fn unscheduled(pod: &SlimPod) -> Option<Trouble> {
     } else {
         text::line(&condition.message)
     };
-    Some(Trouble {
-        kind: WaitKind::Unschedulable,
-        message,
-    })
+    Some(Trouble { kind: WaitKind::Unschedulable, message })
 }
 
 /// The first container, in the order in which they start, that the kubelet says it can't start.
@@ -95,11 +87,7 @@ fn words(waiting: &SlimWaiting) -> &str {
     if waiting.reason != "ImagePullBackOff" {
         return &waiting.message;
     }
-    let cause = waiting
-        .message
-        .strip_prefix(BACK_OFF)
-        .and_then(|rest| rest.split_once("\": "))
-        .map(|(_, cause)| cause);
+    let cause = waiting.message.strip_prefix(BACK_OFF).and_then(|rest| rest.split_once("\": ")).map(|(_, cause)| cause);
     let Some(cause) = cause else {
         return &waiting.message;
     };

@@ -4,13 +4,7 @@ use serde_json::json;
 use super::*;
 
 fn decl(name: &str, kind: ValueType) -> OutputDecl {
-    OutputDecl {
-        name: name.to_owned(),
-        kind,
-        description: None,
-        default: None,
-        items: None,
-    }
+    OutputDecl { name: name.to_owned(), kind, description: None, default: None, items: None }
 }
 
 /// One output of each type, none required: an absent one has its default, which is the name of its type.
@@ -24,10 +18,7 @@ fn one_of_each() -> Vec<OutputDecl> {
         ("o", ValueType::Object),
     ]
     .into_iter()
-    .map(|(name, kind)| OutputDecl {
-        default: Some(json!("default")),
-        ..decl(name, kind)
-    })
+    .map(|(name, kind)| OutputDecl { default: Some(json!("default")), ..decl(name, kind) })
     .collect()
 }
 
@@ -95,10 +86,7 @@ fn values_are_read_by_their_declared_type() {
 #[test]
 fn what_is_not_of_its_type_is_refused() {
     let deep = |levels| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
-    let (deep_line, bomb) = (
-        format!("l={}", deep(33)),
-        format!("{{\"l\":{}}}", deep(1500)),
-    );
+    let (deep_line, bomb) = (format!("l={}", deep(33)), format!("{{\"l\":{}}}", deep(1500)));
     for (message, expected) in [
         ("i=", "output `i` is not an int"),
         ("i=4.2", "output `i` is not an int"),
@@ -108,10 +96,7 @@ fn what_is_not_of_its_type_is_refused() {
         ("n=NaN", "output `n` is not a number"),
         ("n=inf", "output `n` is not a number"),
         ("n=1e999", "output `n` is not a number"),
-        (
-            "n=10000000000000000000",
-            "output `n` holds a whole number beyond 64 bits",
-        ),
+        ("n=10000000000000000000", "output `n` holds a whole number beyond 64 bits"),
         ("b=True", "output `b` is not a bool: write true or false"),
         ("b=1", "output `b` is not a bool: write true or false"),
         ("l=a,b", "output `l` is not a list in JSON"),
@@ -119,44 +104,23 @@ fn what_is_not_of_its_type_is_refused() {
         ("o=[]", "output `o` is a list, not an object"),
         ("o={'a': 1}", "output `o` is not an object in JSON"),
         ("s=a\0b", "output `s` holds a NUL character"),
-        (
-            "s=hello\nworld",
-            "line 2 of the outputs is not `name=value`",
-        ),
+        ("s=hello\nworld", "line 2 of the outputs is not `name=value`"),
         ("s", "line 1 of the outputs is not `name=value`"),
         ("[1]", "line 1 of the outputs is not `name=value`"),
         ("{\"i\": 42", "not one JSON object: see line 1, column 8"),
-        (
-            "{\"i\": 1}\n{\"i\": 2}",
-            "not one JSON object: see line 2, column 1",
-        ),
+        ("{\"i\": 1}\n{\"i\": 2}", "not one JSON object: see line 2, column 1"),
         ("{\"i\": 42}\ns=x", "not one JSON object"),
         ("{\"i\": NaN}", "not one JSON object"),
         ("{\"n\": 1e999}", "not one JSON object"),
         ("{\"i\": \"42\"}", "output `i` is a string, not an int"),
-        (
-            "{\"i\": 4.2}",
-            "output `i` is a number that is no int, not an int",
-        ),
-        (
-            "{\"i\": 9223372036854775808}",
-            "output `i` holds a whole number beyond 64 bits",
-        ),
-        (
-            "{\"o\": {\"a\": [18446744073709551615]}}",
-            "output `o` holds a whole number beyond",
-        ),
-        (
-            "{\"s\": 20261122}",
-            "output `s` is an int, not a string: quote it",
-        ),
+        ("{\"i\": 4.2}", "output `i` is a number that is no int, not an int"),
+        ("{\"i\": 9223372036854775808}", "output `i` holds a whole number beyond 64 bits"),
+        ("{\"o\": {\"a\": [18446744073709551615]}}", "output `o` holds a whole number beyond"),
+        ("{\"s\": 20261122}", "output `s` is an int, not a string: quote it"),
         ("{\"s\": [\"a\"]}", "output `s` is a list, not a string"),
         ("{\"b\": \"true\"}", "output `b` is a string, not a bool"),
         ("{\"s\": \"a\\u0000b\"}", "output `s` holds a NUL character"),
-        (
-            "{\"o\": {\"\\u0000\": 1}}",
-            "output `o` holds a NUL character",
-        ),
+        ("{\"o\": {\"\\u0000\": 1}}", "output `o` holds a NUL character"),
         (&deep_line, "output `l` is nested more than 32 deep"),
         (&bomb, "not one JSON object"),
     ] {
@@ -169,23 +133,14 @@ fn what_is_not_of_its_type_is_refused() {
 
 #[test]
 fn a_missing_output_has_its_default_or_is_named_with_what_was_written_instead() {
-    let with_default = OutputDecl {
-        default: Some(json!(7)),
-        ..decl("rows", ValueType::Int)
-    };
+    let with_default = OutputDecl { default: Some(json!(7)), ..decl("rows", ValueType::Int) };
     let expected = json!({"rows": 7});
-    assert_eq!(
-        read("other=1", &[with_default], 1).map(Value::Object),
-        Ok(expected)
-    );
+    assert_eq!(read("other=1", &[with_default], 1).map(Value::Object), Ok(expected));
 
     let declared = [decl("rows", ValueType::Int), decl("bytes", ValueType::Int)];
     for (message, expected) in [
         ("", "not written to $GANTLINE_OUTPUT: `rows`, `bytes`"),
-        (
-            "row=1\nbytes=2",
-            "not written to $GANTLINE_OUTPUT: `rows`; written but not declared: `row`",
-        ),
+        ("row=1\nbytes=2", "not written to $GANTLINE_OUTPUT: `rows`; written but not declared: `row`"),
         (
             "{\"rows\": null, \"bytes\": 1, \"a\\nb\": 1}",
             "not written to $GANTLINE_OUTPUT: `rows`; written but not declared: `a\\nb`",
@@ -195,9 +150,7 @@ fn a_missing_output_has_its_default_or_is_named_with_what_was_written_instead() 
         assert_eq!((reason, text.as_str()), (Reason::OutputMissing, expected));
     }
 
-    let many: Vec<_> = (0..32)
-        .map(|i| decl(&format!("{}{i}", "o".repeat(60)), ValueType::Int))
-        .collect();
+    let many: Vec<_> = (0..32).map(|i| decl(&format!("{}{i}", "o".repeat(60)), ValueType::Int)).collect();
     let (_, text) = read(&"🦀🦀🦀=1\n".repeat(100), &many, 1).unwrap_err();
     assert!(text.contains("and 24 more") && text.len() <= 1024);
 }
@@ -230,16 +183,8 @@ fn items_of_a_list_are_checked() {
         (json!(["a"]), of(ValueType::String), ""),
         (json!([1, 2.5]), of(ValueType::Number), ""),
         (json!([1, "a"]), None, ""),
-        (
-            json!([1, null]),
-            of(ValueType::Int),
-            "has null as item 1, counted from 0, not an int",
-        ),
-        (
-            json!([["a"]]),
-            of(ValueType::Object),
-            "has a list as item 0, counted from 0, not an object",
-        ),
+        (json!([1, null]), of(ValueType::Int), "has null as item 1, counted from 0, not an int"),
+        (json!([["a"]]), of(ValueType::Object), "has a list as item 0, counted from 0, not an object"),
         (json!({}), of(ValueType::Int), "is an object, not a list"),
         (json!(null), None, "is null, not a list"),
     ] {

@@ -4,11 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const OWNER: Owner<'_> = Owner {
-    name: "daily-sales-2026",
-    namespace: "analytics",
-    uid: "0c5c7b1e-run",
-};
+const OWNER: Owner<'_> = Owner { name: "daily-sales-2026", namespace: "analytics", uid: "0c5c7b1e-run" };
 
 fn task(templates: &[Value]) -> PlannedTask {
     PlannedTask {
@@ -19,7 +15,7 @@ fn task(templates: &[Value]) -> PlannedTask {
         args: None,
         env: vec![],
         resources: None,
-        templates: templates.iter().map(|t| json_object(t.clone())).collect(),
+        templates: templates.iter().map(|t| std::sync::Arc::new(json_object(t.clone()))).collect(),
         outputs: vec![],
         keep_log_tail: true,
     }
@@ -32,10 +28,7 @@ fn pod(templates: &[Value], policy: PodSecurity) -> Value {
 fn env_names(pod: &Value) -> Vec<String> {
     let env = pod["spec"]["containers"][0]["env"].as_array().cloned();
     let names = env.unwrap_or_default();
-    names
-        .iter()
-        .map(|e| e["name"].as_str().unwrap_or("?").to_owned())
-        .collect()
+    names.iter().map(|e| e["name"].as_str().unwrap_or("?").to_owned()).collect()
 }
 
 #[test]
@@ -93,8 +86,7 @@ fn the_pod_of_a_plain_task() {
 #[test]
 fn every_field_is_one_of_a_pod() {
     for policy in [PodSecurity::Baseline, PodSecurity::Restricted] {
-        let template =
-            json!({"spec": {"initContainers": [{"name": "side", "restartPolicy": "Always"}]}});
+        let template = json!({"spec": {"initContainers": [{"name": "side", "restartPolicy": "Always"}]}});
         let pod = pod(&[template], policy);
         let typed: k8s_openapi::api::core::v1::Pod = serde_json::from_value(pod.clone()).unwrap();
         assert_eq!(serde_json::to_value(typed).unwrap(), pod);
@@ -135,16 +127,10 @@ fn odd_templates_still_give_a_pod_of_ours() {
         json!({"spec": {"containers": {"name": "main"}}, "metadata": {"labels": 1}}),
     ] {
         let odd = pod(std::slice::from_ref(&template), PodSecurity::Restricted);
-        assert_eq!(
-            odd["metadata"]["labels"]["gantline.dev/attempt"], "3",
-            "{template}"
-        );
+        assert_eq!(odd["metadata"]["labels"]["gantline.dev/attempt"], "3", "{template}");
         let main = &odd["spec"]["containers"][0];
         assert_eq!(main["name"], "main", "{template}");
-        assert_eq!(
-            main["securityContext"]["allowPrivilegeEscalation"], false,
-            "{template}"
-        );
+        assert_eq!(main["securityContext"]["allowPrivilegeEscalation"], false, "{template}");
     }
 }
 
@@ -160,27 +146,11 @@ fn templates_are_merged_in_order() {
     }});
     let pod = pod(&[defaults, own], PodSecurity::Baseline);
     let spec = &pod["spec"];
-    assert_eq!(
-        spec["nodeSelector"],
-        json!({"disk": "hdd", "arch": "arm64"})
-    );
+    assert_eq!(spec["nodeSelector"], json!({"disk": "hdd", "arch": "arm64"}));
     assert_eq!(spec["automountServiceAccountToken"], true);
-    assert_eq!(
-        spec.get("enableServiceLinks"),
-        None,
-        "null removes a default of ours"
-    );
-    let names: Vec<_> = spec["containers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|c| &c["name"])
-        .collect();
-    assert_eq!(
-        names,
-        ["main", "proxy", "log"],
-        "main first, the others in order"
-    );
+    assert_eq!(spec.get("enableServiceLinks"), None, "null removes a default of ours");
+    let names: Vec<_> = spec["containers"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
+    assert_eq!(names, ["main", "proxy", "log"], "main first, the others in order");
     assert_eq!(spec["containers"][0]["imagePullPolicy"], "Always");
     assert_eq!(spec["containers"][1]["image"], "q");
 }
@@ -196,14 +166,7 @@ fn the_environment_is_ours_then_the_task_s_then_the_template_s() {
         json!({"name": "B", "value": "2"}),
         json!({"name": "C", "value": "3"}),
     ];
-    let pod = build(
-        &OWNER,
-        &task(&[template]),
-        3,
-        "pod-1",
-        env,
-        PodSecurity::Baseline,
-    );
+    let pod = build(&OWNER, &task(&[template]), 3, "pod-1", env, PodSecurity::Baseline);
     assert_eq!(
         env_names(&pod),
         [
@@ -220,10 +183,7 @@ fn the_environment_is_ours_then_the_task_s_then_the_template_s() {
     );
     let env = &pod["spec"]["containers"][0]["env"];
     assert_eq!(env[2]["value"], "extract");
-    assert_eq!(
-        env[6],
-        json!({"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}})
-    );
+    assert_eq!(env[6], json!({"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}));
 }
 
 #[test]
@@ -241,35 +201,22 @@ fn the_task_s_own_fields_win_over_its_template() {
     (silent.image, silent.command) = (None, None);
     let from_template = main(&silent);
     assert_eq!(from_template["image"], "t");
-    assert_eq!(
-        (&from_template["command"], &from_template["args"]),
-        (&json!(["t"]), &json!(["t"]))
-    );
+    assert_eq!((&from_template["command"], &from_template["args"]), (&json!(["t"]), &json!(["t"])));
 
     let mut with_args = silent.clone();
     with_args.args = Some(vec!["own".into()]);
     with_args.keep_log_tail = false;
-    with_args.resources = Some(Resources {
+    with_args.resources = Some(std::sync::Arc::new(Resources {
         requests: BTreeMap::new(),
         limits: BTreeMap::from([("memory".into(), json!("2Gi"))]),
-    });
+    }));
     let own = main(&with_args);
-    assert_eq!(
-        (&own["command"], &own["args"]),
-        (&json!(["t"]), &json!(["own"]))
-    );
-    assert_eq!(
-        own["resources"],
-        json!({"limits": {"cpu": "1", "memory": "2Gi"}})
-    );
+    assert_eq!((&own["command"], &own["args"]), (&json!(["t"]), &json!(["own"])));
+    assert_eq!(own["resources"], json!({"limits": {"cpu": "1", "memory": "2Gi"}}));
     assert_eq!(own["terminationMessagePolicy"], "File");
 
     let with_command = main(&task(&[template]));
-    assert_eq!(
-        with_command.get("args"),
-        None,
-        "a template's arguments are for its command"
-    );
+    assert_eq!(with_command.get("args"), None, "a template's arguments are for its command");
 }
 
 #[test]
@@ -296,22 +243,14 @@ fn pods_are_locked_down_unless_the_template_says_otherwise() {
             json!({"allowPrivilegeEscalation": true, "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}}),
         ),
         // The API server refuses these together with `allowPrivilegeEscalation: false`.
-        (
-            json!({"privileged": true}),
-            json!({"privileged": true}),
-            json!({"privileged": true}),
-        ),
+        (json!({"privileged": true}), json!({"privileged": true}), json!({"privileged": true})),
         (
             json!({"capabilities": {"add": ["CAP_SYS_ADMIN"], "drop": []}}),
             json!({"capabilities": {"add": ["CAP_SYS_ADMIN"], "drop": []}}),
             json!({"capabilities": {"add": ["CAP_SYS_ADMIN"], "drop": []}}),
         ),
         // A pod for Windows has none of them.
-        (
-            json!({"allowPrivilegeEscalation": null, "capabilities": null}),
-            json!({}),
-            json!({}),
-        ),
+        (json!({"allowPrivilegeEscalation": null, "capabilities": null}), json!({}), json!({})),
     ] {
         assert_eq!(secured(security.clone(), PodSecurity::Baseline), baseline);
         assert_eq!(secured(security, PodSecurity::Restricted), restricted);

@@ -19,11 +19,8 @@ fn at(text: &str) -> Timestamp {
 
 /// Of a pod without the condition; `main` has ended or was never heard of.
 fn by_words(phase: &str, reason: &str, message: &str, ended: bool) -> Option<Disruption> {
-    let statuses = if ended {
-        json!([{"name": "main", "state": {"terminated": {"exitCode": 1}}}])
-    } else {
-        Value::Null
-    };
+    let statuses =
+        if ended { json!([{"name": "main", "state": {"terminated": {"exitCode": 1}}}]) } else { Value::Null };
     disruption(&pod(&json!({"status": {
         "phase": phase, "reason": reason, "message": message, "containerStatuses": statuses,
     }})))
@@ -44,11 +41,7 @@ fn the_condition_says_who() {
             "metadata": {"deletionTimestamp": "2026-11-22T07:00:00Z"},
             "status": {"phase": "Failed", "conditions": condition("True", reason, "who\nand why")},
         });
-        let expected = Disruption {
-            reason: expected,
-            at: timed.then(|| at(CHANGED)),
-            message: "who and why".into(),
-        };
+        let expected = Disruption { reason: expected, at: timed.then(|| at(CHANGED)), message: "who and why".into() };
         assert_eq!(disruption(&pod(&layer)), Some(expected), "{reason}");
     }
     let silent = json!({"status": {"conditions": condition("True", "WordsOfSomeTool", "")}});
@@ -57,15 +50,10 @@ fn the_condition_says_who() {
 
     let critical = json!({"status": {"phase": "Failed", "reason": "Preempting", "conditions": condition("True", "TerminationByKubelet", "m")}});
     let reason = disruption(&pod(&critical)).map(|found| found.reason);
-    assert_eq!(
-        reason,
-        Some(Reason::Preempted),
-        "the kubelet made room for a critical pod"
-    );
+    assert_eq!(reason, Some(Reason::Preempted), "the kubelet made room for a critical pod");
 
     for status in ["False", "Unknown", ""] {
-        let withdrawn =
-            json!({"status": {"conditions": condition(status, "PreemptionByScheduler", "m")}});
+        let withdrawn = json!({"status": {"conditions": condition(status, "PreemptionByScheduler", "m")}});
         assert_eq!(disruption(&pod(&withdrawn)), None, "{status}");
     }
 }
@@ -73,56 +61,25 @@ fn the_condition_says_who() {
 #[test]
 fn the_node_went_away() {
     for (phase, reason, message, ended, expected) in [
-        (
-            "Running",
-            "NodeLost",
-            "unresponsive",
-            false,
-            Reason::NodeLost,
-        ),
-        (
-            "Failed",
-            "NodeShutdown",
-            "Pod was rejected: m",
-            false,
-            Reason::NodePressure,
-        ),
-        (
-            "Failed",
-            "Terminated",
-            "imminent node shutdown",
-            true,
-            Reason::NodePressure,
-        ),
+        ("Running", "NodeLost", "unresponsive", false, Reason::NodeLost),
+        ("Failed", "NodeShutdown", "Pod was rejected: m", false, Reason::NodePressure),
+        ("Failed", "Terminated", "imminent node shutdown", true, Reason::NodePressure),
         ("Failed", "Shutdown", "", true, Reason::NodePressure),
-        (
-            "Failed",
-            "Preempting",
-            "to admit a critical pod",
-            true,
-            Reason::Preempted,
-        ),
+        ("Failed", "Preempting", "to admit a critical pod", true, Reason::Preempted),
     ] {
         let expected = Disruption {
             reason: expected,
             at: None,
             message: if message.is_empty() { reason } else { message }.into(),
         };
-        assert_eq!(
-            by_words(phase, reason, message, ended),
-            Some(expected),
-            "{reason}"
-        );
+        assert_eq!(by_words(phase, reason, message, ended), Some(expected), "{reason}");
     }
 }
 
 #[test]
 fn the_kubelet_refused_it() {
     for (reason, message) in [
-        (
-            "OutOfcpu",
-            "Pod was rejected: Node didn't have enough resource: cpu",
-        ),
+        ("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu"),
         ("OutOfmemory", ""),
         ("OutOfpods", ""),
         ("OutOfephemeral-storage", ""),
@@ -132,16 +89,10 @@ fn the_kubelet_refused_it() {
         ("NodePorts", ""),
         ("TopologyAffinityError", ""),
         ("UnexpectedAdmissionError", ""),
-        (
-            "node(s) had taints that the pod didn't tolerate",
-            "Pod was rejected: m",
-        ),
+        ("node(s) had taints that the pod didn't tolerate", "Pod was rejected: m"),
         ("SomePlugin", "Pod was rejected: no device"),
         // Under pressure it refuses pods with the word that it evicts them with, but not for their fault.
-        (
-            "Evicted",
-            "Pod was rejected: The node had condition: [DiskPressure].",
-        ),
+        ("Evicted", "Pod was rejected: The node had condition: [DiskPressure]."),
     ] {
         let found = by_words("Failed", reason, message, false).map(|found| found.reason);
         assert_eq!(found, Some(Reason::NodeRejected), "{reason} {message}");
@@ -151,38 +102,22 @@ fn the_kubelet_refused_it() {
 #[test]
 fn what_is_the_pod_s_own_fault_or_no_fault_is_no_disruption() {
     for (phase, reason, message) in [
-        (
-            "Failed",
-            "Evicted",
-            "Pod ephemeral local storage usage exceeds the total limit",
-        ),
-        (
-            "Failed",
-            "DeadlineExceeded",
-            "Pod was active on the node longer than the deadline",
-        ),
+        ("Failed", "Evicted", "Pod ephemeral local storage usage exceeds the total limit"),
+        ("Failed", "DeadlineExceeded", "Pod was active on the node longer than the deadline"),
         ("Failed", "", ""),
         ("Failed", "NodeAffinity", "words of a pod that ran"),
         // The shutdown of a node leaves its words on pods that succeeded.
         ("Succeeded", "Terminated", "imminent node shutdown"),
         ("Running", "OutOfcpu", ""),
     ] {
-        assert_eq!(
-            by_words(phase, reason, message, true),
-            None,
-            "{phase} {reason}"
-        );
+        assert_eq!(by_words(phase, reason, message, true), None, "{phase} {reason}");
     }
 }
 
 #[test]
 fn a_deletion_is_dated_back_to_when_it_was_asked_for() {
     for (timestamp, grace, expected) in [
-        (
-            "2026-11-22T06:00:30Z",
-            json!(30),
-            Some(at("2026-11-22T06:00:00Z")),
-        ),
+        ("2026-11-22T06:00:30Z", json!(30), Some(at("2026-11-22T06:00:00Z"))),
         ("2026-11-22T06:00:30Z", json!(0), None),
         ("2026-11-22T06:00:30Z", json!(null), None),
         ("2026-11-22T06:00:30Z", json!(i64::MAX), None),
@@ -190,11 +125,7 @@ fn a_deletion_is_dated_back_to_when_it_was_asked_for() {
         ("odd", json!(30), None),
     ] {
         let layer = json!({"metadata": {"deletionTimestamp": timestamp, "deletionGracePeriodSeconds": grace}});
-        let expected = Disruption {
-            reason: Reason::PodDeleted,
-            at: expected,
-            message: "the pod was deleted".into(),
-        };
+        let expected = Disruption { reason: Reason::PodDeleted, at: expected, message: "the pod was deleted".into() };
         assert_eq!(disruption(&pod(&layer)), Some(expected), "{layer}");
     }
     assert_eq!(disruption(&pod(&json!({}))), None);

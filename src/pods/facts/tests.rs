@@ -49,16 +49,10 @@ fn a_pod_is_ours_by_uid_and_labels() {
             ),
             true,
         ),
-        (
-            "no owner",
-            json!({"metadata": {"ownerReferences": null}}),
-            false,
-        ),
+        ("no owner", json!({"metadata": {"ownerReferences": null}}), false),
         (
             "an owner that isn't the controller",
-            owner(
-                json!({"apiVersion": "gantline.dev/v1", "kind": "WorkflowRun", "uid": "run-uid"}),
-            ),
+            owner(json!({"apiVersion": "gantline.dev/v1", "kind": "WorkflowRun", "uid": "run-uid"})),
             false,
         ),
         (
@@ -70,60 +64,26 @@ fn a_pod_is_ours_by_uid_and_labels() {
         ),
         (
             "another kind",
-            owner(
-                json!({"apiVersion": "gantline.dev/v1", "kind": "Workflow", "uid": "run-uid", "controller": true}),
-            ),
+            owner(json!({"apiVersion": "gantline.dev/v1", "kind": "Workflow", "uid": "run-uid", "controller": true})),
             false,
         ),
         (
             "another group",
-            owner(
-                json!({"apiVersion": "argoproj.io/v1", "kind": "WorkflowRun", "uid": "run-uid", "controller": true}),
-            ),
+            owner(json!({"apiVersion": "argoproj.io/v1", "kind": "WorkflowRun", "uid": "run-uid", "controller": true})),
             false,
         ),
         (
             "no group",
-            owner(
-                json!({"apiVersion": "v1", "kind": "WorkflowRun", "uid": "run-uid", "controller": true}),
-            ),
+            owner(json!({"apiVersion": "v1", "kind": "WorkflowRun", "uid": "run-uid", "controller": true})),
             false,
         ),
-        (
-            "another uid on the label",
-            json!({"metadata": {"labels": {"gantline.dev/run-uid": "x"}}}),
-            false,
-        ),
-        (
-            "no uid on the label",
-            json!({"metadata": {"labels": {"gantline.dev/run-uid": null}}}),
-            false,
-        ),
-        (
-            "no task",
-            json!({"metadata": {"labels": {"gantline.dev/task": null}}}),
-            false,
-        ),
-        (
-            "no attempt",
-            json!({"metadata": {"labels": {"gantline.dev/attempt": null}}}),
-            false,
-        ),
-        (
-            "attempt 0",
-            json!({"metadata": {"labels": {"gantline.dev/attempt": "0"}}}),
-            false,
-        ),
-        (
-            "an attempt as we don't write it",
-            json!({"metadata": {"labels": {"gantline.dev/attempt": "+2"}}}),
-            false,
-        ),
-        (
-            "an attempt too large",
-            json!({"metadata": {"labels": {"gantline.dev/attempt": "4294967296"}}}),
-            false,
-        ),
+        ("another uid on the label", json!({"metadata": {"labels": {"gantline.dev/run-uid": "x"}}}), false),
+        ("no uid on the label", json!({"metadata": {"labels": {"gantline.dev/run-uid": null}}}), false),
+        ("no task", json!({"metadata": {"labels": {"gantline.dev/task": null}}}), false),
+        ("no attempt", json!({"metadata": {"labels": {"gantline.dev/attempt": null}}}), false),
+        ("attempt 0", json!({"metadata": {"labels": {"gantline.dev/attempt": "0"}}}), false),
+        ("an attempt as we don't write it", json!({"metadata": {"labels": {"gantline.dev/attempt": "+2"}}}), false),
+        ("an attempt too large", json!({"metadata": {"labels": {"gantline.dev/attempt": "4294967296"}}}), false),
         ("not even an object", json!({"metadata": "x"}), false),
     ] {
         assert_eq!(belongs_to(&pod(&layer), "run-uid"), ours, "{what}");
@@ -154,6 +114,7 @@ fn a_fresh_pod() {
             disruption: None,
             trouble: None,
             deleting: false,
+            condemned: false,
             held: true,
             containers: 1,
         }
@@ -183,10 +144,7 @@ fn phase_deletion_and_finalizer() {
 fn all_kinds_of_containers_share_the_room_for_messages() {
     for (spec, expected) in [
         (json!({"containers": [{"name": "a"}, {"name": "b"}]}), 3),
-        (
-            json!({"initContainers": [{"name": "a"}, {"name": "b", "restartPolicy": "Always"}]}),
-            3,
-        ),
+        (json!({"initContainers": [{"name": "a"}, {"name": "b", "restartPolicy": "Always"}]}), 3),
         (json!({"ephemeralContainers": [{"name": "debugger"}]}), 2),
         (json!({"containers": null}), 0),
         (json!({"containers": "odd"}), 0),
@@ -198,12 +156,10 @@ fn all_kinds_of_containers_share_the_room_for_messages() {
 #[test]
 fn the_state_of_main() {
     let main = |state: Value| {
-        of(
-            &json!({"status": {"phase": "Running", "containerStatuses": [
-                {"name": "a", "state": {"terminated": {"exitCode": 9}}},
-                {"name": "main", "state": state, "lastState": {"terminated": {"exitCode": 8}}},
-            ]}}),
-        )
+        of(&json!({"status": {"phase": "Running", "containerStatuses": [
+            {"name": "a", "state": {"terminated": {"exitCode": 9}}},
+            {"name": "main", "state": state, "lastState": {"terminated": {"exitCode": 8}}},
+        ]}}))
         .main
     };
     let ended = |exit_code, reason: &str, message: &str| {
@@ -218,47 +174,21 @@ fn the_state_of_main() {
     for (state, expected) in [
         (json!(null), MainState::Waiting),
         (json!({}), MainState::Waiting),
-        (
-            json!({"waiting": {"reason": "ContainerCreating"}}),
-            MainState::Waiting,
-        ),
+        (json!({"waiting": {"reason": "ContainerCreating"}}), MainState::Waiting),
         (json!({"running": {}}), MainState::Running { since: None }),
-        (
-            json!({"running": {"startedAt": "odd"}}),
-            MainState::Running { since: None },
-        ),
+        (json!({"running": {"startedAt": "odd"}}), MainState::Running { since: None }),
         (
             json!({"running": {"startedAt": "2026-11-22T06:00:01Z"}}),
-            MainState::Running {
-                since: Some(at("2026-11-22T06:00:01Z")),
-            },
+            MainState::Running { since: Some(at("2026-11-22T06:00:01Z")) },
         ),
-        (
-            json!({"terminated": {"exitCode": 0, "reason": "Completed"}}),
-            ended(0, "Completed", ""),
-        ),
-        (
-            json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
-            ended(137, "OOMKilled", ""),
-        ),
-        (
-            json!({"terminated": {"exitCode": 1, "message": "a\u{7}b\nc\n"}}),
-            ended(1, "", "a b\nc"),
-        ),
-        (
-            json!({"terminated": {"exitCode": 0, "message": "a\u{7}=b\n\n"}}),
-            ended(0, "", "a\u{7}=b\n\n"),
-        ),
-        (
-            json!({"terminated": {"exitCode": 0, "message": "x".repeat(4096)}}),
-            ended(0, "", &"x".repeat(4096)),
-        ),
+        (json!({"terminated": {"exitCode": 0, "reason": "Completed"}}), ended(0, "Completed", "")),
+        (json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}), ended(137, "OOMKilled", "")),
+        (json!({"terminated": {"exitCode": 1, "message": "a\u{7}b\nc\n"}}), ended(1, "", "a b\nc")),
+        (json!({"terminated": {"exitCode": 0, "message": "a\u{7}=b\n\n"}}), ended(0, "", "a\u{7}=b\n\n")),
+        (json!({"terminated": {"exitCode": 0, "message": "x".repeat(4096)}}), ended(0, "", &"x".repeat(4096))),
         (json!({"terminated": {}}), ended(-1, "", "")),
         (json!({"terminated": {"exitCode": "0"}}), ended(-1, "", "")),
-        (
-            json!({"terminated": {"exitCode": 4_294_967_296_i64}}),
-            ended(-1, "", ""),
-        ),
+        (json!({"terminated": {"exitCode": 4_294_967_296_i64}}), ended(-1, "", "")),
     ] {
         assert_eq!(main(state.clone()), expected, "{state}");
     }
@@ -267,13 +197,7 @@ fn the_state_of_main() {
     }})) else {
         panic!("main has ended");
     };
-    assert_eq!(
-        (end.started_at, end.finished_at),
-        (
-            Some(at("2026-11-22T06:00:01Z")),
-            Some(at("2026-11-22T06:00:02Z"))
-        )
-    );
+    assert_eq!((end.started_at, end.finished_at), (Some(at("2026-11-22T06:00:01Z")), Some(at("2026-11-22T06:00:02Z"))));
     assert_eq!(end.message.len(), 1024);
 
     let others = json!({"status": {"phase": "Failed", "containerStatuses": [{"name": "a", "state": {"terminated": {"exitCode": 1}}}]}});
@@ -296,35 +220,11 @@ fn an_init_container_that_ended_badly() {
     let failed = |code| Some(("i".to_owned(), code, "words".to_owned()));
     for (what, phase, init, code, expected) in [
         ("badly", "Failed", json!({"name": "i"}), json!(3), failed(3)),
-        (
-            "badly, before the pod knows",
-            "Pending",
-            json!({"name": "i"}),
-            json!(3),
-            failed(3),
-        ),
+        ("badly, before the pod knows", "Pending", json!({"name": "i"}), json!(3), failed(3)),
         ("well", "Pending", json!({"name": "i"}), json!(0), None),
-        (
-            "nobody knows how",
-            "Failed",
-            json!({"name": "i"}),
-            json!(null),
-            failed(-1),
-        ),
-        (
-            "a sidecar",
-            "Failed",
-            json!({"name": "i", "restartPolicy": "Always"}),
-            json!(3),
-            None,
-        ),
-        (
-            "one that starts again",
-            "Pending",
-            json!({"name": "i", "restartPolicy": "OnFailure"}),
-            json!(3),
-            None,
-        ),
+        ("nobody knows how", "Failed", json!({"name": "i"}), json!(null), failed(-1)),
+        ("a sidecar", "Failed", json!({"name": "i", "restartPolicy": "Always"}), json!(3), None),
+        ("one that starts again", "Pending", json!({"name": "i", "restartPolicy": "OnFailure"}), json!(3), None),
         (
             "one that starts again by a rule",
             "Pending",

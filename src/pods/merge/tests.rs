@@ -23,30 +23,10 @@ fn check(rows: Vec<(&str, Value, Value, Value)>, wrap: impl Fn(Value) -> Value) 
 fn objects_are_merged_and_null_removes() {
     check(
         vec![
-            (
-                "a key is added",
-                json!({"a": 1}),
-                json!({"b": 2}),
-                json!({"a": 1, "b": 2}),
-            ),
-            (
-                "a value is replaced",
-                json!({"a": 1}),
-                json!({"a": 2}),
-                json!({"a": 2}),
-            ),
-            (
-                "objects are merged",
-                json!({"a": {"b": 1}}),
-                json!({"a": {"c": 2}}),
-                json!({"a": {"b": 1, "c": 2}}),
-            ),
-            (
-                "null removes",
-                json!({"a": 1, "b": 2}),
-                json!({"a": null}),
-                json!({"b": 2}),
-            ),
+            ("a key is added", json!({"a": 1}), json!({"b": 2}), json!({"a": 1, "b": 2})),
+            ("a value is replaced", json!({"a": 1}), json!({"a": 2}), json!({"a": 2})),
+            ("objects are merged", json!({"a": {"b": 1}}), json!({"a": {"c": 2}}), json!({"a": {"b": 1, "c": 2}})),
+            ("null removes", json!({"a": 1, "b": 2}), json!({"a": null}), json!({"b": 2})),
             (
                 "null removes deep down",
                 json!({"a": {"b": {"c": 1, "d": 2}}}),
@@ -59,30 +39,10 @@ fn objects_are_merged_and_null_removes() {
                 json!({"a": null, "b": {"c": null}}),
                 json!({"b": {}}),
             ),
-            (
-                "an object replaces something else",
-                json!({"a": 1}),
-                json!({"a": {"b": 2}}),
-                json!({"a": {"b": 2}}),
-            ),
-            (
-                "something else replaces an object",
-                json!({"a": {"b": 2}}),
-                json!({"a": "x"}),
-                json!({"a": "x"}),
-            ),
-            (
-                "a list without a key is replaced",
-                json!({"a": [1, 2]}),
-                json!({"a": [3]}),
-                json!({"a": [3]}),
-            ),
-            (
-                "an empty list empties it",
-                json!({"a": [1]}),
-                json!({"a": []}),
-                json!({"a": []}),
-            ),
+            ("an object replaces something else", json!({"a": 1}), json!({"a": {"b": 2}}), json!({"a": {"b": 2}})),
+            ("something else replaces an object", json!({"a": {"b": 2}}), json!({"a": "x"}), json!({"a": "x"})),
+            ("a list without a key is replaced", json!({"a": [1, 2]}), json!({"a": [3]}), json!({"a": [3]})),
+            ("an empty list empties it", json!({"a": [1]}), json!({"a": []}), json!({"a": []})),
             (
                 "a list of the same name elsewhere is replaced",
                 json!({"affinity": {"env": [{"name": "a"}]}}),
@@ -170,16 +130,13 @@ fn containers_are_merged_by_name() {
     }
     let base = json!({"spec": {"containers": [{"name": "a"}]}});
     let layer = json!({"spec": {"containers": null}});
-    assert_eq!(
-        merged(&base, &layer),
-        json!({"spec": {}}),
-        "null removes the list"
-    );
+    assert_eq!(merged(&base, &layer), json!({"spec": {}}), "null removes the list");
 }
 
 #[test]
 fn entries_of_a_container_are_replaced_by_their_key() {
-    let main = |field: &'static str| move |list: Value| json!({"spec": {"containers": [{"name": "main", field: list}]}});
+    let main =
+        |field: &'static str| move |list: Value| json!({"spec": {"containers": [{"name": "main", field: list}]}});
     check(
         vec![
             (
@@ -239,12 +196,7 @@ fn entries_of_a_container_are_replaced_by_their_key() {
         main("ports"),
     );
     check(
-        vec![(
-            "envFrom has no key",
-            json!([{"prefix": "a"}]),
-            json!([{"prefix": "b"}]),
-            json!([{"prefix": "b"}]),
-        )],
+        vec![("envFrom has no key", json!([{"prefix": "a"}]), json!([{"prefix": "b"}]), json!([{"prefix": "b"}]))],
         main("envFrom"),
     );
 }
@@ -270,12 +222,7 @@ fn entries_of_a_pod_are_replaced_by_their_key() {
             json!([{"name": "a", "resourceClaimTemplateName": "y"}]),
             json!([{"name": "a", "resourceClaimTemplateName": "y"}]),
         ),
-        (
-            "schedulingGates",
-            json!([{"name": "a"}]),
-            json!([{"name": "b"}]),
-            json!([{"name": "a"}, {"name": "b"}]),
-        ),
+        ("schedulingGates", json!([{"name": "a"}]), json!([{"name": "b"}]), json!([{"name": "a"}, {"name": "b"}])),
         (
             "tolerations",
             json!([{"key": "spot", "operator": "Exists"}, {"operator": "Exists", "effect": "NoExecute"}]),
@@ -301,10 +248,7 @@ fn entries_of_a_pod_are_replaced_by_their_key() {
             json!([{"conditionType": "b"}]),
         ),
     ] {
-        check(
-            vec![(field, base, layer, expected)],
-            |list| json!({ "spec": { field: list } }),
-        );
+        check(vec![(field, base, layer, expected)], |list| json!({ "spec": { field: list } }));
     }
 }
 

@@ -30,13 +30,7 @@ fn no_node() {
             json!(null),
             unschedulable("0/1 nodes are available: 1 Insufficient cpu."),
         ),
-        (
-            "False",
-            "SchedulerError",
-            "",
-            json!(null),
-            unschedulable("SchedulerError"),
-        ),
+        ("False", "SchedulerError", "", json!(null), unschedulable("SchedulerError")),
         (
             "False",
             "SchedulingGated",
@@ -54,11 +48,7 @@ fn no_node() {
         ("True", "", "", json!(null), None),
         ("Unknown", "", "", json!(null), None),
     ] {
-        assert_eq!(
-            scheduled(status, reason, message, gates),
-            expected,
-            "{status} {reason}"
-        );
+        assert_eq!(scheduled(status, reason, message, gates), expected, "{status} {reason}");
     }
 }
 
@@ -99,24 +89,17 @@ fn a_container_that_can_t_be_made() {
         "a reason of a later version",
     ] {
         let expected = Some((WaitKind::PodConfig, "secret \"s\" not found".to_owned()));
-        assert_eq!(
-            told(&main_waits(reason, "secret \"s\" not found")),
-            expected,
-            "{reason}"
-        );
+        assert_eq!(told(&main_waits(reason, "secret \"s\" not found")), expected, "{reason}");
     }
     for reason in ["", "ContainerCreating", "PodInitializing"] {
-        assert_eq!(
-            told(&main_waits(reason, "m")),
-            None,
-            "{reason}: the ordinary course"
-        );
+        assert_eq!(told(&main_waits(reason, "m")), None, "{reason}: the ordinary course");
     }
 }
 
 #[test]
 fn the_first_container_in_the_order_of_starting_is_named() {
-    let waits = |name: &str, reason: &str| json!({"name": name, "state": {"waiting": {"reason": reason, "message": "m"}}});
+    let waits =
+        |name: &str, reason: &str| json!({"name": name, "state": {"waiting": {"reason": reason, "message": "m"}}});
     for (init, ordinary, expected) in [
         (
             json!([waits("i", "ErrImagePull")]),
@@ -130,23 +113,16 @@ fn the_first_container_in_the_order_of_starting_is_named() {
         ),
         (
             json!([]),
-            json!([
-                waits("a", "ErrImagePull"),
-                waits("main", "CreateContainerError")
-            ]),
+            json!([waits("a", "ErrImagePull"), waits("main", "CreateContainerError")]),
             (WaitKind::PodConfig, "m"),
         ),
         (
             json!([]),
-            json!([
-                waits("a", "ErrImagePull"),
-                waits("main", "ContainerCreating")
-            ]),
+            json!([waits("a", "ErrImagePull"), waits("main", "ContainerCreating")]),
             (WaitKind::ImagePull, "container a: m"),
         ),
     ] {
-        let layer =
-            json!({"status": {"initContainerStatuses": init, "containerStatuses": ordinary}});
+        let layer = json!({"status": {"initContainerStatuses": init, "containerStatuses": ordinary}});
         let (kind, text) = expected;
         assert_eq!(told(&layer), Some((kind, text.to_owned())), "{layer}");
     }
@@ -154,10 +130,7 @@ fn the_first_container_in_the_order_of_starting_is_named() {
 
 #[test]
 fn no_trouble_once_main_has_started() {
-    for state in [
-        json!({"running": {}}),
-        json!({"terminated": {"exitCode": 1}}),
-    ] {
+    for state in [json!({"running": {}}), json!({"terminated": {"exitCode": 1}})] {
         let layer = json!({"status": {"phase": "Running", "containerStatuses": [
             {"name": "main", "state": state},
             {"name": "other", "state": {"waiting": {"reason": "ErrImagePull", "message": "m"}}},

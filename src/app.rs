@@ -1,0 +1,148 @@
+//! What each subcommand does.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::{Client, Config};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{Cli, Command, Release, Run};
+use crate::controller::{Cluster, Context, Settings, release, selftest};
+use crate::telemetry::{self, Ready};
+use crate::{api, controller};
+
+/// Where a pod finds the name of its own namespace (Kubernetes documentation: Accessing the API from within a Pod).
+const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// What can go wrong outside of any run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no way to a cluster.
+    #[error("no way to a Kubernetes cluster: {0}; set KUBECONFIG, or run inside a pod")]
+    NoCluster(String),
+    /// The API server did not do as asked.
+    #[error(transparent)]
+    Cluster(#[from] controller::Failure),
+    /// A file could not be written.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        error: String,
+    },
+    /// The health address can't be served.
+    #[error("can't serve health at {address}: {error}")]
+    Health {
+        /// The address.
+        address: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The self-test's run did not succeed.
+    #[error("the self-test's run ended {0}")]
+    SelfTest(String),
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// What stopped it, for the terminal.
+pub async fn main(cli: Cli) -> Result<(), Error> {
+    match cli.command {
+        Command::Run(options) => operate(options).await,
+        Command::Release(options) => let_go(options).await,
+        Command::Crds { out } => write_crds(&out),
+        Command::Selftest { namespace, image, timeout } => test(&namespace, &image, timeout).await,
+    }
+}
+
+async fn connect() -> Result<Cluster, Error> {
+    let no_cluster = |error: &dyn std::fmt::Display| Error::NoCluster(error.to_string());
+    let mut config = Config::infer().await.map_err(|error| no_cluster(&error))?;
+    // One request, one decision: a retry of the client's own would be a write that nobody decided on.
+    config.default_retry = false;
+    Ok(Cluster::new(Client::try_from(config).map_err(|error| no_cluster(&error))?))
+}
+
+async fn operate(options: Run) -> Result<(), Error> {
+    telemetry::log(options.log_format);
+    let cluster = connect().await?;
+    let own_namespace =
+        options.own_namespace.clone().or_else(|| std::fs::read_to_string(OWN_NAMESPACE).ok()).unwrap_or_default();
+    let settings = Settings {
+        namespaces: options.scope.namespaces(),
+        pod_security: options.pod_security.into(),
+        instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "gantline".to_owned()),
+    };
+    let namespaces = settings.namespaces.clone();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?namespaces, "starting");
+    let ready = Ready::default();
+    let health = tokio::spawn(telemetry::serve(options.health_address, ready.clone()));
+    let context = Arc::new(Context::new(cluster.clone(), settings));
+    let announce = move || {
+        ready.set();
+        tracing::info!("caches filled; working");
+    };
+    tokio::select! {
+        () = controller::run(context, announce, stopped()) => {}
+        ended = health => {
+            let error = match ended {
+                Ok(Err(error)) => error,
+                _ => std::io::Error::other("the server ended"),
+            };
+            return Err(Error::Health { address: options.health_address.to_string(), error });
+        }
+    }
+    tracing::info!("stopping");
+    if !own_namespace.is_empty() && release::is_terminating(&cluster, &own_namespace).await {
+        // Nobody will be there to take the finalizers off, neither here nor elsewhere: nothing brings this operator back.
+        let released = release::everything(&cluster, &namespaces).await?;
+        tracing::info!(released, "the operator's own namespace is being deleted; let go of all pods");
+    }
+    Ok(())
+}
+
+/// Resolves when the process is asked to stop.
+async fn stopped() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn let_go(options: Release) -> Result<(), Error> {
+    let cluster = connect().await?;
+    if let (Some(deployment), Some(namespace)) = (&options.scale_down, &options.namespace) {
+        println!("stopping the operator (deployment {deployment} in {namespace})");
+        release::stop_operator(&cluster, namespace, deployment).await?;
+    }
+    let released = release::everything(&cluster, &options.scope.namespaces()).await?;
+    println!("took the finalizer {} off {released} pods", api::FINALIZER);
+    Ok(())
+}
+
+async fn test(namespace: &str, image: &str, timeout: Duration) -> Result<(), Error> {
+    let cluster = connect().await?;
+    println!("running two tasks in namespace {namespace}");
+    let (phase, message) = selftest::run(&cluster, namespace, image, timeout).await?;
+    println!("{phase}: {message}");
+    if phase == "Succeeded" { Ok(()) } else { Err(Error::SelfTest(format!("{phase}: {message}"))) }
+}
+
+/// Writes the CRDs. The chart carries a copy, as Helm reads no file outside of it.
+fn write_crds(out: &Path) -> Result<(), Error> {
+    for (name, text) in api::crd_files() {
+        let path = out.join(name);
+        let failed =
+            |error: &dyn std::fmt::Display| Error::File { path: path.display().to_string(), error: error.to_string() };
+        std::fs::create_dir_all(out).map_err(|error| failed(&error))?;
+        std::fs::write(&path, text.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::pods::PodSecurity;
+use crate::telemetry::LogFormat;
+
+/// Runs workflows on Kubernetes as custom resources.
+#[derive(Debug, Parser)]
+#[command(name = "gantline", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator.
+    Run(Run),
+    /// Take Gantline's finalizer off all pods, so that they can be deleted without the operator. Run before uninstalling.
+    Release(Release),
+    /// Write the custom resource definitions as YAML, one file each.
+    Crds {
+        /// Folder to write them to.
+        #[arg(long, default_value = "crds")]
+        out: PathBuf,
+    },
+    /// Run a workflow of two tasks and report its end; exit code 1 unless it succeeded.
+    Selftest {
+        /// Namespace of the run.
+        #[arg(long)]
+        namespace: String,
+        /// Image that has the command `true`.
+        #[arg(long, default_value = "busybox:1.37")]
+        image: String,
+        /// How long to wait for its end, as in `120s`.
+        #[arg(long, default_value = "120s", value_parser = duration)]
+        timeout: std::time::Duration,
+    },
+}
+
+/// Options of the operator.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Where.
+    #[command(flatten)]
+    pub scope: Scope,
+    /// Address for /livez and /readyz.
+    #[arg(long, env = "GANTLINE_HEALTH_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub health_address: SocketAddr,
+    /// What pods are made with unless their template says otherwise.
+    #[arg(long, env = "GANTLINE_POD_SECURITY", value_enum, default_value = "baseline")]
+    pub pod_security: Level,
+    /// Form of log lines.
+    #[arg(long, env = "GANTLINE_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+    /// The namespace that the operator itself lives in. Default: that of its service account.
+    #[arg(long, env = "GANTLINE_NAMESPACE")]
+    pub own_namespace: Option<String>,
+}
+
+/// Options of `release`.
+#[derive(Debug, Args)]
+pub struct Release {
+    /// Where.
+    #[command(flatten)]
+    pub scope: Scope,
+    /// First scale this Deployment, the operator's, to zero and wait until it has stopped.
+    #[arg(long, requires = "namespace")]
+    pub scale_down: Option<String>,
+    /// Namespace of that Deployment.
+    #[arg(long)]
+    pub namespace: Option<String>,
+}
+
+/// Where to work.
+#[derive(Debug, Args)]
+pub struct Scope {
+    /// Namespaces to work in, separated by commas. Default: all.
+    #[arg(long, env = "GANTLINE_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
+}
+
+impl Scope {
+    /// The namespaces, without empty ones.
+    #[must_use]
+    pub fn namespaces(self) -> Vec<String> {
+        self.watch_namespaces.into_iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    }
+}
+
+/// Level of the Pod Security standards.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Level {
+    /// What any namespace accepts.
+    Baseline,
+    /// Also where the restricted standard is enforced: not as root, without capabilities.
+    Restricted,
+}
+
+impl From<Level> for PodSecurity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Baseline => Self::Baseline,
+            Level::Restricted => Self::Restricted,
+        }
+    }
+}
+
+/// Seconds or minutes: `90s`, `2m`.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || format!("`{text}` is not a duration: write seconds or minutes, as in 90s or 2m");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    match unit {
+        "s" => Ok(std::time::Duration::from_secs(number.into())),
+        "m" => Ok(std::time::Duration::from_secs(u64::from(number) * 60)),
+        _ => Err(wrong()),
+    }
+}

@@ -1,0 +1,104 @@
+//! Carrying out a decision, in this order: the record, the status, then what the status permits.
+//!
+//! The status write is the only fence: it succeeds only if nobody else wrote since it was read. Everything after it may be
+//! cut off at any point, and the next round asks for it again.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::client::Failure;
+use super::gather::{self, Gathered, open_attempts};
+use super::revision::Pinned;
+use super::{Context, Key, effect, event};
+use crate::api::{WorkflowRun, WorkflowRunStatus};
+use crate::engine::{Decision, Effect, Urgency};
+
+/// Least time between writes that nothing hangs on.
+const LAZY: SignedDuration = SignedDuration::from_secs(1);
+/// Least time before a write for the sake of wording alone.
+const WORDING: SignedDuration = SignedDuration::from_secs(300);
+/// Live attempts above which even urgent writes are paced, so that changes share a write.
+const PACED_ABOVE: usize = 16;
+/// A paced write waits this many times as long as the last one took.
+const PACE_FACTOR: i32 = 4;
+/// The longest wait of a paced write.
+const PACE_MAX: SignedDuration = SignedDuration::from_millis(250);
+
+/// Writes the decision down, then does it.
+pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Decision) -> Result<(), Failure> {
+    let uid = gathered.run.meta.uid.clone().unwrap_or_default();
+    for illegal in &decision.illegal {
+        tracing::error!(run = ?gathered.run.meta.name, ?illegal, "a transition that the law forbids was refused; please report this");
+    }
+    if let Some(at) = decision.wake_at {
+        context.wake(Key::Run(uid.clone()), at);
+    }
+    let due = due(context, &uid, &decision);
+    if decision.urgency != Urgency::Unchanged && due > context.now() {
+        context.wake(Key::Run(uid.clone()), due);
+        if decision.urgency == Urgency::Urgent {
+            // What is to be done hangs on a record that isn't written yet.
+            return Ok(());
+        }
+    } else if decision.urgency != Urgency::Unchanged && !write(context, gathered, &decision, &uid).await? {
+        return Ok(());
+    }
+    context.with_memory(&uid, |memory| {
+        let open: std::collections::BTreeSet<&str> =
+            open_attempts(&decision.status).map(|attempt| attempt.pod.as_str()).collect();
+        memory.keep_only(|pod| open.contains(pod));
+    });
+    effect::start(context, gathered, decision.effects);
+    Ok(())
+}
+
+/// When the status may be written.
+fn due(context: &Context, uid: &str, decision: &Decision) -> Timestamp {
+    let Some((at, took)) = context.memory(uid).last_write else { return Timestamp::MIN };
+    let wait = match decision.urgency {
+        Urgency::Wording => WORDING,
+        Urgency::Lazy => LAZY,
+        Urgency::Urgent if live_attempts(&decision.status) > PACED_ABOVE => (took * PACE_FACTOR).min(PACE_MAX),
+        Urgency::Urgent | Urgency::Unchanged => return Timestamp::MIN,
+    };
+    at.checked_add(wait).unwrap_or(at)
+}
+
+fn live_attempts(status: &WorkflowRunStatus) -> usize {
+    status.tasks.iter().filter(|task| task.phase.has_pod()).count()
+}
+
+/// Writes the status. False if someone else wrote first: then nothing of this decision holds.
+async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision, uid: &str) -> Result<bool, Failure> {
+    let run = gathered.run.as_ref();
+    if let Pinned::Ready { record: Some(record), .. } = &gathered.definition
+        && decision.status.revision.is_some()
+    {
+        context.cluster.create_record(run.meta.namespace.as_deref().unwrap_or_default(), record).await?;
+    }
+    let begun = context.now();
+    match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
+        Ok(written) => {
+            let took = context.now().duration_since(begun);
+            context.cache().put_run(written);
+            context.with_memory(uid, |memory| {
+                memory.last_write = Some((begun, took));
+                for effect in &decision.effects {
+                    if let Effect::Create { pod, .. } = effect {
+                        memory.intended(pod);
+                    }
+                }
+            });
+            event::publish(context, run, &decision.notes);
+            Ok(true)
+        }
+        Err(failure) if matches!(failure.code(), 404 | 409) => {
+            tracing::debug!(run = ?run.meta.name, %failure, "someone else wrote first; looking again");
+            gather::live(context, run).await?;
+            context.add(Key::Run(uid.to_owned()));
+            Ok(false)
+        }
+        Err(failure) => Err(failure),
+    }
+}

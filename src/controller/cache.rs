@@ -1,0 +1,292 @@
+//! What we know of the cluster: fed by the watches and by the answers to our own writes, so that it is never older than what
+//! we did ourselves.
+//!
+//! Objects are known by uid. An object replaces what is known only if its resourceVersion is newer: resource versions of a
+//! kind are numbers that grow (KEP-5504, comparable resource version). An object that was deleted stays deleted: the answer to
+//! a write that took longer than the news of the deletion doesn't bring it back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::loose::Loose;
+use crate::api::{FINALIZER, Workflow, WorkflowRun};
+use crate::engine::PodFacts;
+use crate::pods::{SlimPod, belongs_to, facts};
+
+/// Uids of deleted objects that are remembered, oldest forgotten first.
+const GRAVES: usize = 20_000;
+
+/// A pod as far as decisions need it.
+#[derive(Clone, Debug)]
+pub struct PodEntry {
+    /// Its namespace.
+    pub namespace: String,
+    /// Name of the run that its label names; only for finding that run.
+    pub run_name: String,
+    /// Its resourceVersion.
+    pub version: u64,
+    /// Whether it is the run's own by controller reference and labels.
+    pub ours: bool,
+    /// Finalizers as they stand, for taking off ours alone.
+    pub finalizers: Vec<String>,
+    /// Its facts.
+    pub facts: PodFacts,
+}
+
+impl PodEntry {
+    /// The pod's entry, and the uid of the run that its label names. `None` for a pod that isn't labelled as a run's.
+    #[must_use]
+    pub fn of(pod: &SlimPod) -> Option<(String, Self)> {
+        let meta = &pod.metadata;
+        let run_uid = Some(meta.labels.run_uid.clone()).filter(|uid| !uid.is_empty())?;
+        let entry = Self {
+            namespace: meta.namespace.clone(),
+            run_name: meta.labels.run.clone(),
+            version: version(Some(&meta.resource_version)),
+            ours: belongs_to(pod, &run_uid),
+            finalizers: meta.finalizers.clone(),
+            facts: facts(pod),
+        };
+        Some((run_uid, entry))
+    }
+
+    /// Whether it carries our finalizer.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+    }
+}
+
+/// Objects of one kind, by uid.
+#[derive(Debug)]
+struct Shelf<T> {
+    items: BTreeMap<String, (u64, Arc<T>)>,
+    graves: Graves,
+}
+
+/// Uids of deleted objects.
+#[derive(Debug, Default)]
+struct Graves {
+    order: std::collections::VecDeque<String>,
+    uids: BTreeSet<String>,
+}
+
+impl Graves {
+    fn bury(&mut self, uid: &str) {
+        if self.uids.insert(uid.to_owned()) {
+            self.order.push_back(uid.to_owned());
+        }
+        while self.order.len() > GRAVES {
+            if let Some(oldest) = self.order.pop_front() {
+                self.uids.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
+        Self { items: BTreeMap::new(), graves: Graves::default() }
+    }
+}
+
+impl<T> Shelf<T> {
+    /// Takes an object in; false if what is known is as new, or the object was deleted.
+    fn put(&mut self, uid: &str, version: u64, item: T) -> bool {
+        let known = self.items.get(uid).is_some_and(|(known, _)| *known >= version);
+        if known || self.graves.uids.contains(uid) {
+            return false;
+        }
+        self.items.insert(uid.to_owned(), (version, Arc::new(item)));
+        true
+    }
+
+    fn bury(&mut self, uid: &str) -> bool {
+        self.graves.bury(uid);
+        self.items.remove(uid).is_some()
+    }
+
+    fn known(&self, namespace: Option<&str>, of: impl Fn(&T) -> Option<&str>) -> BTreeSet<String> {
+        let here = |item: &T| namespace.is_none() || of(item) == namespace;
+        self.items.iter().filter(|(_, (_, item))| here(item)).map(|(uid, _)| uid.clone()).collect()
+    }
+
+    fn get(&self, uid: &str) -> Option<Arc<T>> {
+        self.items.get(uid).map(|(_, item)| Arc::clone(item))
+    }
+}
+
+/// The caches.
+#[derive(Debug, Default)]
+pub struct Cache {
+    runs: Shelf<Loose<WorkflowRun>>,
+    workflows: Shelf<Loose<Workflow>>,
+    pods: Shelf<PodEntry>,
+    /// Uids of the pods of each run.
+    by_run: BTreeMap<String, BTreeSet<String>>,
+    /// The run of each pod.
+    run_of: BTreeMap<String, String>,
+}
+
+impl Cache {
+    /// Takes in a run as read or answered.
+    pub fn put_run(&mut self, run: Loose<WorkflowRun>) -> bool {
+        let Some(uid) = run.meta.uid.clone() else { return false };
+        let version = version(run.meta.resource_version.as_deref());
+        self.runs.put(&uid, version, run)
+    }
+
+    /// A run is gone.
+    pub fn bury_run(&mut self, uid: &str) -> bool {
+        self.runs.bury(uid)
+    }
+
+    /// The run of this uid.
+    #[must_use]
+    pub fn run(&self, uid: &str) -> Option<Arc<Loose<WorkflowRun>>> {
+        self.runs.get(uid)
+    }
+
+    /// All runs.
+    pub fn runs(&self) -> impl Iterator<Item = (&String, &Loose<WorkflowRun>)> {
+        self.runs.items.iter().map(|(uid, (_, run))| (uid, run.as_ref()))
+    }
+
+    /// Takes in a workflow.
+    pub fn put_workflow(&mut self, workflow: Loose<Workflow>) -> bool {
+        let Some(uid) = workflow.meta.uid.clone() else { return false };
+        let version = version(workflow.meta.resource_version.as_deref());
+        self.workflows.put(&uid, version, workflow)
+    }
+
+    /// A workflow is gone.
+    pub fn bury_workflow(&mut self, uid: &str) -> bool {
+        self.workflows.bury(uid)
+    }
+
+    /// The workflow of this uid.
+    #[must_use]
+    pub fn workflow(&self, uid: &str) -> Option<Arc<Loose<Workflow>>> {
+        self.workflows.get(uid)
+    }
+
+    /// All workflows.
+    pub fn workflows(&self) -> impl Iterator<Item = (&String, &Loose<Workflow>)> {
+        self.workflows.items.iter().map(|(uid, (_, workflow))| (uid, workflow.as_ref()))
+    }
+
+    /// Takes in a pod; returns the uid of the run that it is labelled with, if that was news.
+    pub fn put_pod(&mut self, pod: &SlimPod) -> Option<String> {
+        let (run_uid, entry) = PodEntry::of(pod)?;
+        let uid = entry.facts.uid.clone();
+        if !self.pods.put(&uid, entry.version, entry) {
+            return None;
+        }
+        self.by_run.entry(run_uid.clone()).or_default().insert(uid.clone());
+        // A label can be edited; a pod counts for one run only.
+        if let Some(former) = self.run_of.insert(uid.clone(), run_uid.clone()).filter(|former| *former != run_uid) {
+            self.forget(&former, &uid);
+        }
+        Some(run_uid)
+    }
+
+    /// A pod is gone; returns the uid of the run that it was labelled with.
+    pub fn bury_pod(&mut self, uid: &str) -> Option<String> {
+        self.pods.bury(uid);
+        let run_uid = self.run_of.remove(uid)?;
+        self.forget(&run_uid, uid);
+        Some(run_uid)
+    }
+
+    fn forget(&mut self, run_uid: &str, uid: &str) {
+        if let Some(uids) = self.by_run.get_mut(run_uid) {
+            uids.remove(uid);
+            if uids.is_empty() {
+                self.by_run.remove(run_uid);
+            }
+        }
+    }
+
+    /// The pods labelled with this run.
+    pub fn pods_of<'a>(&'a self, run_uid: &str) -> impl Iterator<Item = Arc<PodEntry>> + use<'a> {
+        self.by_run.get(run_uid).into_iter().flatten().filter_map(|uid| self.pods.get(uid))
+    }
+
+    /// Uids of the runs that pods are labelled with.
+    pub fn labelled_runs(&self) -> impl Iterator<Item = &String> {
+        self.by_run.keys()
+    }
+
+    /// Uids of a kind that are known, in one namespace or in all.
+    #[must_use]
+    pub fn known(&self, kind: Kind, namespace: Option<&str>) -> BTreeSet<String> {
+        match kind {
+            Kind::Run => self.runs.known(namespace, |run| run.meta.namespace.as_deref()),
+            Kind::Workflow => self.workflows.known(namespace, |workflow| workflow.meta.namespace.as_deref()),
+            Kind::Pod => self.pods.known(namespace, |pod| Some(&pod.namespace)),
+        }
+    }
+}
+
+/// The kinds that are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `WorkflowRun`.
+    Run,
+    /// Workflow.
+    Workflow,
+    /// Pod.
+    Pod,
+}
+
+/// A resourceVersion as a number; what isn't one counts as the oldest.
+#[must_use]
+pub fn version(text: Option<&str>) -> u64 {
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(uid: &str, version: u64, run: &str) -> SlimPod {
+        let text = serde_json::json!({
+            "metadata": {
+                "name": format!("pod-{uid}"), "namespace": "ns", "uid": uid, "resourceVersion": version.to_string(),
+                "labels": { "gantline.dev/run-uid": run, "gantline.dev/run": "r", "gantline.dev/task": "t", "gantline.dev/attempt": "1" },
+            },
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    fn uids(cache: &Cache, run: &str) -> Vec<String> {
+        cache.pods_of(run).map(|entry| entry.facts.uid.clone()).collect()
+    }
+
+    #[test]
+    fn older_news_changes_nothing() {
+        let mut cache = Cache::default();
+        assert_eq!(cache.put_pod(&pod("a", 10, "run")), Some("run".into()));
+        assert_eq!(cache.put_pod(&pod("a", 9, "run")), None);
+        assert_eq!(cache.put_pod(&pod("a", 10, "run")), None);
+        assert_eq!(cache.put_pod(&pod("a", 11, "run")), Some("run".into()));
+    }
+
+    #[test]
+    fn the_late_answer_of_a_write_does_not_bring_back_what_was_deleted() {
+        let mut cache = Cache::default();
+        cache.put_pod(&pod("a", 10, "run"));
+        assert_eq!(cache.bury_pod("a"), Some("run".into()));
+        assert_eq!(cache.put_pod(&pod("a", 11, "run")), None);
+        assert!(uids(&cache, "run").is_empty());
+        assert_eq!(cache.labelled_runs().count(), 0);
+    }
+
+    #[test]
+    fn a_pod_counts_for_the_run_that_it_is_labelled_with_now() {
+        let mut cache = Cache::default();
+        cache.put_pod(&pod("a", 10, "one"));
+        cache.put_pod(&pod("a", 11, "two"));
+        assert_eq!((uids(&cache, "one").len(), uids(&cache, "two").len()), (0, 1));
+    }
+}

@@ -1,0 +1,237 @@
+//! The wire: one request, one timeout, one answer that says whether the thing was done, wasn't, or may have been.
+
+use std::time::Duration;
+
+use http::{Method, Request};
+use k8s_openapi::api::core::v1::Pod;
+use kube::core::Status;
+use kube::{Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::loose::{Loose, Typed};
+use crate::api::{FINALIZER, WorkflowRecord, WorkflowRun};
+use crate::pods::SlimPod;
+
+/// How long a request may take; after that its outcome counts as unknown.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The name that our writes carry in `managedFields` and in the audit log.
+const FIELD_MANAGER: &str = "gantline";
+
+/// Why a request has no good answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The API server answered no: nothing was done.
+    #[error("{} ({})", .0.message, .0.reason)]
+    Refused(Box<Status>),
+    /// No answer, or one that leaves open whether the thing was done.
+    #[error("no clear answer from the API server: {0}")]
+    Unknown(String),
+}
+
+impl Failure {
+    /// HTTP status of a refusal.
+    #[must_use]
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Refused(status) => status.code,
+            Self::Unknown(_) => 0,
+        }
+    }
+
+    /// Whether the object, or what it is in, doesn't exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.code() == 404
+    }
+
+    /// Whether an object of that name exists.
+    #[must_use]
+    pub fn is_already_exists(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.reason == "AlreadyExists")
+    }
+}
+
+/// The API server, as far as the operator's rights go.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+}
+
+impl Cluster {
+    /// Over a client whose own retries are off: each would be a write that nobody decided on.
+    #[must_use]
+    pub const fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The client, for watches.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// A live read; `None` if it doesn't exist.
+    pub async fn get<T: Typed + DeserializeOwned>(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Loose<T>>, Failure> {
+        let path = format!("{}/{name}", T::Kind::url_path(&(), Some(namespace)));
+        absent_is_none(self.send(Method::GET, &path, None::<&()>).await)
+    }
+
+    /// A record by name; `None` if it doesn't exist.
+    pub async fn get_record(&self, namespace: &str, name: &str) -> Result<Option<WorkflowRecord>, Failure> {
+        let path = format!("{}/{name}", WorkflowRecord::url_path(&(), Some(namespace)));
+        absent_is_none(self.send(Method::GET, &path, None::<&()>).await)
+    }
+
+    /// Writes a record; one of that name may already exist.
+    pub async fn create_record(&self, namespace: &str, record: &WorkflowRecord) -> Result<(), Failure> {
+        let path = format!("{}?fieldManager={FIELD_MANAGER}", WorkflowRecord::url_path(&(), Some(namespace)));
+        match self.send::<Value>(Method::POST, &path, Some(record)).await {
+            Err(failure) if failure.is_already_exists() => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
+    /// Writes a status, if the object's uid and resourceVersion still are those of `of`.
+    pub async fn put_status<T>(&self, of: &Loose<T>, status: &impl Serialize) -> Result<Loose<T>, Failure>
+    where
+        T: Typed + DeserializeOwned,
+    {
+        let (namespace, name) = (of.meta.namespace.as_deref(), of.meta.name.as_deref().unwrap_or_default());
+        let path = format!("{}/{name}/status?fieldManager={FIELD_MANAGER}", T::Kind::url_path(&(), namespace));
+        let body = json!({
+            "apiVersion": T::Kind::api_version(&()),
+            "kind": T::Kind::kind(&()),
+            "metadata": {
+                "name": name, "namespace": namespace,
+                "uid": of.meta.uid, "resourceVersion": of.meta.resource_version,
+            },
+            "status": status,
+        });
+        self.send(Method::PUT, &path, Some(&body)).await
+    }
+
+    /// Makes a pod; an unknown field is an error.
+    pub async fn create_pod(&self, namespace: &str, pod: &Value) -> Result<SlimPod, Failure> {
+        let path =
+            format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", Pod::url_path(&(), Some(namespace)));
+        self.send(Method::POST, &path, Some(pod)).await
+    }
+
+    /// Takes our finalizer off a pod of this uid. `finalizers` are those that it was seen with; if they changed meanwhile the
+    /// server refuses with 422, and the next sight of the pod decides.
+    pub async fn release_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        finalizers: &[String],
+    ) -> Result<Option<SlimPod>, Failure> {
+        let Some(index) = finalizers.iter().position(|finalizer| finalizer == FINALIZER) else { return Ok(None) };
+        let at = format!("/metadata/finalizers/{index}");
+        let patch = json!([
+            { "op": "test", "path": "/metadata/uid", "value": uid },
+            { "op": "test", "path": at, "value": FINALIZER },
+            { "op": "remove", "path": at },
+        ]);
+        let path = format!("{}/{name}?fieldManager={FIELD_MANAGER}", Pod::url_path(&(), Some(namespace)));
+        absent_is_none(self.send_as(Method::PATCH, &path, "application/json-patch+json", Some(&patch)).await)
+    }
+
+    /// Deletes a pod of this uid. That it is gone, or another one has its name, is as good.
+    pub async fn delete_pod(&self, namespace: &str, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Failure> {
+        let path = format!("{}/{name}", Pod::url_path(&(), Some(namespace)));
+        let mut options = json!({ "preconditions": { "uid": uid } });
+        if let Some(seconds) = grace {
+            options["gracePeriodSeconds"] = json!(seconds);
+        }
+        match self.send::<Value>(Method::DELETE, &path, Some(&options)).await {
+            Err(failure) if matches!(failure.code(), 404 | 409) => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
+    /// Deletes a record of this uid, if it still is what was seen.
+    pub async fn delete_record(&self, namespace: &str, name: &str, uid: &str) -> Result<(), Failure> {
+        let path = format!("{}/{name}", WorkflowRecord::url_path(&(), Some(namespace)));
+        let options = json!({ "preconditions": { "uid": uid } });
+        match self.send::<Value>(Method::DELETE, &path, Some(&options)).await {
+            Err(failure) if matches!(failure.code(), 404 | 409) => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
+    /// Makes a Kubernetes Event; one of that name may already exist.
+    pub async fn create_event(&self, namespace: &str, event: &Value) -> Result<(), Failure> {
+        let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events?fieldManager={FIELD_MANAGER}");
+        match self.send::<Value>(Method::POST, &path, Some(event)).await {
+            Err(failure) if failure.is_already_exists() => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
+    /// Makes an inline run, for the self-test.
+    pub async fn create_run(&self, namespace: &str, run: &Value) -> Result<Loose<WorkflowRun>, Failure> {
+        let path = format!("{}?fieldManager={FIELD_MANAGER}", WorkflowRun::url_path(&(), Some(namespace)));
+        self.send(Method::POST, &path, Some(run)).await
+    }
+
+    /// Sends any request with a JSON body.
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Failure> {
+        self.send_as(method, path, "application/json", body).await
+    }
+
+    /// Sends any request.
+    pub async fn send_as<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Failure> {
+        let unknown = |error: &dyn std::fmt::Display| Failure::Unknown(error.to_string());
+        let bytes = match body {
+            Some(body) => serde_json::to_vec(body).map_err(|error| unknown(&error))?,
+            None => Vec::new(),
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::CONTENT_TYPE, content_type)
+            .body(bytes)
+            .map_err(|error| unknown(&error))?;
+        match tokio::time::timeout(TIMEOUT, self.client.request::<T>(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(kube::Error::Api(status))) => Err(classify(status)),
+            Ok(Err(error)) => Err(unknown(&error)),
+            Err(_) => Err(Failure::Unknown(format!("none within {} s", TIMEOUT.as_secs()))),
+        }
+    }
+}
+
+/// A 5xx may come after the write took effect; any other refusal says that it did not.
+fn classify(status: Box<Status>) -> Failure {
+    if status.code >= 500 {
+        Failure::Unknown(format!("{} {}: {}", status.code, status.reason, status.message))
+    } else {
+        Failure::Refused(status)
+    }
+}
+
+fn absent_is_none<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(failure) if failure.is_not_found() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}

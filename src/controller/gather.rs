@@ -1,0 +1,152 @@
+//! Everything a decision needs, read: from the caches where they are sure to tell the truth, from the API server where not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::client::Failure;
+use super::loose::Loose;
+use super::memory::{Create, RunMemory};
+use super::revision::{self, Pinned};
+use super::{Context, cache::PodEntry};
+use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
+use crate::engine::{Refusal, RefusalKind, Sight, Sights};
+use crate::pods::SlimPod;
+
+/// What was gathered for one round.
+pub struct Gathered {
+    /// The run, as the cache or a live read has it.
+    pub run: Arc<Loose<WorkflowRun>>,
+    /// What it is to run.
+    pub definition: Pinned,
+    /// Its pods.
+    pub sights: Sights,
+}
+
+/// Gathers for a run that exists and can be parsed.
+pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<Gathered, Failure> {
+    let uid = run.meta.uid.clone().unwrap_or_default();
+    let memory = context.memory(&uid);
+    let mut sights = seen_in_cache(context, &uid);
+    let unsure = unsure(status(&run), &memory, &mut sights);
+    if !unsure.is_empty() {
+        // What is on record may be older than what another process did: look at the run itself before its pods.
+        run = match live(context, &run).await? {
+            Some(live) => live,
+            None => return Err(gone()),
+        };
+        let still = self::unsure(status(&run), &memory, &mut sights);
+        let namespace = run.meta.namespace.clone().unwrap_or_default();
+        for (name, known_uid) in still {
+            let sight = look(context, &namespace, &uid, &name, known_uid.as_deref()).await?;
+            sights.insert(name, sight);
+        }
+    }
+    let definition = revision::of(context, &run).await?;
+    Ok(Gathered { run, definition, sights })
+}
+
+/// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.
+pub async fn live(context: &Context, run: &Loose<WorkflowRun>) -> Result<Option<Arc<Loose<WorkflowRun>>>, Failure> {
+    let uid = run.meta.uid.clone().unwrap_or_default();
+    let (namespace, name) =
+        (run.meta.namespace.as_deref().unwrap_or_default(), run.meta.name.as_deref().unwrap_or_default());
+    let found = context.cluster.get::<WorkflowRun>(namespace, name).await?;
+    let mut cache = context.cache();
+    match found.filter(|found| found.meta.uid.as_ref() == Some(&uid)) {
+        Some(found) => {
+            cache.put_run(found);
+            Ok(cache.run(&uid))
+        }
+        None => {
+            cache.bury_run(&uid);
+            Ok(None)
+        }
+    }
+}
+
+/// The run's own pods in the cache, by name.
+fn seen_in_cache(context: &Context, uid: &str) -> Sights {
+    let cache = context.cache();
+    let ours = cache.pods_of(uid).filter(|entry| entry.ours);
+    ours.map(|entry| (entry.facts.name.clone(), Sight::Pod(entry.facts.clone()))).collect()
+}
+
+/// Fills in what this process knows of the creates of open attempts; returns the pods that must be looked up, with their uid
+/// where it is on record.
+fn unsure(
+    status: Option<&WorkflowRunStatus>,
+    memory: &RunMemory,
+    sights: &mut Sights,
+) -> BTreeMap<String, Option<String>> {
+    let mut unsure = BTreeMap::new();
+    for attempt in status.into_iter().flat_map(open_attempts) {
+        if sights.contains_key(&attempt.pod) {
+            continue;
+        }
+        let sight = match memory.create_of(&attempt.pod) {
+            Some(Create::Intended) => Sight::Absent,
+            Some(Create::Sent { .. }) => Sight::Creating,
+            Some(Create::Refused { refusal, .. }) => Sight::Refused(refusal.clone()),
+            None => {
+                unsure.insert(attempt.pod.clone(), attempt.uid.clone());
+                continue;
+            }
+        };
+        sights.insert(attempt.pod.clone(), sight);
+    }
+    unsure
+}
+
+/// Attempts whose pod matters: those without an outcome, and the last one of a task that will be tried again.
+pub fn open_attempts(status: &WorkflowRunStatus) -> impl Iterator<Item = &Attempt> {
+    let live = status.tasks.iter().filter(|task| task.phase.has_pod() || task.phase == TaskPhase::Backoff);
+    live.filter_map(|task| task.attempts.last())
+}
+
+/// Looks a pod up by its name.
+async fn look(
+    context: &Context,
+    namespace: &str,
+    run_uid: &str,
+    name: &str,
+    known_uid: Option<&str>,
+) -> Result<Sight, Failure> {
+    let found = context.cluster.get::<SlimPod>(namespace, name).await?;
+    let Some(pod) = found.and_then(|found| found.object.ok()) else { return Ok(Sight::Absent) };
+    Ok(match own(context, &pod, run_uid) {
+        Some(entry) => Sight::Pod(entry.facts),
+        // The attempt's own pod is known to have been another one.
+        None if known_uid.is_some_and(|uid| uid != pod.metadata.uid) => Sight::Absent,
+        None => Sight::Refused(clash(name)),
+    })
+}
+
+/// The pod's entry if it is the run's own; the cache learns of it.
+pub fn own(context: &Context, pod: &SlimPod, run_uid: &str) -> Option<PodEntry> {
+    let (labelled, entry) = PodEntry::of(pod)?;
+    if labelled != run_uid || !entry.ours {
+        return None;
+    }
+    context.cache().put_pod(pod);
+    Some(entry)
+}
+
+/// The answer for a name that another pod has.
+pub fn clash(name: &str) -> Refusal {
+    let message = format!(
+        "a pod named {name} exists that is not this run's: find out who made it (kubectl get pod {name} -o yaml), delete it, \
+         and make a new run"
+    );
+    Refusal { kind: RefusalKind::NameClash, message, retry_at: Timestamp::MAX }
+}
+
+/// The failure for a run that isn't there any more.
+fn gone() -> Failure {
+    Failure::Refused(Box::new(kube::core::Status::failure("the run is gone", "NotFound").with_code(404)))
+}
+
+fn status(run: &Loose<WorkflowRun>) -> Option<&WorkflowRunStatus> {
+    run.object.as_ref().ok()?.status.as_ref()
+}

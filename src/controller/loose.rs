@@ -1,0 +1,152 @@
+//! Objects that may fail to parse, one by one.
+//!
+//! A list is parsed as a whole, so a single object that our types can't take would make everyone's runs stop: one that was
+//! written with another version of the CRD, or nested deeper than the parser goes. So each item is taken as raw text first,
+//! and an object that fails keeps its metadata, for a report on it alone.
+
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
+use kube::api::ObjectMeta;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::api::{Workflow, WorkflowRun};
+use crate::pods::SlimPod;
+
+/// An object as far as it could be parsed.
+#[derive(Clone, Debug)]
+pub struct Loose<T> {
+    /// Its metadata, without managed fields.
+    pub meta: ObjectMeta,
+    /// Whether it has a status, be it one that could not be parsed.
+    pub has_status: bool,
+    /// The object, or why it could not be parsed.
+    pub object: Result<T, String>,
+}
+
+/// The metadata that we read. Everything else is skipped without being looked at.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    owner_references: Option<Vec<OwnerReference>>,
+    finalizers: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct OnlyMetadata {
+    #[serde(default)]
+    metadata: Metadata,
+    status: Option<serde::de::IgnoredAny>,
+}
+
+impl<T: DeserializeOwned> Loose<T> {
+    /// Parses an object from its JSON text.
+    pub fn parse(text: &str) -> Self {
+        let (meta, has_status) = serde_json::from_str::<OnlyMetadata>(text)
+            .map(|only| (only.metadata, only.status.is_some()))
+            .unwrap_or_default();
+        let object = serde_json::from_str::<T>(text).map_err(|error| error.to_string());
+        let meta = ObjectMeta {
+            name: meta.name,
+            namespace: meta.namespace,
+            uid: meta.uid,
+            resource_version: meta.resource_version,
+            generation: meta.generation,
+            creation_timestamp: meta.creation_timestamp,
+            deletion_timestamp: meta.deletion_timestamp,
+            owner_references: meta.owner_references,
+            finalizers: meta.finalizers,
+            ..ObjectMeta::default()
+        };
+        Self { meta, has_status, object }
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self::parse(raw.get()))
+    }
+}
+
+/// The Kubernetes type that a loose object is of.
+pub trait Typed: 'static {
+    /// The type with its group, version and plural.
+    type Kind: kube::Resource<DynamicType = ()>;
+}
+
+impl Typed for Workflow {
+    type Kind = Self;
+}
+
+impl Typed for WorkflowRun {
+    type Kind = Self;
+}
+
+impl Typed for SlimPod {
+    type Kind = k8s_openapi::api::core::v1::Pod;
+}
+
+impl<T: Typed> kube::Resource for Loose<T> {
+    type DynamicType = ();
+    /// All kinds that we watch live in namespaces.
+    type Scope = k8s_openapi::NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        T::Kind::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        T::Kind::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        T::Kind::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        T::Kind::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One object of a list is nested deeper than any parser of ours goes; another is of a shape that we don't know.
+    #[test]
+    fn one_bad_object_leaves_the_others_whole() {
+        let deep = format!("{}1{}", "{\"a\":".repeat(2_000), "}".repeat(2_000));
+        let run = |name: &str, params: &str| {
+            format!(
+                r#"{{"apiVersion":"gantline.dev/v1alpha1","kind":"WorkflowRun",
+                    "metadata":{{"name":"{name}","uid":"u-{name}","managedFields":[{{"fieldsV1":{deep}}}]}},
+                    "spec":{{"workflowRef":{{"name":"w"}},"params":{params}}}}}"#
+            )
+        };
+        // The object that is fine has no managed fields, as those are parsed with it.
+        let fine = r#"{"metadata":{"name":"fine","uid":"u-fine"},"spec":{"workflowRef":{"name":"w"}}}"#.to_owned();
+        let list = format!("[{},{},{fine}]", run("deep", &deep), run("odd", "17"));
+        let items: Vec<Loose<WorkflowRun>> = serde_json::from_str(&list).unwrap();
+        let seen: Vec<(&str, bool)> =
+            items.iter().map(|item| (item.meta.uid.as_deref().unwrap(), item.object.is_ok())).collect();
+        assert_eq!(seen, [("u-deep", false), ("u-odd", false), ("u-fine", true)]);
+    }
+}

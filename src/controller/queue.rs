@@ -1,0 +1,154 @@
+//! The queue of keys: at most one round a key at a time, no change lost, nothing waits that could go on.
+//!
+//! Synchronous, ordered, and told the time: whoever drives it owns the clock.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+
+/// Keys that are ready, running, or wait for a time.
+#[derive(Debug)]
+pub struct Queue<K> {
+    ready: VecDeque<K>,
+    states: BTreeMap<K, State>,
+    wakes: BTreeSet<(Timestamp, K)>,
+}
+
+/// What is known of a key that is not at rest.
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    queued: bool,
+    running: bool,
+    /// Something changed while it ran: it must run again.
+    dirty: bool,
+    wake: Option<Timestamp>,
+}
+
+impl State {
+    const fn at_rest(self) -> bool {
+        !self.queued && !self.running && self.wake.is_none()
+    }
+}
+
+impl<K> Default for Queue<K> {
+    fn default() -> Self {
+        Self { ready: VecDeque::new(), states: BTreeMap::new(), wakes: BTreeSet::new() }
+    }
+}
+
+impl<K: Clone + Ord> Queue<K> {
+    /// Something changed for this key: it is to run, as soon as it doesn't run already.
+    pub fn add(&mut self, key: K) {
+        let state = self.states.entry(key.clone()).or_default();
+        if state.running {
+            state.dirty = true;
+        } else if !state.queued {
+            state.queued = true;
+            self.ready.push_back(key);
+        }
+    }
+
+    /// The key is to run at `at` at the latest. The earliest of several wishes holds until the key runs.
+    pub fn wake_at(&mut self, key: K, at: Timestamp) {
+        let state = self.states.entry(key.clone()).or_default();
+        if state.wake.is_some_and(|earlier| earlier <= at) {
+            return;
+        }
+        if let Some(later) = state.wake.replace(at) {
+            self.wakes.remove(&(later, key.clone()));
+        }
+        self.wakes.insert((at, key));
+    }
+
+    /// Takes the next key to run at `now`. Its wishes for a later time are forgotten: the round makes them anew.
+    pub fn next(&mut self, now: Timestamp) -> Option<K> {
+        while self.wakes.first().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, key)) = self.wakes.pop_first() {
+                self.states.entry(key.clone()).or_default().wake = None;
+                self.add(key);
+            }
+        }
+        let key = self.ready.pop_front()?;
+        let state = self.states.entry(key.clone()).or_default();
+        state.queued = false;
+        state.running = true;
+        if let Some(at) = state.wake.take() {
+            self.wakes.remove(&(at, key.clone()));
+        }
+        Some(key)
+    }
+
+    /// The key's round is over.
+    pub fn done(&mut self, key: &K) {
+        let Some(state) = self.states.get_mut(key) else { return };
+        state.running = false;
+        if std::mem::take(&mut state.dirty) {
+            self.add(key.clone());
+        } else if state.at_rest() {
+            self.states.remove(key);
+        }
+    }
+
+    /// The earliest time at which a key asked to be woken.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// Keys that are ready or run.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.states.values().filter(|state| state.queued || state.running).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_queued_once() {
+        let mut queue = Queue::default();
+        queue.add("a");
+        queue.add("b");
+        queue.add("a");
+        assert_eq!((queue.next(at(0)), queue.next(at(0)), queue.next(at(0))), (Some("a"), Some("b"), None));
+    }
+
+    #[test]
+    fn a_change_during_a_round_is_not_lost_and_never_runs_beside_it() {
+        let mut queue = Queue::default();
+        queue.add("a");
+        assert_eq!(queue.next(at(0)), Some("a"));
+        queue.add("a");
+        assert_eq!(queue.next(at(0)), None, "it runs already");
+        queue.done(&"a");
+        assert_eq!(queue.next(at(0)), Some("a"));
+        queue.done(&"a");
+        assert_eq!(queue.next(at(0)), None);
+        assert_eq!(queue.depth(), 0);
+    }
+
+    #[test]
+    fn the_earliest_wish_holds_and_is_forgotten_when_the_key_runs() {
+        let mut queue = Queue::default();
+        queue.wake_at("a", at(20));
+        queue.wake_at("a", at(10));
+        queue.wake_at("a", at(30));
+        assert_eq!(queue.next_wake(), Some(at(10)));
+        assert_eq!(queue.next(at(9)), None);
+        assert_eq!(queue.next(at(10)), Some("a"));
+        assert_eq!(queue.next_wake(), None);
+        queue.wake_at("a", at(40));
+        queue.done(&"a");
+        assert_eq!(queue.next_wake(), Some(at(40)), "a wish made during the round stays");
+        queue.add("a");
+        assert_eq!(queue.next(at(11)), Some("a"));
+        queue.done(&"a");
+        assert_eq!(queue.next_wake(), None);
+    }
+}

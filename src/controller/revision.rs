@@ -1,0 +1,180 @@
+//! Revisions: an immutable copy of a workflow's spec for each run, named by its content.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Context;
+use super::client::Failure;
+use super::loose::Loose;
+use crate::api::{Workflow, WorkflowRecord, WorkflowRecordData, WorkflowRun, WorkflowSpec};
+use crate::engine::Definition;
+use crate::plan::{Origin, Plan, Problem, revision_name};
+
+/// Plans that are kept, so that a run's plan isn't made anew each round.
+const PLANS: usize = 256;
+
+/// What a run is to run, and what must be written before its status may name it.
+pub enum Pinned {
+    /// A plan.
+    Ready {
+        /// The plan.
+        plan: Arc<Plan>,
+        /// Name of the revision.
+        revision: String,
+        /// The record to write first, where it isn't known to exist.
+        record: Option<Box<WorkflowRecord>>,
+    },
+    /// The Workflow doesn't exist.
+    Missing,
+    /// It has mistakes.
+    Invalid(Vec<Problem>),
+    /// It can't be read at all.
+    Unreadable(String),
+    /// The revision can't be had any more.
+    Lost(String),
+    /// Not read, since the run has ended.
+    Unread,
+}
+
+impl Pinned {
+    /// As the engine takes it.
+    #[must_use]
+    pub fn as_definition(&self) -> Definition<'_> {
+        match self {
+            Self::Ready { plan, revision, .. } => Definition::Ready { plan, revision },
+            Self::Missing => Definition::Missing,
+            Self::Invalid(problems) => Definition::Invalid(problems.clone()),
+            Self::Unreadable(why) => Definition::Unreadable(why.clone()),
+            Self::Lost(why) => Definition::Lost(why.clone()),
+            Self::Unread => Definition::Unread,
+        }
+    }
+}
+
+/// Plans by namespace and revision.
+#[derive(Default)]
+pub struct Plans {
+    plans: Mutex<BTreeMap<(String, String), Arc<Plan>>>,
+}
+
+impl Plans {
+    fn get(&self, namespace: &str, revision: &str) -> Option<Arc<Plan>> {
+        let plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.get(&(namespace.to_owned(), revision.to_owned())).cloned()
+    }
+
+    fn put(&self, namespace: &str, revision: &str, plan: &Arc<Plan>) {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= PLANS {
+            plans.pop_first();
+        }
+        plans.insert((namespace.to_owned(), revision.to_owned()), Arc::clone(plan));
+    }
+}
+
+/// A copy of a spec that can be pinned.
+struct Copy {
+    workflow: Option<String>,
+    spec: WorkflowSpec,
+    revision: String,
+}
+
+impl Copy {
+    fn of(workflow: Option<&str>, spec: &WorkflowSpec) -> Self {
+        Self { workflow: workflow.map(str::to_owned), spec: spec.clone(), revision: name_of(workflow, spec) }
+    }
+
+    fn record(&self, namespace: &str) -> WorkflowRecord {
+        let data = match serde_json::to_value(&self.spec) {
+            Ok(serde_json::Value::Object(data)) => data,
+            _ => serde_json::Map::new(),
+        };
+        let data = WorkflowRecordData { workflow: self.workflow.clone().unwrap_or_default(), data };
+        let mut record = WorkflowRecord::new(&self.revision, data);
+        record.metadata.namespace = Some(namespace.to_owned());
+        record
+    }
+}
+
+/// The name of a spec's revision. The same spec gives the same name: field order is that of our types, maps are sorted.
+#[must_use]
+pub fn name_of(workflow: Option<&str>, spec: &WorkflowSpec) -> String {
+    let bytes = serde_json::to_string(spec).unwrap_or_default();
+    revision_name(workflow, &bytes)
+}
+
+/// What this run is to run.
+pub async fn of(context: &Context, run: &Loose<WorkflowRun>) -> Result<Pinned, Failure> {
+    let Ok(object) = &run.object else { return Ok(Pinned::Unread) };
+    let namespace = run.meta.namespace.as_deref().unwrap_or_default();
+    let status = object.status.as_ref();
+    if status.is_some_and(|status| status.phase.is_finished()) {
+        return Ok(Pinned::Unread);
+    }
+    match status.and_then(|status| status.revision.as_deref()) {
+        Some(revision) => pinned(context, object, namespace, revision).await,
+        None => match current(context, object, namespace).await? {
+            Current::Missing => Ok(Pinned::Missing),
+            Current::Unreadable(why) => Ok(Pinned::Unreadable(why)),
+            Current::Copy(copy) => Ok(plan_of(context, namespace, &copy, true)),
+        },
+    }
+}
+
+/// The workflow as it is now.
+enum Current {
+    Missing,
+    Unreadable(String),
+    Copy(Box<Copy>),
+}
+
+async fn current(context: &Context, run: &WorkflowRun, namespace: &str) -> Result<Current, Failure> {
+    if let Some(spec) = &run.spec.workflow {
+        return Ok(Current::Copy(Box::new(Copy::of(None, spec))));
+    }
+    let name = run.spec.workflow_ref.as_ref().map_or("", |reference| reference.name.as_str());
+    let Some(found) = context.cluster.get::<Workflow>(namespace, name).await? else { return Ok(Current::Missing) };
+    Ok(match found.object {
+        Ok(_) if found.meta.deletion_timestamp.is_some() => Current::Missing,
+        Ok(workflow) => Current::Copy(Box::new(Copy::of(Some(name), &workflow.spec))),
+        Err(why) => Current::Unreadable(why),
+    })
+}
+
+/// The revision that the run is pinned to. A record that was deleted is written again if its content is still to be had.
+async fn pinned(context: &Context, run: &WorkflowRun, namespace: &str, revision: &str) -> Result<Pinned, Failure> {
+    if let Some(plan) = context.plans.get(namespace, revision) {
+        return Ok(Pinned::Ready { plan, revision: revision.to_owned(), record: None });
+    }
+    if let Some(record) = context.cluster.get_record(namespace, revision).await? {
+        let workflow = Some(record.spec.workflow.as_str()).filter(|name| !name.is_empty());
+        let spec = serde_json::from_value::<WorkflowSpec>(serde_json::Value::Object(record.spec.data.clone()));
+        return Ok(match spec {
+            Ok(spec) if name_of(workflow, &spec) == revision => {
+                plan_of(context, namespace, &Copy::of(workflow, &spec), false)
+            }
+            _ => Pinned::Lost(format!("WorkflowRecord {revision} was changed: it no longer holds what its name says")),
+        });
+    }
+    match current(context, run, namespace).await? {
+        Current::Copy(copy) if copy.revision == revision => Ok(plan_of(context, namespace, &copy, true)),
+        _ => Ok(Pinned::Lost(format!("WorkflowRecord {revision}, which the run is pinned to, was deleted"))),
+    }
+}
+
+fn plan_of(context: &Context, namespace: &str, copy: &Copy, write_record: bool) -> Pinned {
+    let record = write_record.then(|| Box::new(copy.record(namespace)));
+    let revision = copy.revision.clone();
+    if let Some(plan) = context.plans.get(namespace, &revision) {
+        return Pinned::Ready { plan, revision, record };
+    }
+    let origin = if copy.workflow.is_some() { Origin::Workflow } else { Origin::Inline };
+    match Plan::checked(&copy.spec, origin) {
+        Ok(plan) => {
+            let plan = Arc::new(plan);
+            context.plans.put(namespace, &revision, &plan);
+            Pinned::Ready { plan, revision, record }
+        }
+        Err(problems) => Pinned::Invalid(problems),
+    }
+}

@@ -1,0 +1,37 @@
+//! A round for one run: gather, decide, apply.
+
+use std::sync::Arc;
+
+use super::client::Failure;
+use super::{Context, apply, gather, orphan, poison};
+use crate::engine::{Observed, RunFacts, decide};
+
+/// Looks at a run, decides what is next, writes it down, then does it.
+pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
+    let Some(run) = context.cache().run(uid) else { return orphan::settle(context, uid).await };
+    if run.meta.deletion_timestamp.is_some() {
+        return orphan::settle(context, uid).await;
+    }
+    if let Err(why) = &run.object {
+        return poison::report(context, &run, why).await;
+    }
+    let gathered = gather::run(context, run).await?;
+    let Ok(object) = &gathered.run.object else { return Ok(()) };
+    let status = object.status.clone().unwrap_or_default();
+    let definition = gathered.definition.as_definition();
+    let seen = Observed {
+        run: RunFacts {
+            name: gathered.run.meta.name.as_deref().unwrap_or_default(),
+            namespace: gathered.run.meta.namespace.as_deref().unwrap_or_default(),
+            uid,
+            created_at: gathered.run.meta.creation_timestamp.as_ref().map(|time| time.0),
+            generation: gathered.run.meta.generation,
+            spec: &object.spec,
+        },
+        status: &status,
+        definition: &definition,
+        sights: &gathered.sights,
+    };
+    let decision = decide(&seen, context.now());
+    apply::decision(context, &gathered, decision).await
+}

@@ -1,0 +1,86 @@
+//! Records that nothing names any more. A record goes when it is an hour old, holds no current workflow, no run names it, and
+//! all that was so at two sweeps in a row: a run that starts in between pins it in time. Should one still lose the race, its
+//! record is written again from the workflow that it was just read from.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use http::Method;
+use jiff::SignedDuration;
+use kube::Resource;
+use kube::api::ObjectList;
+
+use super::client::Failure;
+use super::{Context, revision};
+use crate::api::WorkflowRecord;
+
+/// How old a record must be.
+const AGE: SignedDuration = SignedDuration::from_hours(1);
+/// Time between sweeps.
+const EVERY: std::time::Duration = std::time::Duration::from_secs(600);
+/// Records read at once.
+const PAGE: u32 = 50;
+
+/// Sweeps for ever.
+pub async fn forever(context: Arc<Context>) {
+    let mut marked = BTreeSet::new();
+    loop {
+        tokio::time::sleep(EVERY).await;
+        match sweep(&context, &marked).await {
+            Ok(unused) => marked = unused,
+            Err(failure) => tracing::warn!(%failure, "old records could not be swept; the next sweep tries again"),
+        }
+    }
+}
+
+/// Deletes what was marked and still is unused; returns the uids of the unused ones that stay.
+async fn sweep(context: &Context, marked: &BTreeSet<String>) -> Result<BTreeSet<String>, Failure> {
+    let mut unused = BTreeSet::new();
+    let scopes: Vec<Option<&str>> = match context.settings.namespaces.as_slice() {
+        [] => vec![None],
+        some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
+    };
+    for scope in scopes {
+        let mut token = String::new();
+        loop {
+            let path = format!("{}?limit={PAGE}&continue={token}", WorkflowRecord::url_path(&(), scope));
+            let page: ObjectList<WorkflowRecord> = context.cluster.send(Method::GET, &path, None::<&()>).await?;
+            let named = named(context);
+            for record in page.items {
+                let meta = record.metadata;
+                let (name, namespace) = (meta.name.unwrap_or_default(), meta.namespace.unwrap_or_default());
+                let Some(uid) = meta.uid else { continue };
+                let old = meta.creation_timestamp.is_some_and(|at| context.now().duration_since(at.0) >= AGE);
+                if !old || named.contains(&(namespace.clone(), name.clone())) {
+                    continue;
+                }
+                if marked.contains(&uid) {
+                    context.cluster.delete_record(&namespace, &name, &uid).await?;
+                    tracing::info!(record = name, namespace, "deleted a record that nothing names");
+                } else {
+                    unused.insert(uid);
+                }
+            }
+            match page.metadata.continue_.filter(|next| !next.is_empty()) {
+                Some(next) => token = next,
+                None => break,
+            }
+        }
+    }
+    Ok(unused)
+}
+
+/// Records that a run names, or that hold a current workflow: namespace and name.
+fn named(context: &Context) -> BTreeSet<(String, String)> {
+    let cache = context.cache();
+    let by_run = cache.runs().filter_map(|(_, run)| {
+        let revision = run.object.as_ref().ok()?.status.as_ref()?.revision.clone()?;
+        Some((run.meta.namespace.clone()?, revision))
+    });
+    let current = cache.workflows().filter_map(|(_, workflow)| {
+        let spec = &workflow.object.as_ref().ok()?.spec;
+        let name = workflow.meta.name.as_deref()?;
+        Some((workflow.meta.namespace.clone()?, revision::name_of(Some(name), spec)))
+    });
+    by_run.chain(current).collect()
+}

@@ -1,0 +1,123 @@
+//! The watches: what they bring goes into the cache, and the keys that it touches into the queue.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use kube::Api;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use serde::de::DeserializeOwned;
+
+use super::cache::{Cache, Kind};
+use super::loose::{Loose, Typed};
+use super::{Context, Key};
+use crate::api::{Workflow, WorkflowRun, label};
+use crate::pods::SlimPod;
+
+/// A kind that is watched: how its objects get into the cache, and which keys that concerns.
+pub trait Watched: Typed + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync {
+    /// Which kind it is.
+    const KIND: Kind;
+    /// Restricts the watch to objects with this label.
+    const LABEL: Option<&'static str> = None;
+    /// Takes an object in; returns the keys to look at.
+    fn put(cache: &mut Cache, object: Loose<Self>) -> Vec<Key>;
+    /// Takes an object out; returns the keys to look at.
+    fn bury(cache: &mut Cache, uid: &str) -> Vec<Key>;
+}
+
+impl Watched for WorkflowRun {
+    const KIND: Kind = Kind::Run;
+
+    fn put(cache: &mut Cache, object: Loose<Self>) -> Vec<Key> {
+        let uid = object.meta.uid.clone().unwrap_or_default();
+        if cache.put_run(object) { vec![Key::Run(uid)] } else { Vec::new() }
+    }
+
+    fn bury(cache: &mut Cache, uid: &str) -> Vec<Key> {
+        cache.bury_run(uid);
+        vec![Key::Run(uid.to_owned())]
+    }
+}
+
+impl Watched for Workflow {
+    const KIND: Kind = Kind::Workflow;
+
+    /// Also wakes the runs that wait for a workflow of this name.
+    fn put(cache: &mut Cache, object: Loose<Self>) -> Vec<Key> {
+        let uid = object.meta.uid.clone().unwrap_or_default();
+        let (namespace, name) = (object.meta.namespace.clone(), object.meta.name.clone());
+        if !cache.put_workflow(object) {
+            return Vec::new();
+        }
+        let waits_for_it = |run: &Loose<WorkflowRun>| {
+            let Ok(object) = &run.object else { return false };
+            let unpinned = object.status.as_ref().is_none_or(|status| status.revision.is_none());
+            let named = object.spec.workflow_ref.as_ref().map(|reference| &reference.name);
+            unpinned && run.meta.namespace == namespace && named == name.as_ref()
+        };
+        let runs = cache.runs().filter(|(_, run)| waits_for_it(run)).map(|(uid, _)| Key::Run(uid.clone()));
+        runs.chain([Key::Workflow(uid)]).collect()
+    }
+
+    fn bury(cache: &mut Cache, uid: &str) -> Vec<Key> {
+        cache.bury_workflow(uid);
+        Vec::new()
+    }
+}
+
+impl Watched for SlimPod {
+    const KIND: Kind = Kind::Pod;
+    const LABEL: Option<&'static str> = Some(label::RUN_UID);
+
+    fn put(cache: &mut Cache, object: Loose<Self>) -> Vec<Key> {
+        object.object.ok().and_then(|pod| cache.put_pod(&pod)).map(Key::Run).into_iter().collect()
+    }
+
+    fn bury(cache: &mut Cache, uid: &str) -> Vec<Key> {
+        cache.bury_pod(uid).map(Key::Run).into_iter().collect()
+    }
+}
+
+/// Watches one kind in one namespace, or in all, for ever. `ready` is told once, after the first complete list.
+pub async fn follow<T: Watched>(
+    context: Arc<Context>,
+    namespace: Option<String>,
+    ready: tokio::sync::oneshot::Sender<()>,
+) {
+    let client = context.cluster.client();
+    let api: Api<Loose<T>> = match &namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let config = watcher::Config { label_selector: T::LABEL.map(str::to_owned), ..watcher::Config::default() };
+    let mut events = watcher(api, config).default_backoff().boxed();
+    let mut ready = Some(ready);
+    // Known when the list began and not in it: gone. What our own writes brought meanwhile isn't judged by that list.
+    let mut unseen = BTreeSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => unseen = context.cache().known(T::KIND, namespace.as_deref()),
+            Ok(Event::InitApply(object)) => {
+                if let Some(uid) = &object.meta.uid {
+                    unseen.remove(uid);
+                }
+                context.enqueue(|cache| T::put(cache, object));
+            }
+            Ok(Event::Apply(object)) => context.enqueue(|cache| T::put(cache, object)),
+            Ok(Event::Delete(object)) => {
+                let uid = object.meta.uid.unwrap_or_default();
+                context.enqueue(|cache| T::bury(cache, &uid));
+            }
+            Ok(Event::InitDone) => {
+                let gone = std::mem::take(&mut unseen);
+                context.enqueue(|cache| gone.iter().flat_map(|uid| T::bury(cache, uid)).collect());
+                if let Some(ready) = ready.take() {
+                    let _ = ready.send(());
+                }
+            }
+            Err(error) => tracing::warn!(kind = ?T::KIND, %error, "the watch was interrupted; it goes on"),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! How an attempt ended, from what is seen of its pod.
+//!
+//! The rules of precedence, first match (Kubernetes documentation: Pod Lifecycle; Disruptions; KEP-3329):
+//!
+//! | seen | outcome |
+//! |---|---|
+//! | the pod Succeeded | by its outputs, whatever else marks it |
+//! | `main` ended with 0, not after a disruption of a pod that failed | by its outputs |
+//! | a disruption, and `main` didn't end badly before it | Disrupted, once the pod is over |
+//! | `main` ended otherwise | Failed |
+//! | the pod is over without an end of `main` | by its init containers, its own reason; else Disrupted |
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::observed::{Disruption, MainEnd, MainState, PodFacts, PodPhase};
+use super::{outputs, text};
+use crate::api::{AttemptOutcome, OutputDecl, Reason};
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct End {
+    pub(super) outcome: AttemptOutcome,
+    pub(super) reason: Option<Reason>,
+    pub(super) message: String,
+    pub(super) exit_code: Option<i32>,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) finished_at: Option<Timestamp>,
+    pub(super) outputs: Map<String, Value>,
+}
+
+impl End {
+    pub(super) fn new(outcome: AttemptOutcome, reason: Option<Reason>, message: &str) -> Self {
+        Self {
+            outcome,
+            reason,
+            message: message.to_owned(),
+            exit_code: None,
+            started_at: None,
+            finished_at: None,
+            outputs: Map::new(),
+        }
+    }
+
+    fn of(main: &MainEnd, outcome: AttemptOutcome, reason: Option<Reason>, message: &str) -> Self {
+        Self {
+            exit_code: Some(main.exit_code),
+            started_at: main.started_at,
+            finished_at: main.finished_at,
+            ..Self::new(outcome, reason, message)
+        }
+    }
+}
+
+/// How the attempt of this pod ended; `None` while it goes on.
+pub(super) fn end(pod: &PodFacts, declared: &[OutputDecl]) -> Option<End> {
+    let main = match &pod.main {
+        MainState::Ended(main) => Some(main),
+        MainState::Waiting | MainState::Running { .. } => None,
+    };
+    if let Some(main) = main.filter(|main| succeeded(pod, main)) {
+        return Some(with_outputs(main, declared, pod.containers));
+    }
+    if let Some(disruption) = pod.disruption.as_ref().filter(|it| !main.is_some_and(|main| ended_before(main, it))) {
+        return pod.is_over().then(|| disrupted(disruption, main));
+    }
+    match main {
+        Some(main) => Some(failed(pod, main)),
+        None => pod.is_over().then(|| over_without_main(pod)),
+    }
+}
+
+/// Exit code 0, and no disruption of a failed pod that came first: containers that are being killed may well exit with 0.
+fn succeeded(pod: &PodFacts, main: &MainEnd) -> bool {
+    let disrupted_first = || {
+        pod.phase == PodPhase::Failed
+            && pod.disruption.as_ref().is_some_and(|it| match (main.finished_at, it.at) {
+                (Some(finished), Some(at)) => finished > at,
+                _ => true,
+            })
+    };
+    main.exit_code == 0 && (pod.phase == PodPhase::Succeeded || !disrupted_first())
+}
+
+/// Whether `main` ended by itself before it was disrupted. The kubelet's times are whole seconds: within the same second the
+/// disruption is taken for the cause.
+fn ended_before(main: &MainEnd, disruption: &Disruption) -> bool {
+    matches!((main.finished_at, disruption.at), (Some(finished), Some(at)) if finished < at)
+        && main.reason != "ContainerStatusUnknown"
+}
+
+fn with_outputs(main: &MainEnd, declared: &[OutputDecl], containers: u32) -> End {
+    match outputs::read(&main.message, declared, containers) {
+        Ok(outputs) => End { outputs, ..End::of(main, AttemptOutcome::Succeeded, None, "") },
+        Err((reason, message)) => End::of(main, AttemptOutcome::Failed, Some(reason), &message),
+    }
+}
+
+fn disrupted(disruption: &Disruption, main: Option<&MainEnd>) -> End {
+    match main {
+        Some(main) => End::of(main, AttemptOutcome::Disrupted, Some(disruption.reason), &disruption.message),
+        None => End::new(AttemptOutcome::Disrupted, Some(disruption.reason), &disruption.message),
+    }
+}
+
+fn failed(pod: &PodFacts, main: &MainEnd) -> End {
+    let reason = match (pod.reason.as_deref(), main.reason.as_str()) {
+        (Some("Evicted"), _) => Reason::Evicted,
+        (Some("DeadlineExceeded"), _) => Reason::DeadlineExceeded,
+        (_, "OOMKilled") => Reason::OutOfMemory,
+        (_, "StartError" | "ContainerCannotRun") => Reason::StartError,
+        // The kubelet lost track of the container: nobody can say that it was the task's fault.
+        (_, "ContainerStatusUnknown") => {
+            return End::of(main, AttemptOutcome::Disrupted, Some(Reason::PodLost), &main.message);
+        }
+        _ => Reason::ExitCode,
+    };
+    let own_words = if pod.message.is_empty() { &main.message } else { &pod.message };
+    let message = match reason {
+        Reason::Evicted | Reason::DeadlineExceeded => own_words,
+        _ => &main.message,
+    };
+    End::of(main, AttemptOutcome::Failed, Some(reason), message)
+}
+
+fn over_without_main(pod: &PodFacts) -> End {
+    if let Some((name, exit_code, message)) = &pod.failed_init {
+        let message = format!("init container `{name}` ended with exit code {exit_code}: {message}");
+        return End::new(AttemptOutcome::Failed, Some(Reason::InitFailed), message.trim_end_matches([':', ' ']));
+    }
+    match pod.reason.as_deref() {
+        Some("Evicted") => End::new(AttemptOutcome::Failed, Some(Reason::Evicted), &pod.message),
+        Some("DeadlineExceeded") => End::new(AttemptOutcome::Failed, Some(Reason::DeadlineExceeded), &pod.message),
+        _ => End::new(AttemptOutcome::Disrupted, Some(Reason::PodLost), &pod.message),
+    }
+}
+
+/// What an attempt's end means, in a clause: `exit code 2 on attempt 3: connection refused`.
+pub(super) fn told(reason: Option<Reason>, exit_code: Option<i32>, attempt: u32, message: &str) -> String {
+    let what = match (reason, exit_code) {
+        (Some(Reason::ExitCode), Some(code)) => format!("exit code {code}"),
+        (Some(Reason::OutOfMemory), _) => "out of memory: raise resources.limits.memory".to_owned(),
+        (Some(reason), _) => format!("{reason:?}"),
+        (None, _) => "ended".to_owned(),
+    };
+    let number = if attempt > 1 { format!(" on attempt {attempt}") } else { String::new() };
+    let line = text::last_line(message);
+    if line.is_empty() { format!("{what}{number}") } else { format!("{what}{number}: {line}") }
+}

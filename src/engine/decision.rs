@@ -1,0 +1,82 @@
+//! What was decided.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::ledger::IllegalTransition;
+use crate::api::WorkflowRunStatus;
+
+/// What comes next for a run: first the status is written, then the effects are carried out in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The status to write.
+    pub status: WorkflowRunStatus,
+    /// How soon the status must be written.
+    pub urgency: Urgency,
+    /// What to do once it is written; each may be repeated without harm.
+    pub effects: Vec<Effect>,
+    /// What to tell as Kubernetes Events, once it is written.
+    pub notes: Vec<Note>,
+    /// When to decide again, though nothing has changed.
+    pub wake_at: Option<Timestamp>,
+    /// Transitions that the facts asked for and the law forbids: never written, reported as a fault of ours.
+    pub illegal: Vec<IllegalTransition>,
+}
+
+/// How soon a status must be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// It is as it was.
+    Unchanged,
+    /// Only the wording of what it waits for has changed: at most once in five minutes.
+    Wording,
+    /// Nothing hangs on it: at most once a second.
+    Lazy,
+    /// It permits a create, finishes something or answers control: at once.
+    Urgent,
+}
+
+/// Something to do to the world, in line with what is on record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Make the pod of an attempt whose intent is on record.
+    Create {
+        /// Index of the task in the plan.
+        task: usize,
+        /// Number of the attempt.
+        attempt: u32,
+        /// Name of the pod.
+        pod: String,
+        /// The task's environment, as entries of a Pod.
+        env: Vec<Value>,
+    },
+    /// Take our finalizer off a pod whose outcome is on record.
+    Release {
+        /// Name of the pod.
+        pod: String,
+        /// Its uid; another pod of that name is left alone.
+        uid: String,
+    },
+    /// Delete a pod.
+    Delete {
+        /// Name of the pod.
+        pod: String,
+        /// Its uid; another pod of that name is left alone.
+        uid: String,
+        /// Seconds to end by itself; the pod's own where absent.
+        grace_seconds: Option<u32>,
+    },
+}
+
+/// Something worth telling people as an Event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Number of the transition that it tells of; makes the Event's name, so that telling twice tells once.
+    pub seq: u64,
+    /// Whether something went wrong.
+    pub warning: bool,
+    /// One word in CamelCase.
+    pub reason: &'static str,
+    /// What happened, in a sentence of at most 1 KiB.
+    pub message: String,
+}

@@ -1,0 +1,144 @@
+//! What is to be done so that the world follows the record. Nothing here is remembered from an earlier decision: the same
+//! record and the same world ask for the same effects, until they are seen done.
+
+use std::collections::BTreeMap;
+
+use super::decision::{Decision, Effect, Urgency};
+use super::gate::environment;
+use super::ledger::Ledger;
+use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use crate::api::{Attempt, TaskPhase, TaskStatus, WorkflowRunStatus};
+use crate::plan::Plan;
+
+/// Closes the ledger: the status as it is to be written, and what follows from it.
+pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
+    let mut effects = Vec::new();
+    if let Definition::Ready { plan, .. } = seen.definition {
+        creates(&mut ledger, plan, seen, &mut effects);
+    }
+    let mut deletes = Vec::new();
+    let owners = owners(&ledger.status);
+    for sight in seen.sights.values() {
+        if let Sight::Pod(pod) = sight {
+            settle_pod(owners.get(pod.name.as_str()).copied(), seen, pod, &mut effects, &mut deletes);
+        }
+    }
+    effects.append(&mut deletes);
+    backoffs(&mut ledger, seen);
+    Decision {
+        urgency: urgency(seen.status, &ledger),
+        status: ledger.status,
+        effects,
+        notes: ledger.notes,
+        wake_at: ledger.wake_at,
+        illegal: ledger.illegal,
+    }
+}
+
+/// The pods of open attempts that surely don't exist yet.
+fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut Vec<Effect>) {
+    if seen.run.spec.suspend || ledger.phase().is_finished() {
+        return;
+    }
+    for (index, planned) in plan.tasks().iter().enumerate() {
+        let Some(task) = ledger.task(index).filter(|task| task.phase == TaskPhase::Starting) else { continue };
+        let Some(last) = task.attempts.last().filter(|last| last.uid.is_none()) else { continue };
+        let recorded_now = seen.status.tasks.get(index).is_none_or(|old| old.attempts.len() < task.attempts.len());
+        let (attempt, pod) = (last.number, last.pod.clone());
+        match seen.sights.get(&pod) {
+            Some(Sight::Refused(refusal)) if !may_retry(refusal, ledger.now) => {
+                ledger.wake(refusal.retry_at);
+                continue;
+            }
+            Some(Sight::Absent | Sight::Refused(_)) => {}
+            _ if recorded_now => {}
+            _ => continue,
+        }
+        // It could be made when the intent was recorded, from the same values; should that have changed, the record wins.
+        if let Ok(env) = environment(plan, planned, &ledger.status, seen, attempt) {
+            effects.push(Effect::Create { task: index, attempt, pod, env });
+        }
+    }
+}
+
+fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
+    matches!(refusal.kind, RefusalKind::Quota | RefusalKind::Admission) && refusal.retry_at <= now
+}
+
+/// Releases a pod whose outcome is on record, and deletes what must not run.
+fn settle_pod(
+    owner: Option<(&TaskStatus, &Attempt)>,
+    seen: &Observed<'_>,
+    pod: &PodFacts,
+    effects: &mut Vec<Effect>,
+    deletes: &mut Vec<Effect>,
+) {
+    // An attempt without a uid on record takes the pod of its name.
+    let is_its_own = |attempt: &Attempt| attempt.uid.as_ref().is_none_or(|uid| *uid == pod.uid);
+    let (stop, grace_seconds, done) = match owner.filter(|(_, attempt)| is_its_own(attempt)) {
+        Some((task, attempt)) => {
+            let ended = attempt.outcome.is_some();
+            let cancelled = task.phase == TaskPhase::Stopping;
+            let grace = seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.grace_seconds).filter(|_| cancelled);
+            (ended || cancelled, grace, ended)
+        }
+        // It belongs to the run, but no attempt on record: nothing may come of it.
+        None => (true, None, true),
+    };
+    let (name, uid) = (pod.name.clone(), pod.uid.clone());
+    if stop && !pod.deleting && !pod.is_over() {
+        deletes.push(Effect::Delete { pod: name.clone(), uid: uid.clone(), grace_seconds });
+    }
+    if done && pod.held {
+        effects.push(Effect::Release { pod: name, uid });
+    }
+}
+
+/// The attempts on record, by the names of their pods.
+fn owners(status: &WorkflowRunStatus) -> BTreeMap<&str, (&TaskStatus, &Attempt)> {
+    let attempts = status.tasks.iter().flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));
+    attempts.map(|(task, attempt)| (attempt.pod.as_str(), (task, attempt))).collect()
+}
+
+/// Wakes for the attempts that wait for their time.
+fn backoffs(ledger: &mut Ledger, seen: &Observed<'_>) {
+    if seen.run.spec.suspend {
+        return;
+    }
+    let due: Vec<_> = ledger
+        .status
+        .tasks
+        .iter()
+        .filter(|task| task.phase == TaskPhase::Backoff)
+        .filter_map(|task| task.attempts.last()?.next_at.as_ref())
+        .map(|at| at.0)
+        .filter(|at| *at > ledger.now)
+        .collect();
+    for at in due {
+        ledger.wake(at);
+    }
+}
+
+/// How soon the status must be written, from how it differs.
+fn urgency(old: &WorkflowRunStatus, ledger: &Ledger) -> Urgency {
+    let new = &ledger.status;
+    if old == new {
+        Urgency::Unchanged
+    } else if ledger.urgent {
+        Urgency::Urgent
+    } else if without_wording(old) == without_wording(new) {
+        Urgency::Wording
+    } else {
+        Urgency::Lazy
+    }
+}
+
+fn without_wording(status: &WorkflowRunStatus) -> WorkflowRunStatus {
+    let mut status = status.clone();
+    status.message.clear();
+    let waits = status.tasks.iter_mut().map(|task| &mut task.waiting_for).chain([&mut status.waiting_for]);
+    for waiting in waits.flatten() {
+        waiting.detail.clear();
+    }
+    status
+}

@@ -1,0 +1,240 @@
+//! The record being written. Every change of a phase goes through here: it is checked, numbered and put into history once.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+use super::decision::Note;
+use super::text::{MESSAGE_BYTES, clip};
+use super::transition::{run_may, task_may};
+use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, Transition, WaitKind, WaitingFor, WorkflowRunStatus};
+
+/// Transitions that a status spells out.
+const HISTORY: usize = 64;
+/// Bytes that all messages of a run share; when they are used up, further messages are cut to [`SHORT_MESSAGE`].
+const ALL_MESSAGES: usize = 256 * 1024;
+/// Bytes of a message when the run has used up what all its messages share.
+const SHORT_MESSAGE: usize = 80;
+/// Tasks up to which what a task waits for is told in full; in larger runs it is cut to [`SHORT_MESSAGE`].
+const FULL_DETAIL_TASKS: usize = 64;
+
+/// A transition that the facts asked for and the law forbids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IllegalTransition {
+    /// The task; `None` for the run.
+    pub task: Option<String>,
+    /// The phase it is in.
+    pub from: String,
+    /// The phase it was to enter.
+    pub to: String,
+}
+
+/// A status being edited.
+pub(super) struct Ledger {
+    /// The status as it will be.
+    pub(super) status: WorkflowRunStatus,
+    /// The time of this decision.
+    pub(super) now: Timestamp,
+    /// Events to tell.
+    pub(super) notes: Vec<Note>,
+    /// Refused transitions.
+    pub(super) illegal: Vec<IllegalTransition>,
+    /// Whether a transition was made that must be written at once.
+    pub(super) urgent: bool,
+    /// Earliest time at which something is due by itself.
+    pub(super) wake_at: Option<Timestamp>,
+    /// Number of the newest transition.
+    seq: u64,
+    /// Bytes of messages on record.
+    message_bytes: usize,
+}
+
+impl Ledger {
+    pub(super) fn open(status: &WorkflowRunStatus, now: Timestamp) -> Self {
+        let message_bytes = status
+            .tasks
+            .iter()
+            .map(|task| task.attempts.iter().fold(task.message.len(), |sum, a| sum.saturating_add(a.message.len())))
+            .fold(0, usize::saturating_add);
+        Self {
+            status: status.clone(),
+            now,
+            notes: Vec::new(),
+            illegal: Vec::new(),
+            urgent: false,
+            wake_at: None,
+            seq: status.history.last().map_or(0, |newest| newest.seq),
+            message_bytes,
+        }
+    }
+
+    pub(super) fn phase(&self) -> RunPhase {
+        self.status.phase
+    }
+
+    pub(super) fn task(&self, index: usize) -> Option<&TaskStatus> {
+        self.status.tasks.get(index)
+    }
+
+    pub(super) fn task_mut(&mut self, index: usize) -> Option<&mut TaskStatus> {
+        self.status.tasks.get_mut(index)
+    }
+
+    /// The current time as it goes on record.
+    pub(super) fn stamp(&self) -> MicroTime {
+        MicroTime(self.now)
+    }
+
+    /// Asks to be woken at `at`.
+    pub(super) fn wake(&mut self, at: Timestamp) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// A message within the bound that all messages share.
+    pub(super) fn message(&mut self, text: &str) -> String {
+        let room = if self.message_bytes < ALL_MESSAGES { MESSAGE_BYTES } else { SHORT_MESSAGE };
+        let message = clip(text, room);
+        self.message_bytes = self.message_bytes.saturating_add(message.len());
+        message
+    }
+
+    /// Moves a task to a phase. Moving to the phase that it is in does nothing; an illegal move is refused and reported.
+    pub(super) fn move_task(&mut self, index: usize, to: TaskPhase, reason: Option<Reason>) -> bool {
+        let stamp = self.stamp();
+        let Some(task) = self.status.tasks.get_mut(index) else { return false };
+        let from = task.phase;
+        if from == to {
+            return true;
+        }
+        if !task_may(from, to) {
+            self.illegal.push(IllegalTransition {
+                task: Some(task.name.clone()),
+                from: format!("{from:?}"),
+                to: format!("{to:?}"),
+            });
+            return false;
+        }
+        task.phase = to;
+        task.reason = reason;
+        if !matches!(to, TaskPhase::Pending | TaskPhase::Starting | TaskPhase::Backoff) {
+            task.waiting_for = None;
+        }
+        if to.is_finished() {
+            task.finished_at = Some(stamp);
+        }
+        // Nothing hangs on a task's being known to run, so it can ride along with the next write.
+        self.urgent |= to != TaskPhase::Running;
+        let (name, attempt) = (task.name.clone(), task.attempts.last().map(|attempt| attempt.number));
+        self.record(Some(name), attempt, format!("{from:?}"), format!("{to:?}"), reason);
+        true
+    }
+
+    /// Moves the run to a phase, under the same rules.
+    pub(super) fn move_run(&mut self, to: RunPhase, reason: Option<Reason>) -> bool {
+        let from = self.status.phase;
+        if from == to {
+            return true;
+        }
+        if !run_may(from, to) {
+            self.illegal.push(IllegalTransition { task: None, from: format!("{from:?}"), to: format!("{to:?}") });
+            return false;
+        }
+        self.status.phase = to;
+        self.status.reason = reason;
+        if to.is_finished() {
+            self.status.finished_at = Some(self.stamp());
+            self.status.waiting_for = None;
+        }
+        self.urgent = true;
+        self.record(None, None, format!("{from:?}"), format!("{to:?}"), reason);
+        true
+    }
+
+    /// Tells people something about the newest transition.
+    pub(super) fn note(&mut self, warning: bool, reason: &'static str, message: &str) {
+        self.notes.push(Note { seq: self.seq, warning, reason, message: clip(message, MESSAGE_BYTES) });
+    }
+
+    /// Records what a task waits for. The time since when stays while the kind does.
+    pub(super) fn wait(&mut self, index: usize, kind: WaitKind, detail: &str) {
+        let room = if self.status.tasks.len() <= FULL_DETAIL_TASKS { MESSAGE_BYTES } else { SHORT_MESSAGE };
+        let next =
+            waiting(self.task(index).and_then(|task| task.waiting_for.as_ref()), kind, clip(detail, room), self.now);
+        if let Some(task) = self.task_mut(index) {
+            task.waiting_for = Some(next);
+        }
+    }
+
+    /// Records what the run itself waits for.
+    pub(super) fn wait_run(&mut self, kind: WaitKind, detail: &str) {
+        let next = waiting(self.status.waiting_for.as_ref(), kind, clip(detail, MESSAGE_BYTES), self.now);
+        self.status.waiting_for = Some(next);
+    }
+
+    fn record(&mut self, task: Option<String>, attempt: Option<u32>, from: String, to: String, reason: Option<Reason>) {
+        self.seq = self.seq.saturating_add(1);
+        let at = self.stamp();
+        let history = &mut self.status.history;
+        history.push(Transition { seq: self.seq, at, task, attempt, from, to, reason });
+        let surplus = history.len().saturating_sub(HISTORY);
+        history.drain(..surplus);
+    }
+}
+
+fn waiting(old: Option<&WaitingFor>, kind: WaitKind, detail: String, now: Timestamp) -> WaitingFor {
+    let since = old.filter(|old| old.kind == kind).map_or(MicroTime(now), |old| old.since.clone());
+    WaitingFor { kind, detail, since }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger() -> Ledger {
+        let task = TaskStatus { name: "t".into(), ..TaskStatus::default() };
+        Ledger::open(&WorkflowRunStatus { tasks: vec![task], ..WorkflowRunStatus::default() }, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn an_illegal_move_changes_nothing_and_is_reported() {
+        let mut ledger = ledger();
+        assert!(!ledger.move_task(0, TaskPhase::Running, None));
+        assert_eq!(ledger.task(0).unwrap().phase, TaskPhase::Pending);
+        assert!(ledger.status.history.is_empty());
+        assert_eq!(
+            ledger.illegal,
+            [IllegalTransition { task: Some("t".into()), from: "Pending".into(), to: "Running".into() }]
+        );
+    }
+
+    #[test]
+    fn transitions_are_numbered_without_gaps_and_the_newest_are_kept() {
+        let mut ledger = ledger();
+        ledger.move_run(RunPhase::Running, None);
+        for _ in 0..100 {
+            ledger.move_run(RunPhase::Suspended, None);
+            ledger.move_run(RunPhase::Running, None);
+        }
+        let seqs: Vec<u64> = ledger.status.history.iter().map(|t| t.seq).collect();
+        assert_eq!(seqs, (138..=201).collect::<Vec<u64>>());
+        let reopened = Ledger::open(&ledger.status, ledger.now);
+        assert_eq!(reopened.seq, 201);
+    }
+
+    #[test]
+    fn waiting_keeps_its_time_while_the_kind_stays() {
+        let mut ledger = ledger();
+        ledger.wait(0, WaitKind::ImagePull, "a");
+        ledger.now = Timestamp::from_second(60).unwrap();
+        ledger.wait(0, WaitKind::ImagePull, "b");
+        assert_eq!(ledger.task(0).unwrap().waiting_for.as_ref().unwrap().since.0, Timestamp::UNIX_EPOCH);
+        ledger.wait(0, WaitKind::Unschedulable, "c");
+        assert_eq!(ledger.task(0).unwrap().waiting_for.as_ref().unwrap().since.0, ledger.now);
+    }
+
+    #[test]
+    fn messages_share_a_bound() {
+        let mut ledger = ledger();
+        let total: usize = (0..10_000).map(|_| ledger.message(&"x".repeat(5_000)).len()).sum();
+        assert!(total < ALL_MESSAGES + MESSAGE_BYTES + 10_000 * SHORT_MESSAGE);
+    }
+}

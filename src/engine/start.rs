@@ -1,0 +1,119 @@
+//! Whether a run can start, and with what. It pins the workflow's revision and the parameters; only these are read later.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::ledger::Ledger;
+use super::observed::{Definition, Observed, RunFacts};
+use super::text::{MESSAGE_BYTES, clip};
+use crate::api::{Reason, RunPhase, TaskStatus, WaitKind};
+use crate::plan::{Plan, Problem};
+
+/// How long after a run's creation its Workflow may still appear, so that one `kubectl apply` may hold both.
+const WORKFLOW_GRACE: SignedDuration = SignedDuration::from_secs(10);
+
+/// Pins the run if it isn't yet. Returns the plan by which its tasks are decided, or nothing where there is none.
+pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a Plan> {
+    let started = ledger.status.revision.is_some();
+    if !started && seen.run.spec.cancel.is_some() {
+        ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
+        return None;
+    }
+    match seen.definition {
+        Definition::Unread => None,
+        Definition::Missing => {
+            missing(ledger, seen);
+            None
+        }
+        Definition::Invalid(problems) => {
+            fail(ledger, Reason::InvalidWorkflow, &problems_text("workflow", problems));
+            None
+        }
+        Definition::Unreadable(why) => {
+            fail(ledger, Reason::InvalidWorkflow, &format!("the workflow can't be read: {why}"));
+            None
+        }
+        Definition::Lost(why) => {
+            fail(ledger, Reason::RevisionLost, why);
+            None
+        }
+        Definition::Ready { plan, revision } if started => {
+            let aligned = plan.tasks().len() == ledger.status.tasks.len()
+                && plan.tasks().iter().zip(&ledger.status.tasks).all(|(planned, task)| planned.name == task.name);
+            if aligned {
+                return Some(plan);
+            }
+            let why =
+                format!("status.tasks was edited: it no longer lists the tasks of revision {revision}; make a new run");
+            fail(ledger, Reason::RevisionLost, &why);
+            None
+        }
+        Definition::Ready { plan, revision } => pin(ledger, seen, plan, revision).then_some(*plan),
+    }
+}
+
+fn missing(ledger: &mut Ledger, seen: &Observed<'_>) {
+    let name = seen.run.spec.workflow_ref.as_ref().map_or("", |reference| reference.name.as_str());
+    let deadline = seen.run.created_at.and_then(|at| at.checked_add(WORKFLOW_GRACE).ok());
+    match deadline {
+        Some(deadline) if ledger.now < deadline => {
+            let detail = format!("no Workflow `{name}` in this namespace yet");
+            ledger.wait_run(WaitKind::Workflow, &detail);
+            ledger.wake(deadline);
+        }
+        _ => {
+            let why = format!(
+                "no Workflow `{name}` in namespace `{}`: apply it, then make a new run (kubectl get gwf lists them)",
+                seen.run.namespace
+            );
+            fail(ledger, Reason::WorkflowNotFound, &why);
+        }
+    }
+}
+
+fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) -> bool {
+    let run = run_value(&seen.run, RunPhase::Running, None, ledger.status.generation);
+    match plan.resolve_params(seen.run.spec.params.as_ref(), &run) {
+        Ok(params) => ledger.status.params = Some(params),
+        Err(problems) => {
+            fail(ledger, Reason::InvalidParams, &problems_text("params", &problems));
+            return false;
+        }
+    }
+    ledger.status.revision = Some(revision.to_owned());
+    ledger.status.started_at = Some(ledger.stamp());
+    ledger.status.waiting_for = None;
+    ledger.status.tasks =
+        plan.tasks().iter().map(|task| TaskStatus { name: task.name.clone(), ..TaskStatus::default() }).collect();
+    let phase = if seen.run.spec.suspend { RunPhase::Suspended } else { RunPhase::Running };
+    ledger.move_run(phase, None);
+    let message = format!("revision {revision}, {} tasks", plan.tasks().len());
+    ledger.note(false, "Started", &message);
+    true
+}
+
+fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
+    if ledger.move_run(RunPhase::Failed, Some(reason)) {
+        ledger.status.message = clip(why, MESSAGE_BYTES);
+    }
+}
+
+/// What expressions see as `run`.
+pub(super) fn run_value(run: &RunFacts<'_>, phase: RunPhase, reason: Option<Reason>, generation: u32) -> Value {
+    json!({
+        "name": run.name,
+        "uid": run.uid,
+        "namespace": run.namespace,
+        "phase": phase,
+        "reason": reason.map_or(json!(""), |reason| json!(reason)),
+        "generation": generation,
+    })
+}
+
+fn problems_text(of: &str, problems: &[Problem]) -> String {
+    let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    match all.as_slice() {
+        [one] => one.clone(),
+        _ => format!("{} mistakes in {of}: {}", all.len(), all.join("; ")),
+    }
+}

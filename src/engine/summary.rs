@@ -1,0 +1,126 @@
+//! What people read: conditions, progress, the message, the duration.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::ledger::Ledger;
+use super::observed::Observed;
+use super::text::{self, MESSAGE_BYTES, clip};
+use crate::api::{RunPhase, TaskPhase, TaskStatus};
+
+/// Writes the summary of the status as it now is.
+pub(super) fn write(ledger: &mut Ledger, seen: &Observed<'_>) {
+    if ledger.status.observed_generation != seen.run.generation {
+        ledger.status.observed_generation = seen.run.generation;
+        ledger.urgent = true;
+    }
+    let phase = ledger.phase();
+    let tasks = &ledger.status.tasks;
+    if !tasks.is_empty() {
+        let ran = tasks.iter().filter(|task| matches!(task.phase, TaskPhase::Succeeded | TaskPhase::Failed)).count();
+        ledger.status.progress = format!("{ran}/{}", tasks.len());
+    }
+    if let Some(message) = message(ledger, seen) {
+        ledger.status.message = clip(&message, MESSAGE_BYTES);
+    }
+    if phase == RunPhase::Suspended {
+        ledger.wait_run(crate::api::WaitKind::Suspended, "spec.suspend is true; set it to false to go on");
+    } else if phase == RunPhase::Running {
+        ledger.status.waiting_for = None;
+    }
+    if let (true, Some(started), Some(finished)) =
+        (phase.is_finished(), &ledger.status.started_at, &ledger.status.finished_at)
+    {
+        ledger.status.duration = Some(text::duration(finished.0.duration_since(started.0)));
+    }
+    conditions(ledger, seen);
+    if phase.is_finished() {
+        let (reason, message) = (ended_as(phase), ledger.status.message.clone());
+        ledger.note(phase != RunPhase::Succeeded, reason, &message);
+    }
+}
+
+const fn ended_as(phase: RunPhase) -> &'static str {
+    match phase {
+        RunPhase::Succeeded => "Succeeded",
+        RunPhase::Cancelled => "Cancelled",
+        _ => "Failed",
+    }
+}
+
+/// The run's message; `None` leaves the one that was set with the phase.
+fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
+    let tasks = &ledger.status.tasks;
+    let named = |phase: TaskPhase| tasks.iter().filter(move |task| task.phase == phase).map(|task| task.name.as_str());
+    match ledger.phase() {
+        RunPhase::Pending => ledger.status.waiting_for.as_ref().map(|waiting| waiting.detail.clone()),
+        RunPhase::Running => Some(running(tasks)),
+        RunPhase::Suspended => {
+            let live = tasks.iter().filter(|task| task.phase.has_pod()).count();
+            Some(if live == 0 { "suspended".to_owned() } else { format!("suspended; {live} running tasks may finish") })
+        }
+        RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
+        RunPhase::Succeeded => Some(format!("{} tasks succeeded", tasks.len())),
+        RunPhase::Failed => {
+            let failed = tasks.iter().find(|task| task.phase == TaskPhase::Failed)?;
+            let more = named(TaskPhase::Failed).count().saturating_sub(1);
+            let more = if more == 0 { String::new() } else { format!(" (and {more} more failed)") };
+            Some(format!("{}: {}{more}", failed.name, failed.message))
+        }
+        RunPhase::Cancelled => {
+            let why = seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.reason.as_deref()).unwrap_or_default();
+            Some(if why.is_empty() { "cancelled".to_owned() } else { format!("cancelled: {why}") })
+        }
+    }
+}
+
+/// Trouble comes first, then what runs, then what is about to.
+fn running(tasks: &[TaskStatus]) -> String {
+    let troubled = |task: &&TaskStatus| task.phase == TaskPhase::Starting && task.waiting_for.is_some();
+    if let Some(task) = tasks.iter().find(troubled)
+        && let Some(waiting) = &task.waiting_for
+    {
+        return format!("{}: {:?}: {}", task.name, waiting.kind, waiting.detail);
+    }
+    let of = |phase: TaskPhase| tasks.iter().filter(move |task| task.phase == phase).map(|task| task.name.as_str());
+    let told =
+        [(TaskPhase::Running, "running"), (TaskPhase::Starting, "starting"), (TaskPhase::Backoff, "waiting to retry")];
+    for (phase, verb) in told {
+        if of(phase).next().is_some() {
+            return format!("{} {verb}", text::names(of(phase)));
+        }
+    }
+    String::new()
+}
+
+/// `Succeeded` and `Finished`, the contract that `kubectl wait` relies on.
+fn conditions(ledger: &mut Ledger, seen: &Observed<'_>) {
+    let phase = ledger.phase();
+    let succeeded = match phase {
+        RunPhase::Succeeded => "True",
+        RunPhase::Failed | RunPhase::Cancelled => "False",
+        _ => "Unknown",
+    };
+    let finished = if phase.is_finished() { "True" } else { "False" };
+    let reason = ledger.status.reason.map_or_else(|| format!("{phase:?}"), |reason| format!("{reason:?}"));
+    // While the run goes on its message changes often; a condition tells of the change of its own status.
+    let message = if phase.is_finished() { ledger.status.message.clone() } else { String::new() };
+    for (kind, status) in [("Succeeded", succeeded), ("Finished", finished)] {
+        let old = ledger.status.conditions.iter().position(|condition| condition.type_ == kind);
+        let old_time = old
+            .and_then(|index| ledger.status.conditions.get(index))
+            .filter(|condition| condition.status == status)
+            .map(|condition| condition.last_transition_time.clone());
+        let condition = Condition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
+            reason: reason.clone(),
+            message: message.clone(),
+            observed_generation: seen.run.generation,
+            last_transition_time: old_time.unwrap_or(Time(ledger.now)),
+        };
+        match old.and_then(|index| ledger.status.conditions.get_mut(index)) {
+            Some(slot) => *slot = condition,
+            None => ledger.status.conditions.push(condition),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the decision as a whole: tables that read as its specification, and laws over random worlds.
+
+mod laws;
+mod table;
+mod world;

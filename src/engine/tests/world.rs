@@ -1,0 +1,209 @@
+//! A small world for tests: a plan, a stored status, and pods that a kubelet of few words moves on.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::{Cancel, Reason, Task, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
+use crate::engine::{
+    Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase, RunFacts, Sight,
+    Sights, Urgency, decide,
+};
+use crate::plan::Plan;
+
+pub(super) struct World {
+    pub(super) plan: Plan,
+    pub(super) spec: WorkflowRunSpec,
+    pub(super) status: WorkflowRunStatus,
+    pub(super) sights: Sights,
+    pub(super) now: Timestamp,
+    /// Names of pods ever made, in order.
+    pub(super) made: Vec<String>,
+}
+
+/// A workflow of tasks and what they need.
+pub(super) fn spec(tasks: &[(&str, &[&str])]) -> WorkflowSpec {
+    let task = |(name, needs): &(&str, &[&str])| Task {
+        name: (*name).to_owned(),
+        image: Some("busybox:1.37".to_owned()),
+        needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+        ..Task::default()
+    };
+    WorkflowSpec { tasks: tasks.iter().map(task).collect(), ..WorkflowSpec::default() }
+}
+
+impl World {
+    pub(super) fn new(tasks: &[(&str, &[&str])]) -> Self {
+        Self::of(&spec(tasks))
+    }
+
+    pub(super) fn of(spec: &WorkflowSpec) -> Self {
+        Self {
+            plan: Plan::new(spec).unwrap(),
+            spec: WorkflowRunSpec::default(),
+            status: WorkflowRunStatus::default(),
+            sights: Sights::new(),
+            now: Timestamp::from_second(1_000).unwrap(),
+            made: Vec::new(),
+        }
+    }
+
+    pub(super) fn decide(&self) -> Decision {
+        self.decide_on(&Definition::Ready { plan: &self.plan, revision: "w-1" })
+    }
+
+    pub(super) fn decide_on(&self, definition: &Definition<'_>) -> Decision {
+        let run = RunFacts {
+            name: "run",
+            namespace: "ns",
+            uid: "uid",
+            created_at: Timestamp::from_second(1_000).ok(),
+            generation: Some(1),
+            spec: &self.spec,
+        };
+        decide(&Observed { run, status: &self.status, definition, sights: &self.sights }, self.now)
+    }
+
+    /// Decides, stores the status, and carries out every effect at once.
+    pub(super) fn round(&mut self) -> Decision {
+        let decision = self.decide();
+        self.status = decision.status.clone();
+        for effect in &decision.effects {
+            self.carry_out(effect);
+        }
+        decision
+    }
+
+    /// Rounds until nothing more follows.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..100 {
+            let decision = self.round();
+            if decision.urgency == Urgency::Unchanged && decision.effects.is_empty() {
+                return;
+            }
+        }
+        panic!("it doesn't settle: {:#?}", self.status);
+    }
+
+    pub(super) fn carry_out(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Create { pod, attempt, task, .. } => {
+                assert!(!self.made.contains(pod), "{pod} was made twice");
+                self.made.push(pod.clone());
+                let task = self.plan.tasks()[*task].name.clone();
+                self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, &task, *attempt)));
+            }
+            Effect::Release { pod, uid } => {
+                let gone = match self.sights.get_mut(pod) {
+                    Some(Sight::Pod(facts)) if facts.uid == *uid => {
+                        facts.held = false;
+                        facts.deleting && facts.is_over()
+                    }
+                    _ => false,
+                };
+                if gone {
+                    self.sights.insert(pod.clone(), Sight::Absent);
+                }
+            }
+            Effect::Delete { pod, uid, .. } => {
+                if let Some(Sight::Pod(facts)) = self.sights.get_mut(pod)
+                    && facts.uid == *uid
+                {
+                    facts.deleting = true;
+                    facts.disruption.get_or_insert(Disruption {
+                        reason: Reason::PodDeleted,
+                        at: Some(self.now),
+                        message: String::new(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The newest pod of a task.
+    pub(super) fn pod(&mut self, task: &str) -> &mut PodFacts {
+        let status = self.status.tasks.iter().find(|it| it.name == task).unwrap();
+        let name = status.attempts.last().unwrap_or_else(|| panic!("{task} has no attempt")).pod.clone();
+        match self.sights.get_mut(&name) {
+            Some(Sight::Pod(facts)) => facts,
+            other => panic!("pod of {task}: {other:?}"),
+        }
+    }
+
+    pub(super) fn start(&mut self, task: &str) {
+        let now = self.now;
+        let pod = self.pod(task);
+        pod.phase = PodPhase::Running;
+        pod.main = MainState::Running { since: Some(now) };
+    }
+
+    pub(super) fn end(&mut self, task: &str, exit_code: i32) {
+        self.end_with(task, exit_code, "");
+    }
+
+    pub(super) fn end_with(&mut self, task: &str, exit_code: i32, message: &str) {
+        let now = self.now;
+        let pod = self.pod(task);
+        pod.phase = if exit_code == 0 { PodPhase::Succeeded } else { PodPhase::Failed };
+        pod.main = MainState::Ended(main_end(exit_code, message, now));
+    }
+
+    /// Someone drains the node: the pod is over, and by whose fault is known.
+    pub(super) fn drain(&mut self, task: &str) {
+        let now = self.now;
+        let pod = self.pod(task);
+        pod.phase = PodPhase::Failed;
+        pod.deleting = true;
+        pod.disruption = Some(Disruption { reason: Reason::Drained, at: Some(now), message: "drained".into() });
+    }
+
+    pub(super) fn wait(&mut self, seconds: i64) {
+        self.now = self.now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+    }
+
+    pub(super) fn cancel(&mut self) {
+        self.spec.cancel = Some(Cancel { reason: Some("enough".into()), ..Cancel::default() });
+    }
+
+    /// The run as one line: its phase, its tasks' phases, what they wait for.
+    pub(super) fn story(&self) -> String {
+        let task = |task: &crate::api::TaskStatus| {
+            let reason = task.reason.map(|reason| format!("({reason:?})")).unwrap_or_default();
+            let waits =
+                task.waiting_for.as_ref().map(|it| format!("[{:?} {}]", it.kind, it.detail)).unwrap_or_default();
+            let attempts = if task.attempts.len() > 1 { format!("#{}", task.attempts.len()) } else { String::new() };
+            format!(" {}:{:?}{attempts}{reason}{waits}", task.name, task.phase)
+        };
+        let reason = self.status.reason.map(|reason| format!("({reason:?})")).unwrap_or_default();
+        let tasks: String = self.status.tasks.iter().map(task).collect();
+        format!("{:?}{reason}{tasks}", self.status.phase)
+    }
+}
+
+pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
+    PodFacts {
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        task: task.to_owned(),
+        attempt,
+        phase: PodPhase::Pending,
+        main: MainState::Waiting,
+        reason: None,
+        message: String::new(),
+        failed_init: None,
+        disruption: None,
+        trouble: None,
+        deleting: false,
+        condemned: false,
+        held: true,
+        containers: 1,
+    }
+}
+
+pub(super) fn main_end(exit_code: i32, message: &str, at: Timestamp) -> MainEnd {
+    MainEnd {
+        exit_code,
+        reason: if exit_code == 0 { "Completed".into() } else { "Error".into() },
+        message: message.to_owned(),
+        started_at: Some(at),
+        finished_at: Some(at),
+    }
+}

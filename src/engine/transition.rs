@@ -1,0 +1,77 @@
+//! Which transitions are legal. Every other is refused, never written, and reported.
+
+use crate::api::{RunPhase, TaskPhase};
+
+/// Whether a task may go from one phase to another.
+///
+/// Watch events collapse, so a pod may be seen ended that was never seen running; what has ended stays.
+pub(super) const fn task_may(from: TaskPhase, to: TaskPhase) -> bool {
+    use TaskPhase::{Backoff, Cancelled, Failed, Pending, Running, Starting, Stopping, Succeeded, UpstreamFailed};
+    match from {
+        Pending => matches!(to, Starting | Failed | UpstreamFailed | Cancelled),
+        Starting => matches!(to, Running | Stopping | Backoff | Succeeded | Failed | Cancelled),
+        Running => matches!(to, Stopping | Backoff | Succeeded | Failed | Cancelled),
+        Stopping => matches!(to, Succeeded | Failed | Cancelled),
+        Backoff => matches!(to, Starting | Failed | Cancelled),
+        Succeeded | Failed | UpstreamFailed | Cancelled => false,
+    }
+}
+
+/// Whether a run may go from one phase to another.
+pub(super) const fn run_may(from: RunPhase, to: RunPhase) -> bool {
+    use RunPhase::{Cancelled, Failed, Pending, Running, Stopping, Succeeded, Suspended};
+    match from {
+        Pending => matches!(to, Running | Suspended | Failed | Cancelled),
+        Running => matches!(to, Suspended | Stopping | Succeeded | Failed | Cancelled),
+        Suspended => matches!(to, Running | Stopping | Succeeded | Failed | Cancelled),
+        Stopping => matches!(to, Cancelled),
+        Succeeded | Failed | Cancelled => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole law as a picture: a row is the phase left, a column the phase entered.
+    fn table<P: Copy + std::fmt::Debug>(all: &[P], may: impl Fn(P, P) -> bool) -> String {
+        all.iter()
+            .map(|from| {
+                let row: String = all.iter().map(|to| if may(*from, *to) { 'x' } else { '.' }).collect();
+                format!("{:<15}{row}\n", format!("{from:?}"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_transition_of_a_task() {
+        // columns:           Pending, Starting, Running, Stopping, Backoff, Succeeded, Failed, UpstreamFailed, Cancelled
+        let law = "\
+Pending        .x....xxx
+Starting       ..xxxxx.x
+Running        ...xxxx.x
+Stopping       .....xx.x
+Backoff        .x....x.x
+Succeeded      .........
+Failed         .........
+UpstreamFailed .........
+Cancelled      .........
+";
+        assert_eq!(table(&TaskPhase::ALL, task_may), law);
+    }
+
+    #[test]
+    fn every_transition_of_a_run() {
+        // columns:    Pending, Running, Suspended, Stopping, Succeeded, Failed, Cancelled
+        let law = "\
+Pending        .xx..xx
+Running        ..xxxxx
+Suspended      .x.xxxx
+Stopping       ......x
+Succeeded      .......
+Failed         .......
+Cancelled      .......
+";
+        assert_eq!(table(&RunPhase::ALL, run_may), law);
+    }
+}

@@ -1,0 +1,61 @@
+//! From a spec to its plan.
+
+use std::sync::Arc;
+
+use super::expression::Numbers;
+use super::graph::{self, Graph};
+use super::report::Report;
+use super::task::{self, Defaults};
+use super::words::quote;
+use super::{Origin, Plan, Problem, param, reads, size};
+use crate::api::WorkflowSpec;
+
+/// Where problems are that concern the spec as a whole.
+const ROOT: &str = "spec";
+
+impl Plan {
+    /// The plan of a Workflow's spec.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake, each with its path: at most 50 and then one that counts the rest.
+    pub fn new(spec: &WorkflowSpec) -> Result<Plan, Vec<Problem>> {
+        Plan::checked(spec, Origin::Workflow)
+    }
+
+    /// The plan of a spec from the given place, which decides how large it can be.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Plan::new`].
+    pub fn checked(spec: &WorkflowSpec, origin: Origin) -> Result<Plan, Vec<Problem>> {
+        let mut report = Report::default();
+        size::check(spec, origin, &mut report);
+        if !report.is_empty() {
+            return report.finish(ROOT, ()).and(Ok(Plan::default()));
+        }
+        let params = param::plan(&spec.params, &mut report);
+        let numbers = Arc::new(Numbers::of(spec));
+        let defaults = Defaults::new(spec.task_defaults.as_ref(), &numbers, &mut report);
+        let names = graph::names(&spec.tasks);
+        let mut tasks = Vec::with_capacity(spec.tasks.len());
+        for (index, task) in spec.tasks.iter().enumerate() {
+            report.about(format!("task `{}`: ", quote(&task.name)));
+            tasks.push(task::plan(index, task, &names, &defaults, &numbers, &mut report));
+        }
+        report.about_nothing();
+        let graph = Graph::new(&spec.tasks, &names, &mut report);
+        reads::check(spec, &names, &defaults.env, &tasks, &graph, &mut report);
+        for (task, needs) in tasks.iter_mut().zip(graph.needs) {
+            task.needs = needs;
+        }
+        let names = names.into_iter();
+        let plan = Plan {
+            index: names.map(|(name, index)| (name.to_owned(), index)).collect(),
+            order: graph.order.unwrap_or_default(),
+            tasks,
+            params,
+        };
+        report.finish(ROOT, plan)
+    }
+}

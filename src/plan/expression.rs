@@ -1,0 +1,253 @@
+//! Expressions of a plan, and the inputs that they are evaluated on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::expr::{Expr, Place, ProblemKind, Reference};
+use super::problem::Code;
+use super::report::{Path, Report};
+use crate::api::{ItemType, Reason, TaskPhase, TaskStatus, ValueType, WorkflowSpec};
+
+/// Parses an expression; says what is wrong with its text.
+pub(super) fn parse(text: &str, place: Place, path: &Path<'_>, report: &mut Report) -> Option<Expr> {
+    match Expr::parse(text, place) {
+        Ok(expr) => Some(expr),
+        Err(problems) => {
+            for problem in problems {
+                let code = match problem.kind {
+                    ProblemKind::UnknownField { .. } => Code::UnknownField,
+                    _ => Code::BadExpression,
+                };
+                report.add(code, path, || problem.to_string());
+            }
+            None
+        }
+    }
+}
+
+/// An expression of a task, with its place.
+#[derive(Clone, Debug)]
+pub struct PlannedExpr {
+    /// The expression; it reads only what exists.
+    pub expr: Expr,
+    /// Where it stands in the spec: `tasks[1].env[0].expr`.
+    pub path: String,
+    /// What has to be made a double before the expression sees it.
+    pub(super) numbers: Arc<Numbers>,
+}
+
+/// What an attempt's expressions can read. It only borrows: of all this, an expression is given a copy of what it names
+/// and no more, so that an attempt of a task without expressions costs nothing, however large the run.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// The parameters as resolved.
+    pub params: &'a Map<String, Value>,
+    /// The run: an object of name, uid, namespace, phase, reason and generation.
+    pub run: &'a Value,
+    /// Looks up a task by its name. It is asked only for tasks upstream of the one that reads.
+    pub tasks: &'a dyn Fn(&str) -> Option<TaskView<'a>>,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+}
+
+/// What expressions can read of a task.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TaskView<'a> {
+    /// Its phase.
+    pub phase: TaskPhase,
+    /// Its reason; where there is none, expressions read an empty string.
+    pub reason: Option<Reason>,
+    /// Its outputs, if it succeeded.
+    pub outputs: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> From<&'a TaskStatus> for TaskView<'a> {
+    fn from(status: &'a TaskStatus) -> Self {
+        TaskView { phase: status.phase, reason: status.reason, outputs: status.outputs.as_ref() }
+    }
+}
+
+/// The parameters and outputs declared as numbers. A whole one is stored as `3`, even if it was written `3.0`, and an
+/// expression would take that for an int: 3 / 2 would be 1. So it is made a double again, by its declaration.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Numbers {
+    params: BTreeMap<String, Shape>,
+    outputs: BTreeMap<String, BTreeMap<String, Shape>>,
+}
+
+/// Where in a value the numbers are.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// It is one.
+    One,
+    /// It is a list of them.
+    List,
+}
+
+impl Shape {
+    fn of(kind: ValueType, items: Option<ItemType>) -> Option<Shape> {
+        match (kind, items) {
+            (ValueType::Number, _) => Some(Shape::One),
+            (ValueType::List, Some(item)) if item.kind == ValueType::Number => Some(Shape::List),
+            _ => None,
+        }
+    }
+
+    fn apply(self, value: &Value) -> Value {
+        match (self, value) {
+            (Shape::One, Value::Number(number)) => {
+                let double = number.as_f64().and_then(serde_json::Number::from_f64);
+                double.map_or_else(|| value.clone(), Value::Number)
+            }
+            (Shape::List, Value::Array(items)) => {
+                Value::Array(items.iter().map(|item| Shape::One.apply(item)).collect())
+            }
+            _ => value.clone(),
+        }
+    }
+}
+
+/// A copy of a value in which what is declared as a number is a double.
+fn shaped(shape: Option<&Shape>, value: &Value) -> Value {
+    shape.map_or_else(|| value.clone(), |shape| shape.apply(value))
+}
+
+impl Numbers {
+    pub(super) fn of(spec: &WorkflowSpec) -> Self {
+        let mut numbers = Numbers::default();
+        for param in &spec.params {
+            if let Some(shape) = Shape::of(param.kind, param.items) {
+                numbers.params.insert(param.name.clone(), shape);
+            }
+        }
+        for task in &spec.tasks {
+            for output in &task.outputs {
+                if let Some(shape) = Shape::of(output.kind, output.items) {
+                    let outputs = numbers.outputs.entry(task.name.clone()).or_default();
+                    outputs.insert(output.name.clone(), shape);
+                }
+            }
+        }
+        numbers
+    }
+
+    fn param(&self, name: &str, value: &Value) -> Value {
+        shaped(self.params.get(name), value)
+    }
+
+    fn output(&self, task: &str, name: &str, value: &Value) -> Value {
+        let shape = self.outputs.get(task).and_then(|outputs| outputs.get(name));
+        shaped(shape, value)
+    }
+}
+
+impl PlannedExpr {
+    /// The value of the expression, or why it has none.
+    pub(super) fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, String> {
+        let mut inputs = Inputs::default();
+        for reference in self.expr.references() {
+            inputs.add(reference, scope, &self.numbers);
+        }
+        self.expr.evaluate(&inputs.into_roots()).map_err(|error| error.to_string())
+    }
+}
+
+/// The roots of one evaluation, as far as they are read.
+#[derive(Default)]
+struct Inputs {
+    params: Option<Map<String, Value>>,
+    run: Option<Map<String, Value>>,
+    tasks: BTreeMap<String, Map<String, Value>>,
+    attempt: Option<u32>,
+}
+
+impl Inputs {
+    fn add(&mut self, reference: &Reference, scope: &Scope<'_>, numbers: &Numbers) {
+        match reference {
+            Reference::Param(name) => {
+                let params = self.params.get_or_insert_default();
+                if let Some(value) = scope.params.get(name) {
+                    params.insert(name.clone(), numbers.param(name, value));
+                }
+            }
+            Reference::Params => {
+                let params = self.params.get_or_insert_default();
+                for (name, value) in scope.params {
+                    params.insert(name.clone(), numbers.param(name, value));
+                }
+            }
+            Reference::Run(field) => {
+                let run = self.run.get_or_insert_default();
+                if let Some(value) = scope.run.get(field) {
+                    run.insert(field.clone(), value.clone());
+                }
+            }
+            Reference::WholeRun => {
+                let run = self.run.get_or_insert_default();
+                run.extend(scope.run.as_object().cloned().unwrap_or_default());
+            }
+            Reference::Task(task) => {
+                for field in ["phase", "reason", "outputs"] {
+                    self.add_field(task, field, scope, numbers);
+                }
+            }
+            Reference::TaskField { task, field } => self.add_field(task, field, scope, numbers),
+            Reference::Output { task, output } => {
+                let outputs = (scope.tasks)(task).and_then(|view| view.outputs);
+                let value = outputs.and_then(|outputs| outputs.get(output));
+                let copy = self.outputs(task);
+                if let (Some(copy), Some(value)) = (copy, value) {
+                    copy.insert(output.clone(), numbers.output(task, output, value));
+                }
+            }
+            Reference::Attempt => self.attempt = Some(scope.attempt),
+        }
+    }
+
+    fn add_field(&mut self, task: &str, field: &str, scope: &Scope<'_>, numbers: &Numbers) {
+        let Some(view) = (scope.tasks)(task) else {
+            self.tasks.entry(task.to_owned()).or_default();
+            return;
+        };
+        let value = match field {
+            "phase" => word(&view.phase),
+            "reason" => view.reason.map_or_else(|| Value::String(String::new()), |reason| word(&reason)),
+            _ => {
+                if let Some(copy) = self.outputs(task) {
+                    for (name, value) in view.outputs.into_iter().flatten() {
+                        copy.insert(name.clone(), numbers.output(task, name, value));
+                    }
+                }
+                return;
+            }
+        };
+        let fields = self.tasks.entry(task.to_owned()).or_default();
+        fields.insert(field.to_owned(), value);
+    }
+
+    /// The outputs of a task among the inputs; empty ones if it has none, so that `has()` can ask for one.
+    fn outputs(&mut self, task: &str) -> Option<&mut Map<String, Value>> {
+        let fields = self.tasks.entry(task.to_owned()).or_default();
+        let outputs = fields.entry("outputs").or_insert_with(|| Value::Object(Map::new()));
+        outputs.as_object_mut()
+    }
+
+    fn into_roots(self) -> BTreeMap<String, Value> {
+        let tasks: Map<String, Value> =
+            self.tasks.into_iter().map(|(name, fields)| (name, Value::Object(fields))).collect();
+        let roots = [
+            ("params", self.params.map(Value::Object)),
+            ("run", self.run.map(Value::Object)),
+            ("tasks", (!tasks.is_empty()).then_some(Value::Object(tasks))),
+            ("attempt", self.attempt.map(Value::from)),
+        ];
+        roots.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// A word of a closed set, as status writes it.
+fn word(word: &impl serde::Serialize) -> Value {
+    serde_json::to_value(word).unwrap_or_default()
+}

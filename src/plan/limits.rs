@@ -1,0 +1,71 @@
+//! How large a workflow can be. The schema says the same where it can; here it holds for every spec, wherever its bytes
+//! come from.
+
+/// Tasks of a workflow.
+pub const TASKS: usize = 1_000;
+/// Tasks of a workflow written inline in a run.
+pub const INLINE_TASKS: usize = 100;
+/// Bytes of a spec, serialised. An object in etcd is at most 1.5 MiB, and a run's bookkeeping needs room too.
+pub const SPEC_BYTES: usize = 768 * 1024;
+/// Bytes of a spec written inline, serialised.
+pub const INLINE_SPEC_BYTES: usize = 64 * 1024;
+/// How deep a podTemplate, a default or any other free-form value can be nested.
+pub const NESTING: usize = 32;
+
+/// Characters of a task's name, so that names of pods have room for the rest.
+pub const TASK_NAME: usize = 40;
+/// Characters of a name that is a DNS label: of a workflow, a run, a container.
+pub const DNS_LABEL: usize = 63;
+/// Characters of the name of a parameter or output.
+pub const IDENTIFIER: usize = 63;
+/// Characters of a description.
+pub const DESCRIPTION: usize = 1_024;
+
+/// Tasks that one task needs.
+pub const NEEDS: usize = 1_000;
+/// Characters of an image.
+pub const IMAGE: usize = 512;
+/// Bytes of a script: half of what Linux takes as one argument.
+pub const SCRIPT_BYTES: usize = 64 * 1024;
+/// Words of a shell.
+pub const SHELL_WORDS: usize = 16;
+/// Bytes of a word of a shell.
+pub const SHELL_WORD_BYTES: usize = 1_024;
+/// Elements of a command, and of its arguments.
+pub const COMMAND_WORDS: usize = 256;
+/// Bytes of an element of a command.
+pub const COMMAND_WORD_BYTES: usize = 32 * 1024;
+/// Environment variables of a task, and of the defaults.
+pub const ENV: usize = 64;
+/// Characters of the name of an environment variable.
+pub const ENV_NAME: usize = 255;
+/// Bytes of the value of an environment variable.
+pub const ENV_VALUE_BYTES: usize = 32 * 1024;
+/// Bytes of a podTemplate, serialised.
+pub const TEMPLATE_BYTES: usize = 32 * 1024;
+/// Outputs of a task.
+pub const OUTPUTS: usize = 32;
+/// Entries of resources.requests, and of limits.
+pub const RESOURCES: usize = 32;
+/// Characters of the name of a resource: a prefix of 253, a slash and a name of 63.
+pub const RESOURCE_NAME: usize = 317;
+/// Characters of a quantity.
+pub const QUANTITY: usize = 64;
+
+/// Parameters of a workflow.
+pub const PARAMS: usize = 64;
+/// Bytes of the values of all parameters of a run, serialised.
+pub const PARAM_BYTES: usize = 16 * 1024;
+/// Values of an enum.
+pub const CHOICES: usize = 64;
+/// Characters of a pattern.
+pub const PATTERN: usize = 256;
+/// Bytes of a compiled pattern. `\w{9}` has 200 kB, since `\w` is every letter of every script.
+pub const PATTERN_PROGRAM_BYTES: usize = 256 * 1024;
+/// Greatest minLength or maxLength.
+pub const LENGTH: u32 = 1_048_576;
+
+/// Problems that are spelt out; the rest are counted.
+pub const PROBLEMS: usize = 50;
+/// Bytes of a problem's message.
+pub const MESSAGE_BYTES: usize = 1_024;

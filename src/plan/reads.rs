@@ -1,0 +1,275 @@
+//! Whether what expressions read exists, and is there by the time they are evaluated.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::expr::Reference;
+use super::expression::PlannedExpr;
+use super::graph::{Graph, Upstream};
+use super::problem::Code;
+use super::report::{Path, Report};
+use super::words::{listing, quote, suggestion};
+use super::{EnvSource, PlannedEnv, PlannedTask};
+use crate::api::WorkflowSpec;
+
+/// Fields that a task has only if it is of a kind that there isn't yet.
+const NO_FIELDS: [&str; 1] = ["items"];
+
+/// Says what expressions of the defaults and of all tasks read that they can't.
+pub(super) fn check(
+    spec: &WorkflowSpec,
+    names: &BTreeMap<&str, usize>,
+    defaults: &[Arc<PlannedEnv>],
+    tasks: &[PlannedTask],
+    graph: &Graph,
+    report: &mut Report,
+) {
+    let reads = Reads {
+        spec,
+        names,
+        graph,
+        params: spec.params.iter().map(|param| param.name.as_str()).collect(),
+        upstream: OnceCell::new(),
+    };
+    for expr in expressions(defaults) {
+        reads.check_exists(expr, report);
+    }
+    let mut told = BTreeSet::new();
+    for (index, task) in tasks.iter().enumerate() {
+        report.about(format!("task `{}`: ", quote(&task.name)));
+        for entry in &task.env {
+            let EnvSource::Expr(expr) = &entry.source else {
+                continue;
+            };
+            let default = defaults.iter().any(|default| Arc::ptr_eq(default, entry));
+            if !default {
+                reads.check_exists(expr, report);
+            }
+            // An expression of the defaults can be wrong in a thousand tasks. It is told for the first.
+            let again = default && told.contains(expr.path.as_str());
+            if !again && reads.check_upstream(index, expr, report) {
+                told.insert(expr.path.as_str());
+            }
+        }
+    }
+    report.about_nothing();
+}
+
+fn expressions(env: &[Arc<PlannedEnv>]) -> impl Iterator<Item = &PlannedExpr> {
+    env.iter().filter_map(|entry| match &entry.source {
+        EnvSource::Expr(expr) => Some(expr),
+        _ => None,
+    })
+}
+
+/// The task that a reference names.
+fn task_of(reference: &Reference) -> Option<&str> {
+    match reference {
+        Reference::TaskField { task, .. } | Reference::Output { task, .. } | Reference::Task(task) => Some(task),
+        _ => None,
+    }
+}
+
+struct Reads<'a> {
+    spec: &'a WorkflowSpec,
+    names: &'a BTreeMap<&'a str, usize>,
+    graph: &'a Graph,
+    params: BTreeSet<&'a str>,
+    /// Made when an expression first reads a task; none in it if there is a cycle, for then nothing can be said.
+    upstream: OnceCell<Option<Upstream>>,
+}
+
+impl Reads<'_> {
+    /// Says which params, tasks and outputs don't exist.
+    fn check_exists(&self, expr: &PlannedExpr, report: &mut Report) {
+        let path = Path::Root(&expr.path);
+        for reference in expr.expr.references() {
+            if let Reference::Param(name) = reference
+                && !self.params.contains(name.as_str())
+            {
+                report.add(Code::UnknownParam, &path, || {
+                    let params = || self.params.iter().copied();
+                    let (advice, known) = (suggestion(name, params()), listing(params()));
+                    format!(
+                        "reads params.{}, which is not declared{advice}; the workflow's params are {known}",
+                        quote(name)
+                    )
+                });
+            }
+            let Some(task) = task_of(reference) else {
+                continue;
+            };
+            let Some(index) = self.names.get(task) else {
+                report.add(Code::UnknownTask, &path, || {
+                    let advice = suggestion(task, self.names.keys().copied());
+                    format!("reads the task `{}`, and there is none{advice}", quote(task))
+                });
+                continue;
+            };
+            self.check_field(*index, reference, &path, report);
+        }
+    }
+
+    fn check_field(&self, task: usize, reference: &Reference, path: &Path<'_>, report: &mut Report) {
+        let outputs = self.spec.tasks.get(task).map(|task| task.outputs.as_slice());
+        let outputs = || outputs.into_iter().flatten().map(|output| output.name.as_str());
+        match reference {
+            Reference::Output { task, output } if !outputs().any(|known| known == output) => {
+                report.add(Code::UnknownOutput, path, || {
+                    let (task, advice) = (quote(task), suggestion(output, outputs()));
+                    let (output, known) = (quote(output), listing(outputs()));
+                    format!("reads the output `{output}` of `{task}`, which doesn't declare it{advice}; `{task}` declares {known}")
+                });
+            }
+            Reference::TaskField { task, field } if NO_FIELDS.contains(&field.as_str()) => {
+                report.add(Code::UnknownField, path, || {
+                    let task = quote(task);
+                    format!("`{task}` has no {field}; it has phase, reason and outputs")
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Says which tasks may not be finished when the expression is evaluated for the task `reader`. Whether it said so.
+    fn check_upstream(&self, reader: usize, expr: &PlannedExpr, report: &mut Report) -> bool {
+        let before = report.len();
+        let mut told = BTreeSet::new();
+        for task in expr.expr.references().iter().filter_map(task_of) {
+            let Some(index) = self.names.get(task).copied() else {
+                continue;
+            };
+            let upstream = self.upstream.get_or_init(|| self.graph.upstream());
+            let Some(upstream) = upstream else {
+                return false;
+            };
+            let unclear = upstream.is_unclear(reader) && index != reader;
+            if unclear || upstream.contains(reader, index) || !told.insert(index) {
+                continue;
+            }
+            report.add(Code::NotUpstream, &Path::Root(&expr.path), || {
+                let task = quote(task);
+                if index == reader {
+                    "reads itself, and has no outputs before it ends: read a task that it needs".to_owned()
+                } else if upstream.contains(index, reader) {
+                    format!("reads `{task}`, which starts only when this task has ended: read a task upstream")
+                } else {
+                    format!(
+                        "reads `{task}`, which it doesn't need, so that it may not have ended: add `{task}` to needs"
+                    )
+                }
+            });
+        }
+        report.len() > before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{plan, problems, refused};
+    use super::*;
+
+    /// Three tasks in a chain, of which the last has a variable with this expression.
+    fn chain(expr: &str) -> String {
+        format!(
+            "params: [{{name: date, type: string}}]
+tasks:
+- {{name: extract, image: i, outputs: [{{name: rows, type: int}}]}}
+- {{name: load-sales, image: i, needs: [extract], outputs: [{{name: ok, type: bool}}]}}
+- {{name: other, image: i}}
+- {{name: report, image: i, needs: [load-sales], env: [{{name: X, expr: \"{expr}\"}}]}}
+- {{name: publish, image: i, needs: [report]}}
+"
+        )
+    }
+
+    #[test]
+    fn what_can_be_read() {
+        for expr in [
+            "params.date",
+            "params",
+            "run.name + string(attempt)",
+            "tasks.extract.outputs.rows",
+            "tasks['load-sales'].outputs.ok",
+            "tasks.extract.phase + tasks.extract.reason",
+            "size(tasks.extract.outputs)",
+            "has(tasks.extract.outputs.rows)",
+        ] {
+            plan(&chain(expr));
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn what_cannot_be_read() {
+        for (expr, code, message) in [
+            ("params.dat", Code::UnknownParam, "task `report`: reads params.dat, which is not declared; did you mean `date`?; the workflow's params are `date`"),
+            ("tasks.extrat.outputs.rows", Code::UnknownTask, "reads the task `extrat`, and there is none; did you mean `extract`?"),
+            ("tasks.extract.outputs.row", Code::UnknownOutput, "reads the output `row` of `extract`, which doesn't declare it; did you mean `rows`?; `extract` declares `rows`"),
+            ("tasks.other.phase", Code::NotUpstream, "reads `other`, which it doesn't need, so that it may not have ended: add `other` to needs"),
+            ("tasks.report.phase", Code::NotUpstream, "reads itself"),
+            ("tasks.publish.phase", Code::NotUpstream, "reads `publish`, which starts only when this task has ended"),
+            ("tasks.extract.items", Code::UnknownField, "`extract` has no items; it has phase, reason and outputs"),
+            ("tasks.extract.output", Code::UnknownField, "did you mean `outputs`?"),
+            ("run.nam", Code::UnknownField, "did you mean `name`?"),
+            ("param.date", Code::BadExpression, "did you mean `params`?"),
+            ("tasks.load-sales.outputs.ok", Code::BadExpression, "tasks['load-sales']"),
+            ("1 +", Code::BadExpression, "task `report`: "),
+            ("", Code::BadExpression, "is empty"),
+        ] {
+            refused(&chain(expr), code, "tasks[3].env[0].expr", message);
+        }
+        refused(
+            &chain(&"1 + ".repeat(300)),
+            Code::BadExpression,
+            "tasks[3].env[0].expr",
+            "1024",
+        );
+    }
+
+    #[test]
+    fn one_expression_can_be_wrong_twice() {
+        let problems = problems(&chain("params.x + tasks.other.phase + tasks.other.reason + tasks.y.phase"));
+        let codes: Vec<Code> = problems.iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, [Code::UnknownParam, Code::UnknownTask, Code::NotUpstream]);
+    }
+
+    #[test]
+    fn an_expression_of_the_defaults_holds_for_every_task() {
+        let spec = |env: &str| {
+            format!(
+                "taskDefaults: {{image: i, env: [{{name: X, expr: tasks.a.outputs.v}}]}}\ntasks: [{{name: a, outputs: [{{name: v, type: int}}]{env}}}, {{name: b, needs: [a]}}, {{name: c}}, {{name: d}}]"
+            )
+        };
+        refused(&spec(""), Code::NotUpstream, "taskDefaults.env[0].expr", "task `a`: reads itself");
+        refused(
+            &spec(", env: [{name: X, value: ''}]"),
+            Code::NotUpstream,
+            "taskDefaults.env[0].expr",
+            "task `c`: reads `a`",
+        );
+        refused(
+            "taskDefaults: {image: i, env: [{name: X, expr: params.y}]}\ntasks: [{name: a}, {name: b}]",
+            Code::UnknownParam,
+            "taskDefaults.env[0].expr",
+            "reads params.y, which is not declared; the workflow's params are nothing",
+        );
+    }
+
+    #[test]
+    fn what_is_upstream_is_not_judged_where_needs_are_wrong() {
+        refused(
+            "tasks: [{name: extract, image: i}, {name: b, image: i, needs: [extrat], env: [{name: X, expr: tasks.extract.phase}]}]",
+            Code::UnknownNeed,
+            "tasks[1].needs[0]",
+            "did you mean `extract`?",
+        );
+        refused(
+            "tasks: [{name: a, image: i, needs: [b]}, {name: b, image: i, needs: [a], env: [{name: X, expr: tasks.a.phase}]}]",
+            Code::Cycle,
+            "tasks[0].needs[0]",
+            "a -> b -> a",
+        );
+    }
+}

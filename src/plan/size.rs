@@ -1,0 +1,182 @@
+//! The bounds of a spec as a whole, looked at first: what is too large is not looked at further, so that checking a
+//! hostile spec costs no more than checking a large one.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Origin;
+use super::limits;
+use super::problem::Code;
+use super::report::{Path, Report};
+use crate::api::{EnvVar, Param, Task, TaskDefaults, WorkflowSpec};
+
+/// Says what is too large about the spec.
+pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
+    let path = Path::Root("tasks");
+    let count = spec.tasks.len();
+    let (tasks, bytes, advice) = match origin {
+        Origin::Workflow => {
+            (limits::TASKS, limits::SPEC_BYTES, "split the workflow, or move large scripts into an image")
+        }
+        Origin::Inline => {
+            (limits::INLINE_TASKS, limits::INLINE_SPEC_BYTES, "make it a Workflow and name it in workflowRef")
+        }
+    };
+    if count == 0 {
+        report.add(Code::NoTasks, &path, || "there is no task: a workflow needs at least one".to_owned());
+    }
+    if count > tasks {
+        report.add(Code::TooMany, &path, || match origin {
+            Origin::Workflow => {
+                format!("there are {count} tasks, {tasks} are allowed: split the workflow")
+            }
+            Origin::Inline => {
+                format!("there are {count} tasks, {tasks} are allowed in a run: {advice}")
+            }
+        });
+    }
+    check_nesting(spec, report);
+    // Serialising walks every value recursively; what is nested too deep was refused above.
+    if report.is_empty() {
+        let found = serialised(spec);
+        if found > bytes {
+            report.add(Code::SpecTooLarge, &Path::Root("spec"), || {
+                format!("has {found} bytes, {bytes} are allowed: {advice}")
+            });
+        }
+    }
+}
+
+/// Bytes of a value, serialised.
+pub(super) fn serialised(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |bytes| bytes.len())
+}
+
+/// Looks at every free-form value of the spec.
+fn check_nesting(spec: &WorkflowSpec, report: &mut Report) {
+    let params = Path::Root("params");
+    for (index, param) in spec.params.iter().enumerate() {
+        check_param(param, &params.index(index), report);
+    }
+    if let Some(defaults) = &spec.task_defaults {
+        let path = Path::Root("taskDefaults");
+        let TaskDefaults { env, pod_template, .. } = defaults;
+        check_env(env, &path, report);
+        check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
+    }
+    let tasks = Path::Root("tasks");
+    for (index, task) in spec.tasks.iter().enumerate() {
+        let path = tasks.index(index);
+        let Task { env, pod_template, outputs, .. } = task;
+        check_env(env, &path, report);
+        check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
+        for (at, output) in outputs.iter().enumerate() {
+            let path = path.field("outputs");
+            let path = path.index(at);
+            check_value(output.default.as_ref(), &path.field("default"), report);
+        }
+    }
+}
+
+fn check_param(param: &Param, path: &Path<'_>, report: &mut Report) {
+    check_value(param.default.as_ref(), &path.field("default"), report);
+    check_value(param.min.as_ref(), &path.field("min"), report);
+    check_value(param.max.as_ref(), &path.field("max"), report);
+    for choice in param.choices.iter().flatten() {
+        check_value(Some(choice), &path.field("enum"), report);
+    }
+}
+
+fn check_env(env: &[EnvVar], path: &Path<'_>, report: &mut Report) {
+    for (at, entry) in env.iter().enumerate() {
+        let path = path.field("env");
+        let path = path.index(at);
+        check_map(entry.value_from.as_ref(), &path.field("valueFrom"), report);
+    }
+}
+
+fn check_map(map: Option<&Map<String, Value>>, path: &Path<'_>, report: &mut Report) {
+    for value in map.into_iter().flat_map(Map::values) {
+        check_value(Some(value), path, report);
+    }
+}
+
+/// Refuses a value that is nested too deep.
+pub(super) fn check_value(value: Option<&Value>, path: &Path<'_>, report: &mut Report) {
+    if value.is_some_and(is_too_deep) {
+        report.add(Code::TooDeep, path, || format!("is nested more than {} deep: flatten it", limits::NESTING));
+    }
+}
+
+/// Whether a value is nested deeper than the bound. It doesn't recurse, so it can be asked of anything.
+fn is_too_deep(value: &Value) -> bool {
+    let mut left = vec![(value, 0_usize)];
+    while let Some((value, depth)) = left.pop() {
+        if depth >= limits::NESTING {
+            return true;
+        }
+        let below = depth.saturating_add(1);
+        match value {
+            Value::Array(items) => left.extend(items.iter().map(|item| (item, below))),
+            Value::Object(map) => left.extend(map.values().map(|item| (item, below))),
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Plan;
+    use super::super::testing::{only, refused, spec};
+    use super::*;
+
+    fn tasks(count: usize) -> String {
+        let tasks: Vec<String> = (0..count).map(|n| format!("{{name: t{n}, image: i}}")).collect();
+        format!("tasks: [{}]", tasks.join(", "))
+    }
+
+    #[test]
+    fn how_many_tasks_there_can_be() {
+        refused("tasks: []", Code::NoTasks, "tasks", "at least one");
+        refused(&tasks(1_001), Code::TooMany, "tasks", "1001 tasks, 1000 are allowed");
+        assert!(Plan::new(&spec(&tasks(1_000))).is_ok());
+    }
+
+    #[test]
+    fn an_inline_workflow_is_smaller() {
+        let inline = |yaml: &str| Plan::checked(&spec(yaml), Origin::Inline);
+        assert!(inline(&tasks(100)).is_ok());
+        let problems = inline(&tasks(101)).expect_err("a task too many");
+        only("", &problems, Code::TooMany, "tasks", "make it a Workflow and name it in workflowRef");
+        let script = "x".repeat(60_000);
+        let yaml = format!("tasks: [{{name: a, image: i, script: {script}}}, {{name: b, image: i, script: {script}}}]");
+        let problems = inline(&yaml).expect_err("too large");
+        only("", &problems, Code::SpecTooLarge, "spec", "65536 are allowed: make it a Workflow");
+        assert!(Plan::new(&spec(&yaml)).is_ok());
+    }
+
+    #[test]
+    fn how_large_a_spec_can_be() {
+        let script = "x".repeat(60_000);
+        let tasks: Vec<String> = (0..14).map(|n| format!("{{name: t{n}, image: i, script: {script}}}")).collect();
+        let yaml = format!("tasks: [{}]", tasks.join(", "));
+        refused(&yaml, Code::SpecTooLarge, "spec", "786432 are allowed: split the workflow");
+    }
+
+    #[test]
+    fn how_deep_values_can_be_nested() {
+        // Without the parser, which has a bound of its own.
+        let nested = (0..1_000).fold(Value::Null, |value, _| Value::Array(vec![value]));
+        let mut bad = spec(
+            "params: [{name: p, type: list}]\ntasks: [{name: a, image: i, podTemplate: {spec: {}}, outputs: [{name: o, type: list}]}]",
+        );
+        bad.params[0].default = Some(nested.clone());
+        bad.tasks[0].outputs[0].default = Some(nested.clone());
+        let template = bad.tasks[0].pod_template.as_mut().expect("a template");
+        template.insert("spec".into(), nested);
+        let problems = Plan::new(&bad).expect_err("too deep");
+        let paths: Vec<&str> = problems.iter().map(|p| p.path.as_str()).collect();
+        assert_eq!(paths, ["params[0].default", "tasks[0].podTemplate", "tasks[0].outputs[0].default"]);
+    }
+}

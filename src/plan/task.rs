@@ -1,0 +1,222 @@
+//! A task: its own fields merged over the defaults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::command::{self, check_shell, check_text, check_words};
+use super::expression::Numbers;
+use super::output::{self, check_description};
+use super::problem::Code;
+use super::report::{Path, Report};
+use super::words::{is_dns_label, quote};
+use super::{EnvSource, PlannedEnv, PlannedTask, env, limits, resources, template};
+use crate::api::{LogTail, Resources, Task, TaskDefaults};
+
+/// What tasks have unless they say otherwise, checked once. Tasks share the large parts.
+pub(super) struct Defaults<'a> {
+    image: Option<&'a String>,
+    shell: Option<&'a Vec<String>>,
+    pub(super) env: Vec<Arc<PlannedEnv>>,
+    resources: Option<Arc<Resources>>,
+    template: Option<Arc<Map<String, Value>>>,
+    log_tail: Option<LogTail>,
+}
+
+impl<'a> Defaults<'a> {
+    /// Reads the defaults; says what is wrong with them.
+    pub(super) fn new(defaults: Option<&'a TaskDefaults>, numbers: &Arc<Numbers>, report: &mut Report) -> Self {
+        let path = Path::Root("taskDefaults");
+        let Some(defaults) = defaults else {
+            return Defaults {
+                image: None,
+                shell: None,
+                env: Vec::new(),
+                resources: None,
+                template: None,
+                log_tail: None,
+            };
+        };
+        check_image(defaults.image.as_ref(), &path, report);
+        check_shell(defaults.shell.as_ref(), &path.field("shell"), report);
+        let env = env::plan(&defaults.env, &path.field("env"), numbers, report);
+        let values = values(&env);
+        if let Some(shell) = &defaults.shell {
+            let words = shell.iter().map(String::as_str);
+            command::check_values(words, &values, &path.field("shell"), report);
+        }
+        if let Some(resources) = &defaults.resources {
+            resources::check(resources, &path.field("resources"), report);
+        }
+        if let Some(template) = &defaults.pod_template {
+            let path = path.field("podTemplate");
+            template::check(template, &path, report);
+            template::check_values(template, &values, &path, report);
+        }
+        Defaults {
+            image: defaults.image.as_ref(),
+            shell: defaults.shell.as_ref(),
+            env,
+            resources: defaults.resources.clone().map(Arc::new),
+            template: defaults.pod_template.clone().map(Arc::new),
+            log_tail: defaults.log_tail,
+        }
+    }
+}
+
+/// A task of the plan, but for its needs; says what is wrong with it.
+pub(super) fn plan(
+    index: usize,
+    task: &Task,
+    names: &BTreeMap<&str, usize>,
+    defaults: &Defaults<'_>,
+    numbers: &Arc<Numbers>,
+    report: &mut Report,
+) -> PlannedTask {
+    let path = Path::Root("tasks");
+    let path = path.index(index);
+    check_name(index, task, names, &path.field("name"), report);
+    check_description(task.description.as_deref(), &path, report);
+    check_image(task.image.as_ref(), &path, report);
+    check_has_image(task, defaults, &path, report);
+    check_command(task, &path, report);
+
+    let own = env::plan(&task.env, &path.field("env"), numbers, report);
+    let own_values = values(&own);
+    if let (Some(template), false) = (&defaults.template, own_values.is_empty()) {
+        // Those of the defaults were looked at with the defaults.
+        let path = Path::Root("taskDefaults");
+        template::check_values(template, &own_values, &path.field("podTemplate"), report);
+    }
+    let env = env::merge(&defaults.env, own);
+    check_values(task, &values(&env), &path, report);
+    if let Some(template) = &task.pod_template {
+        template::check(template, &path.field("podTemplate"), report);
+    }
+    if let Some(resources) = &task.resources {
+        resources::check(resources, &path.field("resources"), report);
+    }
+    output::check(&task.outputs, &path.field("outputs"), report);
+
+    let shell = task.shell.as_ref().or(defaults.shell);
+    let script = task.script.as_ref();
+    let script = script.map(|script| command::of_script(shell, script));
+    let own_template = task.pod_template.clone().map(Arc::new);
+    let log_tail = task.log_tail.or(defaults.log_tail);
+    PlannedTask {
+        name: task.name.clone(),
+        needs: Vec::new(),
+        image: task.image.as_ref().or(defaults.image).cloned(),
+        command: script.or_else(|| task.command.clone()),
+        args: task.args.clone(),
+        env,
+        resources: task.resources.clone().map(Arc::new).or_else(|| defaults.resources.clone()),
+        templates: defaults.template.iter().cloned().chain(own_template).collect(),
+        outputs: task.outputs.clone(),
+        keep_log_tail: log_tail != Some(LogTail::Omit),
+    }
+}
+
+/// Names of the variables that come from expressions.
+fn values(env: &[Arc<PlannedEnv>]) -> BTreeSet<&str> {
+    env.iter().filter(|entry| matches!(entry.source, EnvSource::Expr(_))).map(|entry| entry.name.as_str()).collect()
+}
+
+fn check_name(index: usize, task: &Task, names: &BTreeMap<&str, usize>, path: &Path<'_>, report: &mut Report) {
+    let name = &task.name;
+    let count = name.chars().count();
+    if count > limits::TASK_NAME {
+        report.add(Code::TooLong, path, || {
+            let max = limits::TASK_NAME;
+            format!(
+                "the name has {count} characters, {max} are allowed, so that it fits into names of pods: shorten it"
+            )
+        });
+    } else if !is_dns_label(name) {
+        report.add(Code::BadTaskName, path, || {
+            let name = quote(name);
+            format!("`{name}` can't name a task: write lower-case letters, digits and dashes, no dash at either end")
+        });
+    }
+    if let Some(first) = names.get(name.as_str()).filter(|first| **first != index) {
+        report.add(Code::DuplicateTask, path, || format!("is the name of tasks[{first}] too: give each task its own"));
+    }
+}
+
+/// `path` is that of what has the image.
+fn check_image(image: Option<&String>, path: &Path<'_>, report: &mut Report) {
+    let Some(image) = image else {
+        return;
+    };
+    let path = path.field("image");
+    let count = image.chars().count();
+    if count > limits::IMAGE {
+        report.add(Code::TooLong, &path, || format!("has {count} characters, {} are allowed", limits::IMAGE));
+    } else if image.is_empty() || image.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        report.add(Code::BadImage, &path, || {
+            let image = quote(image);
+            format!("\"{image}\" is no image: write a name without blanks, such as busybox:1.37")
+        });
+    }
+}
+
+fn check_has_image(task: &Task, defaults: &Defaults<'_>, path: &Path<'_>, report: &mut Report) {
+    let templates = [task.pod_template.as_ref(), defaults.template.as_deref()];
+    let in_template = || templates.into_iter().flatten().any(template::has_image);
+    if task.image.is_none() && defaults.image.is_none() && !in_template() {
+        report.add(Code::NoImage, path, || {
+            "has no image: set image here, or taskDefaults.image for all tasks".to_owned()
+        });
+    }
+}
+
+fn check_command(task: &Task, path: &Path<'_>, report: &mut Report) {
+    let Task { script, shell, command, args, .. } = task;
+    check_shell(shell.as_ref(), &path.field("shell"), report);
+    if let Some(script) = script {
+        let path = path.field("script");
+        check_text(script, limits::SCRIPT_BYTES, &path, report);
+        if script.trim().is_empty() {
+            report.add(Code::EmptyCommand, &path, || {
+                "is empty: write what to run, or remove it for the image's entrypoint".to_owned()
+            });
+        }
+    }
+    for (words, field) in [(command, "command"), (args, "args")] {
+        let Some(words) = words else {
+            continue;
+        };
+        check_words(words, limits::COMMAND_WORDS, limits::COMMAND_WORD_BYTES, &path.field(field), report);
+        if script.is_some() {
+            report.add(Code::ScriptAndCommand, &path.field(field), || {
+                format!("has script and {field}: remove one; a script's values come through env")
+            });
+        }
+    }
+    if command.as_ref().is_some_and(|words| words.iter().all(String::is_empty)) {
+        report.add(Code::EmptyCommand, &path.field("command"), || {
+            "names no program: write one, or remove it for the image's entrypoint".to_owned()
+        });
+    }
+    if shell.is_some() && script.is_none() {
+        report.add(Code::ShellWithoutScript, &path.field("shell"), || {
+            "has shell and no script for it: write script, or remove shell".to_owned()
+        });
+    }
+}
+
+/// Says where the value of an expression would become part of a text.
+fn check_values(task: &Task, values: &BTreeSet<&str>, path: &Path<'_>, report: &mut Report) {
+    for (words, field) in [(&task.shell, "shell"), (&task.command, "command"), (&task.args, "args")] {
+        let words = words.iter().flatten().map(String::as_str);
+        command::check_values(words, values, &path.field(field), report);
+    }
+    if let Some(template) = &task.pod_template {
+        template::check_values(template, values, &path.field("podTemplate"), report);
+    }
+}
+
+#[cfg(test)]
+#[path = "task_tests.rs"]
+mod tests;
