@@ -33,6 +33,7 @@
 
 mod call;
 mod compare;
+pub mod env;
 mod eval;
 mod fault;
 mod format;
