@@ -161,3 +161,6 @@ impl Expr {
         to_json(&value, &mut room).map_err(|fault| fault.at(tree.at))
     }
 }
+
+#[cfg(test)]
+mod tests;
