@@ -1,5 +1,6 @@
 //! What expressions do, as tables.
 
+mod bounds;
 mod evaluation;
 mod functions;
 mod parsing;
