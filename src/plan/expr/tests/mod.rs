@@ -3,6 +3,8 @@
 mod bounds;
 mod evaluation;
 mod functions;
+mod fuzz;
+mod grammar;
 mod parsing;
 mod references;
 
