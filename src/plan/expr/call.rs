@@ -8,7 +8,7 @@ use super::value::{Room, Text, Type, Value, to_json};
 use super::{MAX_RESULT, list, number, string};
 
 /// `function` of `arguments`, the receiver first.
-pub(super) fn call<'a>(function: Function, arguments: Vec<Value<'a>>, meter: &mut Meter) -> Result<Value<'a>, Fault> {
+pub(super) fn call<'a>(function: Function, arguments: &[Value<'a>], meter: &mut Meter) -> Result<Value<'a>, Fault> {
     let types: Vec<Type> = arguments.iter().map(Value::kind).collect();
     let result = match function {
         Function::Bool
@@ -18,14 +18,14 @@ pub(super) fn call<'a>(function: Function, arguments: Vec<Value<'a>>, meter: &mu
         | Function::Json
         | Function::Size
         | Function::String
-        | Function::Type => convert(function, &arguments, meter),
+        | Function::Type => convert(function, arguments, meter),
         Function::HasValue
         | Function::OptionalNone
         | Function::OptionalOf
         | Function::OptionalOfNonZero
         | Function::Or
         | Function::OrValue
-        | Function::Value => optional(function, &arguments),
+        | Function::Value => optional(function, arguments),
         Function::CharAt
         | Function::Contains
         | Function::EndsWith
@@ -39,15 +39,15 @@ pub(super) fn call<'a>(function: Function, arguments: Vec<Value<'a>>, meter: &mu
         | Function::StartsWith
         | Function::Substring
         | Function::Trim
-        | Function::UpperAscii => string::call(function, &arguments, meter),
-        Function::Format => format(&arguments, meter),
+        | Function::UpperAscii => string::call(function, arguments, meter),
+        Function::Format => format(arguments, meter),
         Function::Distinct
         | Function::Flatten
         | Function::Range
         | Function::Reverse
         | Function::Slice
-        | Function::Sort => list::call(function, &arguments, meter),
-        _ => number::call(function, &arguments, meter),
+        | Function::Sort => list::call(function, arguments, meter),
+        _ => number::call(function, arguments, meter),
     };
     match result? {
         Some(value) => Ok(value),
@@ -74,10 +74,10 @@ fn convert<'a>(function: Function, arguments: &[Value<'a>], meter: &mut Meter) -
         return Ok(None);
     };
     Ok(Some(match (function, value) {
-        (Function::Dyn, _) => value.clone(),
         (Function::Type, _) => Value::Type(value.kind()),
         (Function::Json, _) => json(value, meter)?,
-        (Function::Bool, Value::Bool(_))
+        (Function::Dyn, _)
+        | (Function::Bool, Value::Bool(_))
         | (Function::Int, Value::Int(_))
         | (Function::Double, Value::Double(_))
         | (Function::String, Value::Text(_)) => value.clone(),
@@ -128,9 +128,8 @@ fn json<'a>(value: &Value<'_>, meter: &mut Meter) -> Result<Value<'a>, Fault> {
 fn optional<'a>(function: Function, arguments: &[Value<'a>]) -> Called<'a> {
     Ok(Some(match (function, arguments) {
         (Function::OptionalNone, []) => Value::Optional(None),
-        (Function::OptionalOf, [value]) => Value::some(value.clone()),
         (Function::OptionalOfNonZero, [value]) if value.is_zero() => Value::Optional(None),
-        (Function::OptionalOfNonZero, [value]) => Value::some(value.clone()),
+        (Function::OptionalOf | Function::OptionalOfNonZero, [value]) => Value::some(value.clone()),
         (Function::HasValue, [Value::Optional(value)]) => Value::Bool(value.is_some()),
         (Function::Value, [Value::Optional(Some(value))]) | (Function::OrValue, [Value::Optional(Some(value)), _]) => {
             (**value).clone()

@@ -49,17 +49,17 @@ impl<'a> Machine<'a> {
             Kind::Negate(of) => self.negate(node, of),
             Kind::And(left, right) => self.decide(left, right, false),
             Kind::Or(left, right) => self.decide(left, right, true),
-            Kind::If(condition, then, otherwise) => match self.condition(condition)? {
-                true => self.eval(then),
-                false => self.eval(otherwise),
-            },
+            Kind::If(condition, then, otherwise) => {
+                let chosen = if self.condition(condition)? { then } else { otherwise };
+                self.eval(chosen)
+            }
             Kind::Binary(operator, left, right) => self.binary(node, *operator, left, right),
             Kind::Call(function, arguments) => {
                 let mut values = Vec::with_capacity(arguments.len());
                 for argument in arguments {
                     values.push(self.eval(argument)?);
                 }
-                call(*function, values, &mut self.meter).map_err(|fault| fault.at(node.at))
+                call(*function, &values, &mut self.meter).map_err(|fault| fault.at(node.at))
             }
             Kind::Matches(text, pattern) => self.matches(node, text, pattern),
             Kind::Loop(inner) => self.run_loop(node, inner),

@@ -49,8 +49,8 @@ pub(super) fn format<'a>(arguments: &[Value<'a>], meter: &mut Meter) -> Result<O
         let (clause, after) = parse(after)?;
         let item = items.next().ok_or_else(|| refuse("there are more clauses than arguments"))??;
         let piece = clause.apply(&item)?;
-        match item {
-            Value::Text(_) => meter.text(piece.len())?,
+        match clause {
+            Clause::Text => meter.text(piece.len())?,
             // Many digits take long to find.
             _ => meter.spend(piece.len())?,
         }
@@ -121,7 +121,12 @@ impl Clause {
             }
             (Clause::Hex { upper }, Value::Text(_)) => {
                 let bytes = text(value).unwrap_or_default().bytes();
-                in_case(bytes.map(|byte| format!("{byte:02x}")).collect(), upper)
+                let mut digits = String::new();
+                for byte in bytes {
+                    digits.push(digit(byte >> 4));
+                    digits.push(digit(byte & 15));
+                }
+                in_case(digits, upper)
             }
             (Clause::Decimal | Clause::Fixed(_) | Clause::Scientific(_), _) => {
                 return Err(refuse("%d, %f and %e take numbers"));
@@ -131,6 +136,11 @@ impl Clause {
             }
         })
     }
+}
+
+/// A hexadecimal digit, from 0 to 15.
+fn digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap_or('0')
 }
 
 fn signed(value: i64, digits: String) -> String {

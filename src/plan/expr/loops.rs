@@ -1,4 +1,4 @@
-//! The macros: all, exists, exists_one, filter, map, sortBy.
+//! The macros: `all`, `exists`, `exists_one`, `filter`, `map`, `sortBy`.
 
 use super::eval::Machine;
 use super::fault::{ExprError, Fault};

@@ -40,11 +40,7 @@ impl<'t> Lowering<'t> {
         Box::new(self.lower(expr))
     }
 
-    /// The operand of a field or index, whose path has been noted as a whole.
-    fn operand(&mut self, expr: &IdedExpr) -> Box<Node> {
-        Box::new(self.lower_below(expr))
-    }
-
+    /// The same for what a field or index is taken of: its path has been noted as a whole.
     fn lower_below(&mut self, expr: &IdedExpr) -> Node {
         let at = match &expr.expr {
             // A member call is at its name, not at the bracket after it.
@@ -55,12 +51,9 @@ impl<'t> Lowering<'t> {
             Expr::Literal(literal) => self.literal(expr, literal),
             Expr::Ident(name) => self.name(name),
             Expr::Select(select) => {
-                let of = self.operand(&select.operand);
+                let of = Box::new(self.lower_below(&select.operand));
                 let field = select.field.clone();
-                match select.test {
-                    true => Kind::Has(of, field),
-                    false => Kind::Field(of, field, Access::Required),
-                }
+                if select.test { Kind::Has(of, field) } else { Kind::Field(of, field, Access::Required) }
             }
             Expr::List(list) => self.list(list),
             Expr::Call(call) => self.call(expr, call),
@@ -140,10 +133,7 @@ impl<'t> Lowering<'t> {
 
     fn list(&mut self, list: &ListExpr) -> Kind {
         let elements = list.elements.iter().enumerate().map(|(index, element)| {
-            let access = match list.optional_indices.contains(&index) {
-                true => Access::Optional,
-                false => Access::Required,
-            };
+            let access = if list.optional_indices.contains(&index) { Access::Optional } else { Access::Required };
             (self.lower(element), access)
         });
         Kind::List(elements.collect())
@@ -170,13 +160,13 @@ impl<'t> Lowering<'t> {
             operators::LOGICAL_AND => return Some(Kind::And(self.boxed(left), self.boxed(right))),
             operators::LOGICAL_OR => return Some(Kind::Or(self.boxed(left), self.boxed(right))),
             operators::INDEX => {
-                return Some(Kind::Index(self.operand(left), self.boxed(right), Access::Required));
+                return Some(Kind::Index(Box::new(self.lower_below(left)), self.boxed(right), Access::Required));
             }
             operators::OPT_INDEX => {
-                return Some(Kind::Index(self.operand(left), self.boxed(right), Access::Optional));
+                return Some(Kind::Index(Box::new(self.lower_below(left)), self.boxed(right), Access::Optional));
             }
             operators::OPT_SELECT => {
-                let of = self.operand(left);
+                let of = Box::new(self.lower_below(left));
                 let Expr::Literal(LiteralValue::String(field)) = &right.expr else {
                     return None;
                 };

@@ -11,8 +11,8 @@ const BYTES_A_STEP: usize = 64;
 /// The steps that are left to an evaluation.
 ///
 /// Every node evaluated is a step, and so is every element of a list that is looked at or made, and every
-/// 64 bytes of text. Work is paid for before it is done, so the budget bounds memory as well: at most
-/// 13 MB of text or list can be made with it.
+/// 64 bytes of text. Work is paid for before it is done, so the budget bounds memory as well: some tens of
+/// megabytes at the very worst.
 pub(super) struct Meter {
     left: usize,
 }

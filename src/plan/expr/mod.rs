@@ -141,7 +141,8 @@ impl Expr {
     /// The value of the expression over `roots`: the values of `params`, `run` and so on, holding at least
     /// what [`Expr::references`] names. The same roots always give the same value.
     ///
-    /// Takes at most [`MAX_STEPS`], 13 MB of memory, and less than 1 MiB of stack.
+    /// Takes at most [`MAX_STEPS`] and less than 1 MiB of stack, so any thread will do. Reads the roots in
+    /// place: nothing that isn't used is copied.
     ///
     /// # Errors
     ///

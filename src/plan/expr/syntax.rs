@@ -152,7 +152,9 @@ pub(super) fn check_bounds(tree: &IdedExpr) -> Result<(), ProblemKind> {
         let inside = loops.saturating_add(1);
         match &expr.expr {
             Expr::Select(select) => pending.push((&select.operand, below, loops)),
-            Expr::List(list) => pending.extend(list.elements.iter().map(|item| (item, below, loops))),
+            Expr::List(list) => {
+                pending.extend(list.elements.iter().map(|item| (item, below, loops)));
+            }
             Expr::Call(call) => {
                 pending.extend(call.target.iter().map(|target| (target.as_ref(), below, loops)));
                 // The one macro that the parser leaves for us to expand.

@@ -48,13 +48,14 @@ pub(super) enum Type {
     List,
     Map,
     Optional,
-    Type,
+    /// The type of types.
+    Named,
 }
 
 impl Type {
     /// Types that an expression can name, as in `type(x) == int`.
     pub(super) const NAMED: [Type; 8] =
-        [Type::Null, Type::Bool, Type::Int, Type::Double, Type::String, Type::List, Type::Map, Type::Type];
+        [Type::Null, Type::Bool, Type::Int, Type::Double, Type::String, Type::List, Type::Map, Type::Named];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -66,7 +67,7 @@ impl Type {
             Type::List => "list",
             Type::Map => "map",
             Type::Optional => "optional",
-            Type::Type => "type",
+            Type::Named => "type",
         }
     }
 }
@@ -144,7 +145,7 @@ impl<'a> Value<'a> {
             Value::List(_) => Type::List,
             Value::Map(_) => Type::Map,
             Value::Optional(_) => Type::Optional,
-            Value::Type(_) => Type::Type,
+            Value::Type(_) => Type::Named,
         }
     }
 

@@ -4,7 +4,7 @@ mod bounds;
 mod evaluation;
 mod functions;
 mod fuzz;
-mod lab;
+mod grammar;
 mod parsing;
 mod references;
 
