@@ -2,5 +2,7 @@
 //!
 //! Each test has a namespace and an operator of its own, so that tests run side by side and may kill theirs.
 
+mod crash;
+mod deletion;
 mod stage;
 mod story;
