@@ -54,16 +54,12 @@ pub async fn live(context: &Context, run: &Loose<WorkflowRun>) -> Result<Option<
         (run.meta.namespace.as_deref().unwrap_or_default(), run.meta.name.as_deref().unwrap_or_default());
     let found = context.cluster.get::<WorkflowRun>(namespace, name).await?;
     let mut cache = context.cache();
-    match found.filter(|found| found.meta.uid.as_ref() == Some(&uid)) {
-        Some(found) => {
-            cache.put_run(found);
-            Ok(cache.run(&uid))
-        }
-        None => {
-            cache.bury_run(&uid);
-            Ok(None)
-        }
-    }
+    let Some(found) = found.filter(|found| found.meta.uid.as_ref() == Some(&uid)) else {
+        cache.bury_run(&uid);
+        return Ok(None);
+    };
+    cache.put_run(found);
+    Ok(cache.run(&uid))
 }
 
 /// The run's own pods in the cache, by name.
