@@ -182,7 +182,7 @@ pub enum WaitKind {
     Unschedulable,
     /// The image.
     ImagePull,
-    /// A ConfigMap, Secret, volume or other part of the pod.
+    /// A config map, secret, volume or other part of the pod.
     PodConfig,
     /// The node.
     Node,

@@ -67,7 +67,7 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub pod_template: Option<Map<String, Value>>,
-    /// The values that the task hands on, written as `name=value` lines or as one JSON object to the file $GANTLINE_OUTPUT.
+    /// The values that the task hands on, written as `name=value` lines or as one JSON object to the file `$GANTLINE_OUTPUT`.
     /// At most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]

@@ -12,7 +12,7 @@ use super::gather::{self, Gathered, open_attempts};
 use super::revision::Pinned;
 use super::{Context, Key, effect, event};
 use crate::api::{WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Decision, Effect, Urgency};
+use crate::engine::{Decision, Effect, Note, Urgency};
 
 /// Least time between writes that nothing hangs on.
 const LAZY: SignedDuration = SignedDuration::from_secs(1);
@@ -62,7 +62,7 @@ fn due(context: &Context, uid: &str, decision: &Decision) -> Timestamp {
         Urgency::Urgent if live_attempts(&decision.status) > PACED_ABOVE => (took * PACE_FACTOR).min(PACE_MAX),
         Urgency::Urgent | Urgency::Unchanged => return Timestamp::MIN,
     };
-    at.checked_add(wait).unwrap_or(at)
+    at.checked_add(took).and_then(|end| end.checked_add(wait)).unwrap_or(at)
 }
 
 fn live_attempts(status: &WorkflowRunStatus) -> usize {
@@ -99,6 +99,12 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
             context.add(Key::Run(uid.to_owned()));
             Ok(false)
         }
-        Err(failure) => Err(failure),
+        Err(failure) => {
+            if matches!(failure, Failure::Refused(_)) && failure.code() != 429 {
+                let message = format!("the API server refused the run's status, so the run can't go on: {failure}");
+                event::publish(context, run, &[Note { seq: 0, warning: true, reason: "StatusRefused", message }]);
+            }
+            Err(failure)
+        }
     }
 }

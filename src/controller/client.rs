@@ -134,13 +134,13 @@ impl Cluster {
     ) -> Result<Option<SlimPod>, Failure> {
         let Some(index) = finalizers.iter().position(|finalizer| finalizer == FINALIZER) else { return Ok(None) };
         let at = format!("/metadata/finalizers/{index}");
-        let patch = json!([
+        let removal = json!([
             { "op": "test", "path": "/metadata/uid", "value": uid },
             { "op": "test", "path": at, "value": FINALIZER },
             { "op": "remove", "path": at },
         ]);
         let path = format!("{}/{name}?fieldManager={FIELD_MANAGER}", Pod::url_path(&(), Some(namespace)));
-        absent_is_none(self.send_as(Method::PATCH, &path, "application/json-patch+json", Some(&patch)).await)
+        absent_is_none(self.send_as(Method::PATCH, &path, "application/json-patch+json", Some(&removal)).await)
     }
 
     /// Deletes a pod of this uid. That it is gone, or another one has its name, is as good.

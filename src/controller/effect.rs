@@ -124,22 +124,30 @@ async fn existing(context: &Context, target: &Target, name: &str) -> Result<Opti
 }
 
 async fn release(context: Arc<Context>, target: Target, name: String, uid: String) -> Option<SignedDuration> {
-    let entry = context.cache().pods_of(&target.uid).find(|entry| entry.facts.uid == uid);
-    let mut wait = None;
-    if let Some(entry) = entry {
-        match context.cluster.release_pod(&target.namespace, &name, &uid, &entry.finalizers).await {
-            Ok(Some(pod)) => {
-                context.cache().put_pod(&pod);
-            }
-            Ok(None) => {}
-            Err(failure) => {
-                tracing::debug!(pod = name, %failure, "the pod's finalizer stays for now");
-                wait = Some(UNSURE);
-            }
+    let known =
+        context.cache().pods_of(&target.uid).find(|entry| entry.facts.uid == uid).map(|entry| entry.finalizers.clone());
+    let finalizers = match known {
+        Some(finalizers) => Ok(finalizers),
+        // Its labels were taken off, so that no watch shows it.
+        None => context.cluster.get::<SlimPod>(&target.namespace, &name).await.map(|found| {
+            found.and_then(|found| found.object.ok()).map(|pod| pod.metadata.finalizers).unwrap_or_default()
+        }),
+    };
+    let released = match finalizers {
+        Ok(finalizers) => context.cluster.release_pod(&target.namespace, &name, &uid, &finalizers).await,
+        Err(failure) => Err(failure),
+    };
+    context.with_memory(&target.uid, |memory| memory.end(&uid));
+    match released {
+        Ok(pod) => {
+            pod.and_then(|pod| context.cache().put_pod(&pod));
+            None
+        }
+        Err(failure) => {
+            tracing::debug!(pod = name, %failure, "the pod's finalizer stays for now");
+            Some(UNSURE)
         }
     }
-    context.with_memory(&target.uid, |memory| memory.end(&uid));
-    wait
 }
 
 async fn delete(

@@ -38,11 +38,11 @@ fn manifest<T: Typed>(of: &ObjectMeta, note: &Note, now: jiff::Timestamp, instan
     use kube::Resource;
     let name = of.name.clone().unwrap_or_default();
     let seed = format!("{}/{}/{}/{}", of.uid.as_deref().unwrap_or_default(), note.seq, note.reason, note.message);
-    let hash: String = Sha256::digest(seed.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash = Sha256::digest(seed.as_bytes()).iter().take(8).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
     json!({
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": { "name": format!("{name}.{hash}"), "namespace": of.namespace },
+        "metadata": { "name": format!("{name}.{hash:016x}"), "namespace": of.namespace },
         "eventTime": MicroTime(now),
         "reportingController": CONTROLLER,
         "reportingInstance": instance,

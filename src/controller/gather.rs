@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::client::Failure;
 use super::loose::Loose;
 use super::memory::{Create, RunMemory};
 use super::revision::{self, Pinned};
-use super::{Context, cache::PodEntry};
+use super::{Context, Key, cache::PodEntry};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Refusal, RefusalKind, Sight, Sights};
-use crate::pods::SlimPod;
+use crate::pods::{SlimPod, facts};
+
+/// Time between looks at a pod that the watch doesn't show any more.
+const STRAYED: SignedDuration = SignedDuration::from_secs(10);
 
 /// What was gathered for one round.
 pub struct Gathered {
@@ -54,16 +57,12 @@ pub async fn live(context: &Context, run: &Loose<WorkflowRun>) -> Result<Option<
         (run.meta.namespace.as_deref().unwrap_or_default(), run.meta.name.as_deref().unwrap_or_default());
     let found = context.cluster.get::<WorkflowRun>(namespace, name).await?;
     let mut cache = context.cache();
-    match found.filter(|found| found.meta.uid.as_ref() == Some(&uid)) {
-        Some(found) => {
-            cache.put_run(found);
-            Ok(cache.run(&uid))
-        }
-        None => {
-            cache.bury_run(&uid);
-            Ok(None)
-        }
-    }
+    let Some(found) = found.filter(|found| found.meta.uid.as_ref() == Some(&uid)) else {
+        cache.bury_run(&uid);
+        return Ok(None);
+    };
+    cache.put_run(found);
+    Ok(cache.run(&uid))
 }
 
 /// The run's own pods in the cache, by name.
@@ -115,11 +114,18 @@ async fn look(
 ) -> Result<Sight, Failure> {
     let found = context.cluster.get::<SlimPod>(namespace, name).await?;
     let Some(pod) = found.and_then(|found| found.object.ok()) else { return Ok(Sight::Absent) };
-    Ok(match own(context, &pod, run_uid) {
-        Some(entry) => Sight::Pod(entry.facts),
+    Ok(match (own(context, &pod, run_uid), known_uid) {
+        (Some(entry), _) => Sight::Pod(entry.facts),
+        // Identity is the uid: it is the attempt's pod, whatever someone did to its labels or owner. No watch tells of it, so
+        // it is looked at again and again.
+        (None, Some(uid)) if uid == pod.metadata.uid => {
+            let again = context.now().checked_add(STRAYED).unwrap_or(Timestamp::MAX);
+            context.wake(Key::Run(run_uid.to_owned()), again);
+            Sight::Pod(facts(&pod))
+        }
         // The attempt's own pod is known to have been another one.
-        None if known_uid.is_some_and(|uid| uid != pod.metadata.uid) => Sight::Absent,
-        None => Sight::Refused(clash(name)),
+        (None, Some(_)) => Sight::Absent,
+        (None, None) => Sight::Refused(clash(name)),
     })
 }
 

@@ -63,7 +63,7 @@ const FIRST_FAILURE_WAIT: i64 = 1;
 /// The longest wait after rounds that failed.
 const MAX_FAILURE_WAIT: i64 = 60;
 /// A round that takes longer is given up and tried again.
-const ROUND_TIMEOUT: Duration = Duration::from_secs(120);
+const ROUND_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What the operator was told at its start.
 #[derive(Clone, Debug)]
@@ -228,7 +228,7 @@ async fn work(context: &Arc<Context>) {
         };
         let Some(key) = key else {
             drop(slot);
-            let sleep = wake.map_or(Duration::from_secs(3600), |at| until(context.now(), at));
+            let sleep = wake.map_or(Duration::from_hours(1), |at| until(context.now(), at));
             tokio::select! {
                 () = context.changed.notified() => {}
                 () = tokio::time::sleep(sleep) => {}

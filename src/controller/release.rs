@@ -17,7 +17,7 @@ use crate::pods::SlimPod;
 /// Time between looks at what is still there.
 const STEP: Duration = Duration::from_millis(500);
 /// How long stopping the operator may take.
-const STOP: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_mins(1);
 /// Pods read at once.
 const PAGE: u32 = 500;
 
@@ -97,8 +97,9 @@ async fn release(cluster: &Cluster, pod: &SlimPod) -> Result<bool, Failure> {
 /// Stops the operator's Deployment and waits until its pods are gone. That it doesn't exist is as good.
 pub async fn stop_operator(cluster: &Cluster, namespace: &str, deployment: &str) -> Result<(), Failure> {
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}/scale");
-    let patch = json!({ "spec": { "replicas": 0 } });
-    let scale: Value = match cluster.send_as(Method::PATCH, &path, "application/merge-patch+json", Some(&patch)).await {
+    let to_zero = json!({ "spec": { "replicas": 0 } });
+    let scale: Value = match cluster.send_as(Method::PATCH, &path, "application/merge-patch+json", Some(&to_zero)).await
+    {
         Err(failure) if failure.is_not_found() => return Ok(()),
         answer => answer?,
     };

@@ -17,7 +17,7 @@ use crate::api::WorkflowRecord;
 /// How old a record must be.
 const AGE: SignedDuration = SignedDuration::from_hours(1);
 /// Time between sweeps.
-const EVERY: std::time::Duration = std::time::Duration::from_secs(600);
+const EVERY: std::time::Duration = std::time::Duration::from_mins(10);
 /// Records read at once.
 const PAGE: u32 = 50;
 

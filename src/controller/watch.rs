@@ -63,7 +63,7 @@ impl Watched for Workflow {
 
     fn bury(cache: &mut Cache, uid: &str) -> Vec<Key> {
         cache.bury_workflow(uid);
-        Vec::new()
+        vec![Key::Workflow(uid.to_owned())]
     }
 }
 

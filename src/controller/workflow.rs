@@ -15,7 +15,10 @@ const MESSAGE: usize = 8 * 1024;
 
 /// Checks a workflow and writes its status, if that says something new.
 pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
-    let Some(workflow) = context.cache().workflow(uid) else { return Ok(()) };
+    let Some(workflow) = context.cache().workflow(uid) else {
+        context.forget(uid);
+        return Ok(());
+    };
     if workflow.meta.deletion_timestamp.is_some() {
         return Ok(());
     }

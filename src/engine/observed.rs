@@ -61,6 +61,7 @@ pub enum Definition<'a> {
 
 /// What is known of the pod of one attempt.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every sight is a pod")]
 pub enum Sight {
     /// It exists, and is ours by uid and labels.
     Pod(PodFacts),
@@ -79,6 +80,7 @@ pub type Sights = BTreeMap<String, Sight>;
 
 /// The facts of one pod.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any of them may hold together")]
 pub struct PodFacts {
     /// Its name.
     pub name: String,

@@ -7,6 +7,9 @@ use super::observed::Observed;
 use super::text::{self, MESSAGE_BYTES, clip};
 use crate::api::{RunPhase, TaskPhase, TaskStatus};
 
+/// Bytes of Kubernetes' words that a row of `kubectl get` shows.
+const ROW_DETAIL: usize = 160;
+
 /// Writes the summary of the status as it now is.
 pub(super) fn write(ledger: &mut Ledger, seen: &Observed<'_>) {
     if ledger.status.observed_generation != seen.run.generation {
@@ -79,7 +82,8 @@ fn running(tasks: &[TaskStatus]) -> String {
     if let Some(task) = tasks.iter().find(troubled)
         && let Some(waiting) = &task.waiting_for
     {
-        return format!("{}: {:?}: {}", task.name, waiting.kind, waiting.detail);
+        // One line of a table; the task's waitingFor has all of it.
+        return format!("{}: {:?}: {}", task.name, waiting.kind, clip(&waiting.detail, ROW_DETAIL));
     }
     let of = |phase: TaskPhase| tasks.iter().filter(move |task| task.phase == phase).map(|task| task.name.as_str());
     let told =

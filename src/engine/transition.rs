@@ -35,12 +35,9 @@ mod tests {
 
     /// The whole law as a picture: a row is the phase left, a column the phase entered.
     fn table<P: Copy + std::fmt::Debug>(all: &[P], may: impl Fn(P, P) -> bool) -> String {
-        all.iter()
-            .map(|from| {
-                let row: String = all.iter().map(|to| if may(*from, *to) { 'x' } else { '.' }).collect();
-                format!("{:<15}{row}\n", format!("{from:?}"))
-            })
-            .collect()
+        let row = |from: P| all.iter().map(|to| if may(from, *to) { 'x' } else { '.' }).collect::<String>();
+        let rows: Vec<String> = all.iter().map(|from| format!("{:<15}{}\n", format!("{from:?}"), row(*from))).collect();
+        rows.concat()
     }
 
     #[test]

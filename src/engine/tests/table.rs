@@ -172,8 +172,7 @@ fn a_pod_of_the_run_that_no_attempt_names_is_removed() {
     world.sights.insert("stray".into(), Sight::Pod(super::world::new_pod("stray", "a", 7)));
     let effects = world.decide().effects;
     let stray = |effect: &Effect| match effect {
-        Effect::Release { pod, .. } => pod == "stray",
-        Effect::Delete { pod, .. } => pod == "stray",
+        Effect::Release { pod, .. } | Effect::Delete { pod, .. } => pod == "stray",
         Effect::Create { .. } => false,
     };
     assert_eq!(effects.iter().filter(|effect| stray(effect)).count(), 2, "{effects:?}");
