@@ -106,12 +106,16 @@ fn ran_once(stage: &Stage, run: &str, tasks: usize) -> String {
     assert_eq!(names.len(), tasks);
 
     // The pods: one a task, none replaced, none restarted, and each has said its word once.
-    let pods = stage.all_pods();
+    // Their own end, and the release, may come a little after the run's.
+    let over = |pod: &Value| pod["status"]["phase"] == "Succeeded" && pod["metadata"]["finalizers"].is_null();
+    let pods = stage.until("the release of every pod", || {
+        let pods = stage.all_pods();
+        pods.iter().all(over).then_some(pods)
+    });
     let mut ran = BTreeMap::new();
     for pod in &pods {
         let meta = &pod["metadata"];
         assert_eq!(meta["labels"]["gantline.dev/attempt"], "1", "{meta:#}");
-        assert_eq!(pod["status"]["phase"], "Succeeded", "{pod:#}");
         assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0, "{pod:#}");
         let task = text(&meta["labels"]["gantline.dev/task"]);
         assert_eq!(stage.kubectl(&["logs", text(&meta["name"])]), format!("ran {task}\n"));
@@ -129,10 +133,6 @@ fn ran_once(stage: &Stage, run: &str, tasks: usize) -> String {
     let history = list(&status["history"]);
     whole(history, &names);
 
-    // The finalizers go once the outcome is on record; that is under way when the run ends.
-    stage.until("the release of every pod", || {
-        stage.all_pods().iter().all(|pod| pod["metadata"]["finalizers"].is_null()).then_some(())
-    });
     let audited = audited(stage, &pods);
     format!("{} pods, {} transitions{audited}", pods.len(), history.len())
 }
@@ -155,28 +155,41 @@ fn whole(history: &[Value], tasks: &BTreeSet<String>) {
     }
 }
 
-/// What the API server saw, where it keeps an audit log: one create a pod that it carried out. A pod's name is made of the
-/// run's uid, the task and the attempt.
+/// What the API server saw, where it keeps an audit log: of each pod one create and one binding to a node. A pod's name is made
+/// of the run's uid, the task and the attempt.
 fn audited(stage: &Stage, pods: &[Value]) -> String {
     let Some(path) = std::env::var_os("GANTLINE_AUDIT_LOG") else { return String::new() };
     let log = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let (mut made, mut refused) = (BTreeMap::<String, usize>::new(), 0);
+    let (mut made, mut bound, mut cut_off, mut refused) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), 0);
     for line in BufReader::new(log).lines().map_while(Result::ok).filter(|line| line.contains(&stage.namespace)) {
         let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
         let object = &event["objectRef"];
-        let created = event["verb"] == "create" && object["resource"] == "pods" && object["subresource"].is_null();
-        if !created || object["namespace"] != stage.namespace {
+        if event["verb"] != "create" || object["resource"] != "pods" || object["namespace"] != stage.namespace {
             continue;
         }
-        if event["responseStatus"]["code"] == 201 {
-            *made.entry(text(&object["name"]).to_owned()).or_default() += 1;
-        } else {
-            refused += 1;
+        let name = text(&object["name"]).to_owned();
+        match (object["subresource"].as_str(), event["responseStatus"]["code"].as_u64()) {
+            (None, Some(201)) => *made.entry(name).or_insert(0) += 1,
+            (Some("binding"), Some(201)) => *bound.entry(name).or_insert(0) += 1,
+            // Its sender was killed: it may have been carried out nevertheless.
+            (None, Some(500..)) => {
+                cut_off.insert(name);
+            }
+            (None, _) => refused += 1,
+            _ => {}
         }
     }
+    let carried_out = made.len();
+    for name in &cut_off {
+        made.entry(name.clone()).or_insert(1);
+    }
     let once: BTreeMap<String, usize> = pods.iter().map(|pod| (text(&pod["metadata"]["name"]).to_owned(), 1)).collect();
-    assert_eq!(made, once, "creates carried out, by pod");
-    format!("; audit log: {} creates carried out, {refused} refused since the pod was there", made.len())
+    assert_eq!((&made, &bound), (&once, &once), "creates and bindings that were carried out, by pod");
+    format!(
+        "; audit log: {carried_out} creates carried out, {} cut off, {refused} refused, {} bindings",
+        cut_off.len(),
+        bound.len()
+    )
 }
 
 fn gone_with_its_run(stage: &Stage, run: &str) {
