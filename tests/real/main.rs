@@ -2,5 +2,10 @@
 //!
 //! Each test has a namespace and an operator of its own, so that tests run side by side and may kill theirs.
 
+mod control;
+mod hostile;
+mod mistakes;
+mod quiet;
 mod stage;
 mod story;
+mod trouble;
