@@ -1,5 +1,6 @@
 //! What a test plays on: a namespace, an operator that watches it alone, and kubectl.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
@@ -96,17 +97,65 @@ impl Stage {
 
     /// Applies manifests; `Err` holds what kubectl said.
     pub fn try_apply(&self, yaml: &str) -> Result<String, String> {
+        self.feed(&["apply", "-f", "-"], yaml)
+    }
+
+    /// kubectl in this namespace with something to read; `Err` holds what it said.
+    pub fn feed(&self, args: &[&str], input: &str) -> Result<String, String> {
         let mut child = Command::new("kubectl")
-            .args(["--namespace", &self.namespace, "apply", "-f", "-"])
+            .args(["--namespace", &self.namespace])
+            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("kubectl runs");
-        child.stdin.take().expect("its input").write_all(yaml.as_bytes()).expect("it reads");
+        child.stdin.take().expect("its input").write_all(input.as_bytes()).expect("it reads");
         let output = child.wait_with_output().expect("kubectl ends");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// All objects of a kind as JSON, by name.
+    pub fn all(&self, kind: &str) -> BTreeMap<String, Value> {
+        let mut list: Value = serde_json::from_str(&self.kubectl(&["get", kind, "-o", "json"])).expect("JSON");
+        let items = list["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        items.into_iter().map(|item| (item["metadata"]["name"].as_str().unwrap_or_default().to_owned(), item)).collect()
+    }
+
+    /// A merge patch of the run, as YAML or JSON.
+    pub fn patch(&self, run: &str, patch: &str) {
+        self.kubectl(&["patch", "wfr", run, "--type=merge", "-p", patch]);
+    }
+
+    /// A task's part of the run's status, null before there is one.
+    pub fn task(&self, run: &str, task: &str) -> Value {
+        let mut status = self.status(run);
+        let tasks = status["tasks"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        tasks.into_iter().find(|it| it["name"] == task).unwrap_or_default()
+    }
+
+    /// Waits until a task is in a phase; returns its part of the status.
+    pub fn task_in(&self, run: &str, task: &str, phase: &str) -> Value {
+        self.until(&format!("task {task} of run {run} to be {phase}"), || {
+            Some(self.task(run, task)).filter(|task| task["phase"] == phase)
+        })
+    }
+
+    /// The pod of a task's newest attempt, once it is on record.
+    pub fn pod_of(&self, run: &str, task: &str) -> String {
+        self.until(&format!("a pod of task {task} of run {run}"), || {
+            let status = self.task(run, task);
+            let last = status["attempts"].as_array()?.last()?;
+            last["uid"].is_string().then(|| last["pod"].as_str().map(str::to_owned))?
+        })
+    }
+
+    /// Waits for the run's end, which must be a success; returns its status.
+    pub fn succeeds(&self, run: &str) -> Value {
+        let status = self.finished(run);
+        assert_eq!(status["phase"], "Succeeded", "run {run}: {status:#}");
+        status
     }
 
     /// Applies manifests.
