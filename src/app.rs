@@ -14,6 +14,10 @@ use crate::{api, controller};
 
 /// Where a pod finds the name of its own namespace (Kubernetes documentation: Accessing the API from within a Pod).
 const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// How often a stopping operator asks whether it goes for good, and lets go of its pods, if that fails.
+const LEAVE_TRIES: u32 = 5;
+/// The pause between.
+const LEAVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What can go wrong outside of any run.
 #[derive(Debug, thiserror::Error)]
@@ -76,17 +80,16 @@ async fn operate(options: Run) -> Result<(), Error> {
         pod_security: options.pod_security.into(),
         instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "gantline".to_owned()),
     };
-    let namespaces = settings.namespaces.clone();
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?namespaces, "starting");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "starting");
     let ready = Ready::default();
     let health = tokio::spawn(telemetry::serve(options.health_address, ready.clone()));
-    let context = Arc::new(Context::new(cluster.clone(), settings));
+    let context = Arc::new(Context::new(cluster, settings));
     let announce = move || {
         ready.set();
         tracing::info!("caches filled; working");
     };
     tokio::select! {
-        () = controller::run(context, announce, stopped()) => {}
+        () = controller::run(Arc::clone(&context), announce, stopped()) => {}
         ended = health => {
             let error = match ended {
                 Ok(Err(error)) => error,
@@ -96,12 +99,35 @@ async fn operate(options: Run) -> Result<(), Error> {
         }
     }
     tracing::info!("stopping");
-    if !own_namespace.is_empty() && release::is_terminating(&cluster, &own_namespace).await {
-        // Nobody will be there to take the finalizers off, neither here nor elsewhere: nothing brings this operator back.
-        let released = release::everything(&cluster, &namespaces).await?;
-        tracing::info!(released, "the operator's own namespace is being deleted; let go of all pods");
+    if !own_namespace.is_empty() {
+        leave(&context, &own_namespace).await;
     }
     Ok(())
+}
+
+/// Lets go of all pods if the operator's own namespace is being deleted: nobody will be there to do it later, neither here nor
+/// elsewhere, as nothing brings this operator back.
+async fn leave(context: &Context, own_namespace: &str) {
+    let (cluster, namespaces) = (&context.cluster, &context.settings.namespaces);
+    for _ in 0..LEAVE_TRIES {
+        let released = async {
+            if !release::is_terminating(cluster, own_namespace).await? {
+                return Ok(None);
+            }
+            context.settle().await;
+            release::everything(cluster, namespaces).await.map(Some)
+        };
+        match released.await {
+            Ok(Some(released)) => {
+                return tracing::info!(released, "the operator's own namespace is being deleted; let go of all pods");
+            }
+            Ok(None) => return,
+            Err(failure) => {
+                tracing::warn!(%failure, "stopping; can't tell whether for good, or not let go of all pods")
+            }
+        }
+        tokio::time::sleep(LEAVE_PAUSE).await;
+    }
 }
 
 /// Resolves when the process is asked to stop.

@@ -66,7 +66,8 @@ fn spawn(
 ) {
     let (context, key) = (Arc::clone(context), Key::Run(target.uid.clone()));
     tokio::spawn(async move {
-        let permit = context.requests.acquire().await;
+        // Closed: the operator is stopping, and whoever comes next asks for the effect anew.
+        let Ok(permit) = context.requests.acquire().await else { return };
         let wait = effect.await;
         drop(permit);
         match wait {

@@ -170,6 +170,14 @@ impl Context {
         self.memories().remove(uid);
     }
 
+    /// Lets no further effect begin, and waits for those under way, each of which has a timeout.
+    pub async fn settle(&self) {
+        self.requests.close();
+        while self.requests.available_permits() < REQUESTS {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn memories(&self) -> MutexGuard<'_, BTreeMap<String, RunMemory>> {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }

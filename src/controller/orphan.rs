@@ -21,13 +21,19 @@ pub async fn settle(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
         context.enqueue(|cache| if cache.put_run(run) { vec![super::Key::Run(uid.to_owned())] } else { Vec::new() });
         return Ok(());
     }
+    // One that can't be released for now must not keep the others.
+    let mut outcome = Ok(());
     for pod in pods.iter().filter(|pod| pod.held()) {
         let facts = &pod.facts;
-        let released = context.cluster.release_pod(&pod.namespace, &facts.name, &facts.uid, &pod.finalizers).await?;
-        if let Some(released) = released {
-            context.cache().put_pod(&released);
+        match context.cluster.release_pod(&pod.namespace, &facts.name, &facts.uid, &pod.finalizers).await {
+            Ok(released) => {
+                if let Some(released) = released {
+                    context.cache().put_pod(&released);
+                }
+                tracing::info!(pod = facts.name, namespace = pod.namespace, "released a pod whose run is gone");
+            }
+            Err(failure) => outcome = Err(failure),
         }
-        tracing::info!(pod = facts.name, namespace = pod.namespace, "released a pod whose run is gone");
     }
-    Ok(())
+    outcome
 }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use http::Method;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
 use serde::Deserialize;
@@ -32,20 +31,33 @@ struct Page {
 }
 
 /// Takes our finalizer off every pod of these namespaces, or of all; returns how many.
+///
+/// # Errors
+/// The last one met. One pod or namespace that can't be had doesn't keep the others.
 pub async fn everything(cluster: &Cluster, namespaces: &[String]) -> Result<usize, Failure> {
     let scopes: Vec<Option<&str>> = match namespaces {
         [] => vec![None],
         some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
     };
     let mut released = 0;
+    let mut outcome = Ok(());
     for scope in scopes {
         let mut token = String::new();
         loop {
             let path =
                 format!("{}?labelSelector={}&limit={PAGE}&continue={token}", Pod::url_path(&(), scope), label::RUN_UID);
-            let page: Page = cluster.send(Method::GET, &path, None::<&()>).await?;
+            let page: Page = match cluster.send(Method::GET, &path, None::<&()>).await {
+                Ok(page) => page,
+                Err(failure) => {
+                    outcome = Err(failure);
+                    break;
+                }
+            };
             for pod in page.items.into_iter().filter_map(|item| item.object.ok()) {
-                released += usize::from(release(cluster, &pod).await?);
+                match release(cluster, &pod).await {
+                    Ok(done) => released += usize::from(done),
+                    Err(failure) => outcome = Err(failure),
+                }
             }
             match page.metadata.continue_.filter(|next| !next.is_empty()) {
                 Some(next) => token = next,
@@ -53,7 +65,7 @@ pub async fn everything(cluster: &Cluster, namespaces: &[String]) -> Result<usiz
             }
         }
     }
-    Ok(released)
+    outcome.map(|()| released)
 }
 
 /// Releases one pod. When its finalizers changed meanwhile it is read again, a few times.
@@ -113,21 +125,15 @@ pub async fn stop_operator(cluster: &Cluster, namespace: &str, deployment: &str)
     }
 }
 
-/// Whether a namespace is being deleted, asked without any right but that to make pods in it: the answer to a dry run names
-/// the cause (the API server's `NamespaceLifecycle` admission, which comes before every policy).
-pub async fn is_terminating(cluster: &Cluster, namespace: &str) -> bool {
-    let path = format!("{}?dryRun=All", Pod::url_path(&(), Some(namespace)));
-    let probe = json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": { "name": format!("gantline-probe-{}", Timestamp::now().as_millisecond()) },
-        "spec": { "containers": [{ "name": "main", "image": "none" }] },
-    });
-    match cluster.send::<Value>(Method::POST, &path, Some(&probe)).await {
-        Err(Failure::Refused(status)) => status
-            .details
-            .iter()
-            .flat_map(|details| &details.causes)
-            .any(|cause| cause.reason == "NamespaceTerminating"),
-        _ => false,
+/// Whether a namespace is being deleted, or gone.
+///
+/// # Errors
+/// It could not be read.
+pub async fn is_terminating(cluster: &Cluster, namespace: &str) -> Result<bool, Failure> {
+    let path = format!("/api/v1/namespaces/{namespace}");
+    match cluster.send::<Value>(Method::GET, &path, None::<&()>).await {
+        Ok(found) => Ok(found.pointer("/metadata/deletionTimestamp").is_some()),
+        Err(failure) if failure.is_not_found() => Ok(true),
+        Err(failure) => Err(failure),
     }
 }

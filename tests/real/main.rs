@@ -3,6 +3,8 @@
 //! Each test has a namespace and an operator of its own, so that tests run side by side and may kill theirs.
 
 mod control;
+mod crash;
+mod deletion;
 mod hostile;
 mod mistakes;
 mod quiet;

@@ -18,7 +18,17 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// A namespace with an operator.
 pub struct Stage {
     pub namespace: String,
-    operator: Option<Child>,
+    operator: Option<Process>,
+}
+
+/// A process that ends, as by `kill -9`, when it is dropped.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().expect("the process is killed");
+        self.0.wait().expect("the process ends");
+    }
 }
 
 impl Stage {
@@ -50,25 +60,27 @@ impl Stage {
     /// Starts the operator as a process; its log goes to the test's output.
     pub fn start_operator(&mut self) {
         assert!(self.operator.is_none(), "the operator runs");
+        self.operator = Some(self.another_operator());
+    }
+
+    /// One more operator for the same namespace; it lives as long as what is returned.
+    pub fn another_operator(&self) -> Process {
         let child = Command::new(env!("CARGO_BIN_EXE_gantline"))
             .args(["run", "--watch-namespaces", &self.namespace, "--health-address", "127.0.0.1:0"])
             .stdout(Stdio::null())
             .spawn()
             .expect("the operator starts");
-        self.operator = Some(child);
+        Process(child)
     }
 
     /// Ends the operator at once, as `kill -9` does.
     pub fn kill_operator(&mut self) {
-        if let Some(mut child) = self.operator.take() {
-            child.kill().expect("the operator is killed");
-            child.wait().expect("the operator ends");
-        }
+        self.operator = None;
     }
 
     /// Whether the operator still runs.
     pub fn operator_is_up(&mut self) -> bool {
-        self.operator.as_mut().is_some_and(|child| child.try_wait().expect("its state").is_none())
+        self.operator.as_mut().is_some_and(|process| process.0.try_wait().expect("its state").is_none())
     }
 
     /// kubectl in this namespace; panics with its words if it fails.
@@ -171,6 +183,13 @@ impl Stage {
         })
     }
 
+    /// The pods that any run made, whatever became of it.
+    pub fn all_pods(&self) -> Vec<Value> {
+        let text = self.kubectl(&["get", "pods", "-l", "gantline.dev/run-uid", "-o", "json"]);
+        let mut list: Value = serde_json::from_str(&text).expect("JSON");
+        list["items"].as_array_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// The names of the run's pods.
     pub fn pods(&self, run: &str) -> Vec<String> {
         let selector = format!("gantline.dev/run={run}");
@@ -205,7 +224,7 @@ impl Drop for Stage {
                 args.push(pod);
                 self.try_kubectl(&args);
             }
-            kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
+            kubectl(&["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
         }
     }
 }
