@@ -28,6 +28,9 @@ pub enum Error {
     /// The API server did not do as asked.
     #[error(transparent)]
     Cluster(#[from] controller::Failure),
+    /// The operator itself broke.
+    #[error(transparent)]
+    Broken(#[from] controller::Broken),
     /// A file could not be written.
     #[error("{path}: {error}")]
     File {
@@ -89,7 +92,7 @@ async fn operate(options: Run) -> Result<(), Error> {
         tracing::info!("caches filled; working");
     };
     tokio::select! {
-        () = controller::run(Arc::clone(&context), announce, stopped()) => {}
+        ended = controller::run(Arc::clone(&context), announce, stopped()) => ended?,
         ended = health => {
             let error = match ended {
                 Ok(Err(error)) => error,

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.workflow == oldSelf.workflow").message("a record never changes"))]
+#[x_kube(validation = Rule::new("self == oldSelf").message("a record never changes"))]
 pub struct WorkflowRecordData {
     /// Name of the Workflow that the copy was made of; empty for a workflow written inline in a run.
     #[schemars(length(max = 63))]

@@ -18,6 +18,8 @@ use crate::engine::{Decision, Effect, Note, Urgency};
 const LAZY: SignedDuration = SignedDuration::from_secs(1);
 /// Least time before a write for the sake of wording alone.
 const WORDING: SignedDuration = SignedDuration::from_secs(300);
+/// The pause after someone else wrote first.
+const CONFLICT: SignedDuration = SignedDuration::from_millis(50);
 /// Live attempts above which even urgent writes are paced, so that changes share a write.
 const PACED_ABOVE: usize = 16;
 /// A paced write waits this many times as long as the last one took.
@@ -62,6 +64,10 @@ fn due(context: &Context, uid: &str, decision: &Decision) -> Timestamp {
         Urgency::Urgent if live_attempts(&decision.status) > PACED_ABOVE => (took * PACE_FACTOR).min(PACE_MAX),
         Urgency::Urgent | Urgency::Unchanged => return Timestamp::MIN,
     };
+    if at > context.now() {
+        // The clock leapt back.
+        return Timestamp::MIN;
+    }
     at.checked_add(took).and_then(|end| end.checked_add(wait)).unwrap_or(at)
 }
 
@@ -93,10 +99,11 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
             event::publish(context, run, &decision.notes);
             Ok(true)
         }
-        Err(failure) if matches!(failure.code(), 404 | 409) => {
+        Err(failure) if failure.is_not_found() || failure.is_conflict() => {
             tracing::debug!(run = ?run.meta.name, %failure, "someone else wrote first; looking again");
             gather::live(context, run).await?;
-            context.add(Key::Run(uid.to_owned()));
+            let again = context.now().checked_add(CONFLICT).unwrap_or(Timestamp::MAX);
+            context.wake(Key::Run(uid.to_owned()), again);
             Ok(false)
         }
         Err(failure) => {

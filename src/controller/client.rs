@@ -40,10 +40,17 @@ impl Failure {
         }
     }
 
-    /// Whether the object, or what it is in, doesn't exist.
+    /// Whether the API server itself says that the object, or what it is in, doesn't exist. The page of a proxy in between, be
+    /// it a 404, proves nothing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        self.code() == 404
+        matches!(self, Self::Refused(status) if status.code == 404 && status.reason == "NotFound" && status.details.is_some())
+    }
+
+    /// Whether someone else changed the object, or it is another one by now.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.code() == 409
     }
 
     /// Whether an object of that name exists.
@@ -151,7 +158,7 @@ impl Cluster {
             options["gracePeriodSeconds"] = json!(seconds);
         }
         match self.send::<Value>(Method::DELETE, &path, Some(&options)).await {
-            Err(failure) if matches!(failure.code(), 404 | 409) => Ok(()),
+            Err(failure) if failure.is_not_found() || failure.is_conflict() => Ok(()),
             answer => answer.map(|_| ()),
         }
     }
@@ -161,7 +168,7 @@ impl Cluster {
         let path = format!("{}/{name}", WorkflowRecord::url_path(&(), Some(namespace)));
         let options = json!({ "preconditions": { "uid": uid } });
         match self.send::<Value>(Method::DELETE, &path, Some(&options)).await {
-            Err(failure) if matches!(failure.code(), 404 | 409) => Ok(()),
+            Err(failure) if failure.is_not_found() || failure.is_conflict() => Ok(()),
             answer => answer.map(|_| ()),
         }
     }

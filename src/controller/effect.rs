@@ -5,89 +5,153 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
+use super::cache::PodEntry;
 use super::client::Failure;
 use super::gather::{Gathered, clash, own};
+use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
 use super::{Context, Key};
+use crate::api::{TaskPhase, TaskStatus};
 use crate::engine::{Effect, RefusalKind, clip};
 use crate::pods::{Owner, SlimPod, build};
 
-/// The wait before a create whose outcome is unknown is looked into.
+/// The wait before it is looked whether an effect showed.
 const UNSURE: SignedDuration = SignedDuration::from_secs(1);
+/// The wait after a deletion was refused.
+const REFUSED_DELETE: SignedDuration = SignedDuration::from_secs(10);
+/// How often a finalizer is tried to be taken off in one go.
+const RELEASE_TRIES: u32 = 5;
+/// The pause between.
+const RELEASE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 /// Bytes kept of a refusal's message.
 const MESSAGE: usize = 1024;
 
-/// The run that an effect is for.
+/// The run that an effect is for, and the pod.
 #[derive(Clone)]
 struct Target {
-    uid: String,
+    run: String,
     namespace: String,
+    pod: String,
 }
 
 /// Starts all effects, in their order.
 pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) {
     let meta = &gathered.run.meta;
-    let target =
-        Target { uid: meta.uid.clone().unwrap_or_default(), namespace: meta.namespace.clone().unwrap_or_default() };
-    let owner =
-        Owner { name: meta.name.as_deref().unwrap_or_default(), namespace: &target.namespace, uid: &target.uid };
+    let (run, namespace) = (meta.uid.clone().unwrap_or_default(), meta.namespace.clone().unwrap_or_default());
+    let owner = Owner { name: meta.name.as_deref().unwrap_or_default(), namespace: &namespace, uid: &run };
     for effect in effects {
+        let target = |pod: String| Target { run: run.clone(), namespace: namespace.clone(), pod };
         match effect {
             Effect::Create { task, attempt, pod, env } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(planned) = plan.tasks().get(task) else { continue };
-                if context.with_memory(&target.uid, |memory| memory.sent(&pod)) {
-                    let manifest = build(&owner, planned, attempt, &pod, env, context.settings.pod_security);
-                    spawn(context, &target, create(Arc::clone(context), target.clone(), pod, manifest));
+                let manifest = build(&owner, planned, attempt, &pod, env, context.settings.pod_security);
+                if context.with_memory(&run, |memory| memory.sent(&pod)) {
+                    let target = target(pod);
+                    let undo = target.pod.clone();
+                    let effect = create(Arc::clone(context), target.clone(), manifest);
+                    spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&undo));
                 }
             }
             Effect::Release { pod, uid } => {
-                if context.with_memory(&target.uid, |memory| memory.begin(&uid)) {
-                    spawn(context, &target, release(Arc::clone(context), target.clone(), pod, uid));
+                let doing = Doing::Release(uid.clone());
+                if context.with_memory(&run, |memory| memory.begin(&doing)) {
+                    let target = target(pod);
+                    let effect = release(Arc::clone(context), target.clone(), uid);
+                    spawn(context, &context.others, &target, effect, move |memory| memory.end(&doing));
                 }
             }
             Effect::Delete { pod, uid, grace_seconds } => {
-                // A release and a deletion of one pod don't get in each other's way.
-                let busy = format!("delete {uid}");
-                if context.with_memory(&target.uid, |memory| memory.begin(&busy)) {
-                    spawn(context, &target, delete(Arc::clone(context), target.clone(), pod, uid, grace_seconds, busy));
+                let doing = Doing::Delete(uid.clone());
+                if context.with_memory(&run, |memory| memory.begin(&doing)) {
+                    let target = target(pod);
+                    let effect = delete(Arc::clone(context), target.clone(), uid, grace_seconds);
+                    spawn(context, &context.others, &target, effect, move |memory| memory.end(&doing));
                 }
             }
         }
     }
 }
 
-/// Runs an effect within the bound on requests under way; afterwards its run is looked at, at once or when the effect says.
+/// Runs an effect within the bound on requests under way. Afterwards, also after a panic, its trace in memory is cleared and
+/// its run is looked at, at once or when the effect says.
 fn spawn(
     context: &Arc<Context>,
+    bound: &Arc<Semaphore>,
     target: &Target,
-    effect: impl Future<Output = Option<SignedDuration>> + Send + 'static,
+    effect: impl Future<Output = After> + Send + 'static,
+    clear: impl FnOnce(&mut RunMemory) + Send + 'static,
 ) {
-    let (context, key) = (Arc::clone(context), Key::Run(target.uid.clone()));
+    let (context, bound, run) = (Arc::clone(context), Arc::clone(bound), target.run.clone());
     tokio::spawn(async move {
         // Closed: the operator is stopping, and whoever comes next asks for the effect anew.
-        let Ok(permit) = context.requests.acquire().await else { return };
-        let wait = effect.await;
-        drop(permit);
-        match wait {
-            None => context.add(key),
-            Some(wait) => context.wake(key, context.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX)),
+        let Ok(permit) = bound.acquire_owned().await else { return };
+        let after = tokio::spawn(async move {
+            let after = effect.await;
+            drop(permit);
+            after
+        });
+        let after = after.await.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "a fault of ours, please report it");
+            After { clear: true, wait: Some(UNSURE) }
+        });
+        if after.clear {
+            context.with_memory(&run, clear);
+        }
+        match after.wait {
+            None => context.add(Key::Run(run)),
+            Some(wait) => {
+                let at = context.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
+                context.wake(Key::Run(run), at);
+            }
         }
     });
 }
 
-async fn create(context: Arc<Context>, target: Target, name: String, manifest: Value) -> Option<SignedDuration> {
+/// What follows an effect.
+struct After {
+    /// Whether its trace in memory is cleared; otherwise it has left one of its own.
+    clear: bool,
+    /// When its run is looked at; at once where absent.
+    wait: Option<SignedDuration>,
+}
+
+impl After {
+    const DONE: Self = Self { clear: true, wait: None };
+    const TOLD: Self = Self { clear: false, wait: None };
+    const LATER: Self = Self { clear: true, wait: Some(UNSURE) };
+}
+
+/// Whether the attempt still is to have a pod. Between the decision and its turn the run may have been cancelled.
+fn is_wanted(context: &Context, target: &Target) -> bool {
+    let Some(run) = context.cache().run(&target.run) else { return false };
+    let Ok(object) = &run.object else { return false };
+    let open = |task: &TaskStatus| {
+        task.phase == TaskPhase::Starting && task.attempts.last().is_some_and(|last| last.pod == target.pod)
+    };
+    run.meta.deletion_timestamp.is_none()
+        && !object.spec.suspend
+        && object.status.as_ref().is_some_and(|status| status.tasks.iter().any(open))
+}
+
+async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After {
+    let name = &target.pod;
+    if !is_wanted(&context, &target) {
+        context.with_memory(&target.run, |memory| memory.unsent(name));
+        return After::TOLD;
+    }
     let answer = context.cluster.create_pod(&target.namespace, &manifest).await;
     let answer = match answer {
-        Err(failure) if failure.is_already_exists() => match existing(&context, &target, &name).await {
+        Err(failure) if failure.is_already_exists() => match existing(&context, &target).await {
             Ok(Some(pod)) => Ok(pod),
             Ok(None) => {
-                let refusal = clash(&name);
-                context.with_memory(&target.uid, |memory| {
-                    memory.refused(&name, refusal.kind, refusal.message, context.now(), 0);
+                let refusal = clash(name);
+                context.with_memory(&target.run, |memory| {
+                    memory.refused(name, refusal.kind, refusal.message, context.now(), 0);
                 });
-                return None;
+                return After::TOLD;
             }
             Err(failure) => Err(failure),
         },
@@ -96,76 +160,69 @@ async fn create(context: Arc<Context>, target: Target, name: String, manifest: V
     match answer {
         Ok(pod) => {
             context.cache().put_pod(&pod);
-            context.with_memory(&target.uid, |memory| memory.look_up(&name));
-            None
+            After::DONE
         }
         Err(Failure::Refused(status)) => {
             let (kind, after) = (refusal_kind(&status), retry_after(&status));
             let message = clip(&status.message, MESSAGE);
             tracing::info!(pod = name, namespace = target.namespace, code = status.code, ?kind, "a pod was refused");
-            context.with_memory(&target.uid, |memory| memory.refused(&name, kind, message, context.now(), after));
-            None
+            context.with_memory(&target.run, |memory| memory.refused(name, kind, message, context.now(), after));
+            After::TOLD
         }
-        Err(failure) => {
-            tracing::warn!(pod = name, namespace = target.namespace, %failure, "it is unknown whether the pod was made");
-            context.with_memory(&target.uid, |memory| memory.look_up(&name));
-            Some(UNSURE)
+        Err(Failure::Unknown(message)) => {
+            tracing::warn!(pod = name, namespace = target.namespace, message, "it is unknown whether the pod was made");
+            context.with_memory(&target.run, |memory| memory.unsure(name, clip(&message, MESSAGE), context.now()));
+            After::TOLD
         }
     }
 }
 
 /// The pod of that name if it is the run's own; `None` if it is another's.
-async fn existing(context: &Context, target: &Target, name: &str) -> Result<Option<SlimPod>, Failure> {
-    let found = context.cluster.get::<SlimPod>(&target.namespace, name).await?;
+async fn existing(context: &Context, target: &Target) -> Result<Option<SlimPod>, Failure> {
+    let found = context.cluster.get::<SlimPod>(&target.namespace, &target.pod).await?;
     match found.and_then(|found| found.object.ok()) {
-        Some(pod) => Ok(own(context, &pod, &target.uid).is_some().then_some(pod)),
+        Some(pod) => Ok(own(context, &pod, &target.run).is_some().then_some(pod)),
         None => Err(Failure::Unknown("a pod of that name existed, and is gone".to_owned())),
     }
 }
 
-async fn release(context: Arc<Context>, target: Target, name: String, uid: String) -> Option<SignedDuration> {
-    let known =
-        context.cache().pods_of(&target.uid).find(|entry| entry.facts.uid == uid).map(|entry| entry.finalizers.clone());
-    let finalizers = match known {
-        Some(finalizers) => Ok(finalizers),
-        // Its labels were taken off, so that no watch shows it.
-        None => context.cluster.get::<SlimPod>(&target.namespace, &name).await.map(|found| {
-            found.and_then(|found| found.object.ok()).map(|pod| pod.metadata.finalizers).unwrap_or_default()
-        }),
-    };
-    let released = match finalizers {
-        Ok(finalizers) => context.cluster.release_pod(&target.namespace, &name, &uid, &finalizers).await,
-        Err(failure) => Err(failure),
-    };
-    context.with_memory(&target.uid, |memory| memory.end(&uid));
-    match released {
-        Ok(pod) => {
-            pod.and_then(|pod| context.cache().put_pod(&pod));
-            None
+/// Takes the finalizer off. Of a pod whose labels were taken off no later round knows, so what is in the way for now is tried
+/// again here.
+async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
+    for _ in 0..RELEASE_TRIES {
+        match release_once(&context, &target, &uid).await {
+            Ok(Some(pod)) => {
+                context.cache().put_pod(&pod);
+                return After::DONE;
+            }
+            Ok(None) => return After::LATER,
+            Err(failure) => tracing::debug!(pod = target.pod, %failure, "the pod's finalizer stays for now"),
         }
-        Err(failure) => {
-            tracing::debug!(pod = name, %failure, "the pod's finalizer stays for now");
-            Some(UNSURE)
-        }
+        tokio::time::sleep(RELEASE_PAUSE).await;
     }
+    After::LATER
 }
 
-async fn delete(
-    context: Arc<Context>,
-    target: Target,
-    name: String,
-    uid: String,
-    grace_seconds: Option<u32>,
-    busy: String,
-) -> Option<SignedDuration> {
-    let answer = context.cluster.delete_pod(&target.namespace, &name, &uid, grace_seconds).await;
-    context.with_memory(&target.uid, |memory| memory.end(&busy));
-    match answer {
+async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<Option<SlimPod>, Failure> {
+    let here = |entry: &Arc<PodEntry>| entry.facts.uid == uid && entry.namespace == target.namespace;
+    let known = context.cache().pods_of(&target.run).find(here).map(|entry| entry.finalizers.clone());
+    let finalizers = match known {
+        Some(finalizers) => finalizers,
+        None => {
+            let found = context.cluster.get::<SlimPod>(&target.namespace, &target.pod).await?;
+            found.and_then(|found| found.object.ok()).map(|pod| pod.metadata.finalizers).unwrap_or_default()
+        }
+    };
+    context.cluster.release_pod(&target.namespace, &target.pod, uid, &finalizers).await
+}
+
+async fn delete(context: Arc<Context>, target: Target, uid: String, grace_seconds: Option<u32>) -> After {
+    match context.cluster.delete_pod(&target.namespace, &target.pod, &uid, grace_seconds).await {
         // The watch tells when it is being deleted; until then the decision would ask again.
-        Ok(()) => Some(UNSURE),
+        Ok(()) => After::LATER,
         Err(failure) => {
-            tracing::warn!(pod = name, %failure, "the pod could not be deleted yet");
-            Some(UNSURE)
+            tracing::warn!(pod = target.pod, namespace = target.namespace, %failure, "the pod could not be deleted yet");
+            After { clear: true, wait: Some(REFUSED_DELETE) }
         }
     }
 }

@@ -25,6 +25,7 @@ pub fn publish<T: Typed>(context: &Arc<Context>, of: &Loose<T>, notes: &[Note]) 
     let events: Vec<_> =
         notes.iter().map(|note| manifest::<T>(&of.meta, note, now, &context.settings.instance)).collect();
     tokio::spawn(async move {
+        let Ok(_permit) = context.others.acquire().await else { return };
         for event in events {
             if let Err(failure) = context.cluster.create_event(&namespace, &event).await {
                 tracing::warn!(namespace, %failure, "an Event could not be written");

@@ -1,6 +1,6 @@
 //! Everything a decision needs, read: from the caches where they are sure to tell the truth, from the API server where not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -27,27 +27,29 @@ pub struct Gathered {
     pub sights: Sights,
 }
 
-/// Gathers for a run that exists and can be parsed.
-pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<Gathered, Failure> {
+/// Gathers for a run that can be parsed; `None` if a live read says that it is gone.
+pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<Option<Gathered>, Failure> {
     let uid = run.meta.uid.clone().unwrap_or_default();
     let memory = context.memory(&uid);
-    let mut sights = seen_in_cache(context, &uid);
-    let unsure = unsure(status(&run), &memory, &mut sights);
-    if !unsure.is_empty() {
+    let mut sights = seen_in_cache(context, &run);
+    let to_look_up = to_look_up(status(&run), &memory, &mut sights);
+    if !to_look_up.is_empty() || has_stray(status(&run), &sights) {
         // What is on record may be older than what another process did: look at the run itself before its pods.
         run = match live(context, &run).await? {
             Some(live) => live,
-            None => return Err(gone()),
+            None => return Ok(None),
         };
-        let still = self::unsure(status(&run), &memory, &mut sights);
         let namespace = run.meta.namespace.clone().unwrap_or_default();
-        for (name, known_uid) in still {
-            let sight = look(context, &namespace, &uid, &name, known_uid.as_deref()).await?;
+        for (name, known_uid) in self::to_look_up(status(&run), &memory, &mut sights) {
+            let mut sight = look(context, &namespace, &uid, &name, known_uid.as_deref()).await?;
+            if let (Sight::Absent, Some(Create::Unsure { refusal, .. })) = (&sight, memory.create_of(&name)) {
+                sight = Sight::Refused(refusal.clone());
+            }
             sights.insert(name, sight);
         }
     }
     let definition = revision::of(context, &run).await?;
-    Ok(Gathered { run, definition, sights })
+    Ok(Some(Gathered { run, definition, sights }))
 }
 
 /// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.
@@ -65,16 +67,28 @@ pub async fn live(context: &Context, run: &Loose<WorkflowRun>) -> Result<Option<
     Ok(cache.run(&uid))
 }
 
-/// The run's own pods in the cache, by name.
-fn seen_in_cache(context: &Context, uid: &str) -> Sights {
+/// The run's own pods in the cache, by name. An owner is in its pods' namespace: a pod elsewhere is none of its own, whatever
+/// it says of itself.
+fn seen_in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Sights {
     let cache = context.cache();
-    let ours = cache.pods_of(uid).filter(|entry| entry.ours);
+    let (uid, namespace) = (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref());
+    let ours = cache.pods_of(uid).filter(|entry| entry.ours && Some(entry.namespace.as_str()) == namespace);
     ours.map(|entry| (entry.facts.name.clone(), Sight::Pod(entry.facts.clone()))).collect()
+}
+
+/// Whether one of the pods is named by no attempt. The status at hand may be older than the pod.
+fn has_stray(status: Option<&WorkflowRunStatus>, sights: &Sights) -> bool {
+    let named: BTreeSet<&str> = status
+        .into_iter()
+        .flat_map(|status| status.tasks.iter().flat_map(|task| &task.attempts))
+        .map(|attempt| attempt.pod.as_str())
+        .collect();
+    sights.iter().any(|(name, sight)| matches!(sight, Sight::Pod(_)) && !named.contains(name.as_str()))
 }
 
 /// Fills in what this process knows of the creates of open attempts; returns the pods that must be looked up, with their uid
 /// where it is on record.
-fn unsure(
+fn to_look_up(
     status: Option<&WorkflowRunStatus>,
     memory: &RunMemory,
     sights: &mut Sights,
@@ -88,7 +102,7 @@ fn unsure(
             Some(Create::Intended) => Sight::Absent,
             Some(Create::Sent { .. }) => Sight::Creating,
             Some(Create::Refused { refusal, .. }) => Sight::Refused(refusal.clone()),
-            None => {
+            Some(Create::Unsure { .. }) | None => {
                 unsure.insert(attempt.pod.clone(), attempt.uid.clone());
                 continue;
             }
@@ -113,15 +127,19 @@ async fn look(
     known_uid: Option<&str>,
 ) -> Result<Sight, Failure> {
     let found = context.cluster.get::<SlimPod>(namespace, name).await?;
-    let Some(pod) = found.and_then(|found| found.object.ok()) else { return Ok(Sight::Absent) };
-    Ok(match (own(context, &pod, run_uid), known_uid) {
-        (Some(entry), _) => Sight::Pod(entry.facts),
-        // Identity is the uid: it is the attempt's pod, whatever someone did to its labels or owner. No watch tells of it, so
-        // it is looked at again and again.
-        (None, Some(uid)) if uid == pod.metadata.uid => {
-            let again = context.now().checked_add(STRAYED).unwrap_or(Timestamp::MAX);
-            context.wake(Key::Run(run_uid.to_owned()), again);
-            Sight::Pod(facts(&pod))
+    let Some(found) = found else { return Ok(Sight::Absent) };
+    let pod = found.object.map_err(Failure::Unknown)?;
+    // Identity is the uid: it is the attempt's pod, whatever someone did to its labels or owner.
+    let own = own(context, &pod, run_uid).map(|entry| entry.facts);
+    let own = own.or_else(|| (known_uid == Some(pod.metadata.uid.as_str())).then(|| facts(&pod)));
+    Ok(match (own, known_uid) {
+        (Some(facts), _) => {
+            // No watch tells of it, if its labels were taken off for a while: it is looked at again and again.
+            if !context.cache().pods_of(run_uid).any(|entry| entry.facts.uid == pod.metadata.uid) {
+                let again = context.now().checked_add(STRAYED).unwrap_or(Timestamp::MAX);
+                context.wake(Key::Run(run_uid.to_owned()), again);
+            }
+            Sight::Pod(facts)
         }
         // The attempt's own pod is known to have been another one.
         (None, Some(_)) => Sight::Absent,
@@ -146,11 +164,6 @@ pub fn clash(name: &str) -> Refusal {
          and make a new run"
     );
     Refusal { kind: RefusalKind::NameClash, message, retry_at: Timestamp::MAX }
-}
-
-/// The failure for a run that isn't there any more.
-fn gone() -> Failure {
-    Failure::Refused(Box::new(kube::core::Status::failure("the run is gone", "NotFound").with_code(404)))
 }
 
 fn status(run: &Loose<WorkflowRun>) -> Option<&WorkflowRunStatus> {

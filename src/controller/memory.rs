@@ -18,7 +18,7 @@ pub struct RunMemory {
     /// By the name of the pod.
     creates: BTreeMap<String, Create>,
     /// Releases and deletions under way.
-    busy: BTreeSet<String>,
+    busy: BTreeSet<Doing>,
     /// When its status was last written by us, and how long that took.
     pub last_write: Option<(Timestamp, SignedDuration)>,
     /// Rounds that failed in a row.
@@ -42,6 +42,23 @@ pub enum Create {
         /// How often so far.
         refusals: u32,
     },
+    /// Sent, and answered by nothing that tells whether the pod was made: it is looked up. As long as it isn't there, it counts
+    /// as refused.
+    Unsure {
+        /// Why, and when to try again.
+        refusal: Refusal,
+        /// How often so far.
+        refusals: u32,
+    },
+}
+
+/// Something that is being done to a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doing {
+    /// Our finalizer is being taken off the pod of this uid.
+    Release(String),
+    /// The pod of this uid is being deleted.
+    Delete(String),
 }
 
 impl RunMemory {
@@ -60,15 +77,38 @@ impl RunMemory {
     pub fn sent(&mut self, pod: &str) -> bool {
         let refusals = match self.creates.get(pod) {
             Some(Create::Sent { .. }) => return false,
-            Some(Create::Refused { refusals, .. }) => *refusals,
+            Some(Create::Refused { refusals, .. } | Create::Unsure { refusals, .. }) => *refusals,
             Some(Create::Intended) | None => 0,
         };
         self.creates.insert(pod.to_owned(), Create::Sent { refusals });
         true
     }
 
+    /// What was to be sent was not.
+    pub fn unsent(&mut self, pod: &str) {
+        self.creates.insert(pod.to_owned(), Create::Intended);
+    }
+
     /// It was refused. The wait doubles with each refusal; a wish of the server's counts up to ten seconds.
     pub fn refused(&mut self, pod: &str, kind: RefusalKind, message: String, now: Timestamp, asked_seconds: u32) {
+        let (refusal, refusals) = self.refusal(pod, kind, message, now, asked_seconds);
+        self.creates.insert(pod.to_owned(), Create::Refused { refusal, refusals });
+    }
+
+    /// Nobody knows whether it was made.
+    pub fn unsure(&mut self, pod: &str, message: String, now: Timestamp) {
+        let (refusal, refusals) = self.refusal(pod, RefusalKind::Admission, message, now, 0);
+        self.creates.insert(pod.to_owned(), Create::Unsure { refusal, refusals });
+    }
+
+    fn refusal(
+        &self,
+        pod: &str,
+        kind: RefusalKind,
+        message: String,
+        now: Timestamp,
+        asked_seconds: u32,
+    ) -> (Refusal, u32) {
         let before = match self.creates.get(pod) {
             Some(Create::Sent { refusals }) => *refusals,
             _ => 0,
@@ -76,8 +116,7 @@ impl RunMemory {
         let own = (FIRST_RETRY_SECONDS << before.min(6)).min(MAX_RETRY_SECONDS);
         let seconds = own.max(i64::from(asked_seconds.min(10)));
         let retry_at = now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
-        let refusal = Refusal { kind, message, retry_at };
-        self.creates.insert(pod.to_owned(), Create::Refused { refusal, refusals: before.saturating_add(1) });
+        (Refusal { kind, message, retry_at }, before.saturating_add(1))
     }
 
     /// The pod exists, or nobody knows: what is true can be looked up.
@@ -86,12 +125,12 @@ impl RunMemory {
     }
 
     /// A release or deletion begins. False if it is under way already.
-    pub fn begin(&mut self, what: &str) -> bool {
-        self.busy.insert(what.to_owned())
+    pub fn begin(&mut self, what: &Doing) -> bool {
+        self.busy.insert(what.clone())
     }
 
     /// It is done.
-    pub fn end(&mut self, what: &str) {
+    pub fn end(&mut self, what: &Doing) {
         self.busy.remove(what);
     }
 

@@ -44,6 +44,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::task::JoinSet;
 
 pub use cache::Cache;
 pub use client::{Cluster, Failure};
@@ -56,8 +57,10 @@ use revision::Plans;
 
 /// Rounds that run at once.
 const ROUNDS: usize = 64;
-/// Requests of effects under way at once.
-const REQUESTS: usize = 32;
+/// Creates under way at once.
+const CREATES: usize = 24;
+/// Releases, deletions and Events under way at once. Apart from the creates, so that a cancel never waits behind them.
+const OTHERS: usize = 8;
 /// The wait after a round that failed, doubled each time.
 const FIRST_FAILURE_WAIT: i64 = 1;
 /// The longest wait after rounds that failed.
@@ -93,8 +96,10 @@ pub struct Context {
     pub settings: Settings,
     /// Plans of pinned revisions.
     pub plans: Plans,
-    /// Bounds the requests of effects.
-    pub requests: Semaphore,
+    /// Bounds the creates under way.
+    pub creates: Arc<Semaphore>,
+    /// Bounds the releases, deletions and Events under way.
+    pub others: Arc<Semaphore>,
     cache: Mutex<Cache>,
     queue: Mutex<Queue<Key>>,
     memories: Mutex<BTreeMap<String, RunMemory>>,
@@ -109,7 +114,8 @@ impl Context {
             cluster,
             settings,
             plans: Plans::default(),
-            requests: Semaphore::new(REQUESTS),
+            creates: Arc::new(Semaphore::new(CREATES)),
+            others: Arc::new(Semaphore::new(OTHERS)),
             cache: Mutex::default(),
             queue: Mutex::default(),
             memories: Mutex::default(),
@@ -172,8 +178,9 @@ impl Context {
 
     /// Lets no further effect begin, and waits for those under way, each of which has a timeout.
     pub async fn settle(&self) {
-        self.requests.close();
-        while self.requests.available_permits() < REQUESTS {
+        self.creates.close();
+        self.others.close();
+        while self.creates.available_permits() < CREATES || self.others.available_permits() < OTHERS {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -188,34 +195,46 @@ impl Context {
 }
 
 /// Runs the operator until `stop` resolves. `ready` is called once all caches are filled.
-pub async fn run(context: Arc<Context>, ready: impl FnOnce(), stop: impl Future<Output = ()>) {
+///
+/// # Errors
+/// A part that never ends has ended, which is a fault of ours: half an operator is worse than a restarted one.
+pub async fn run(context: Arc<Context>, ready: impl FnOnce(), stop: impl Future<Output = ()>) -> Result<(), Broken> {
     let scopes: Vec<Option<String>> = match context.settings.namespaces.as_slice() {
         [] => vec![None],
         some => some.iter().cloned().map(Some).collect(),
     };
     let mut filled = Vec::new();
+    let mut parts = JoinSet::new();
     for scope in scopes {
         let mut begin = || {
             let (sender, receiver) = oneshot::channel();
             filled.push(receiver);
             sender
         };
-        tokio::spawn(watch::follow::<Workflow>(Arc::clone(&context), scope.clone(), begin()));
-        tokio::spawn(watch::follow::<WorkflowRun>(Arc::clone(&context), scope.clone(), begin()));
-        tokio::spawn(watch::follow::<SlimPod>(Arc::clone(&context), scope, begin()));
+        parts.spawn(watch::follow::<Workflow>(Arc::clone(&context), scope.clone(), begin()));
+        parts.spawn(watch::follow::<WorkflowRun>(Arc::clone(&context), scope.clone(), begin()));
+        parts.spawn(watch::follow::<SlimPod>(Arc::clone(&context), scope, begin()));
     }
+    parts.spawn(sweep::forever(Arc::clone(&context)));
     let work = async {
-        join_all(filled).await;
-        ready();
-        tokio::spawn(sweep::forever(Arc::clone(&context)));
-        work(&context).await;
+        // A watch that ended before its first list never says that it is filled.
+        if join_all(filled).await.into_iter().all(|filled| filled.is_ok()) {
+            ready();
+            work(&context).await;
+        }
     };
     tokio::select! {
         biased;
-        () = stop => {}
-        () = work => {}
+        () = stop => Ok(()),
+        ended = parts.join_next() => Err(Broken(format!("{ended:?}"))),
+        () = work => Err(Broken("the queue ended".to_owned())),
     }
 }
+
+/// A part of the operator that never ends has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("a part of the operator ended, so that it can't go on; please report this: {0}")]
+pub struct Broken(String);
 
 /// Gives each key its rounds. It begins only when all caches are filled: half a cache looks like pods that are gone.
 async fn work(context: &Arc<Context>) {
@@ -262,10 +281,6 @@ async fn round(context: &Arc<Context>, key: &Key) {
             if context.memory(uid).failures > 0 {
                 context.with_memory(uid, |memory| memory.failures = 0);
             }
-            return;
-        }
-        Ok(Ok(Err(failure))) if failure.is_not_found() => {
-            context.add(key.clone());
             return;
         }
         Ok(Ok(Err(failure))) => failure.to_string(),

@@ -1,39 +1,71 @@
 //! Pods whose run is gone or being deleted. Whatever their run's fate, they get rid of our finalizer; the garbage collector
 //! does the rest. That is the whole reason why deleting a run, or its namespace, never hangs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Context;
+use super::cache::PodEntry;
 use super::client::Failure;
 use crate::api::WorkflowRun;
 
-/// Releases every pod labelled with this run, if a live read agrees that the run is gone or going.
+/// Releases every pod labelled with this run whose namespace doesn't hold the run, if a live read agrees that it is gone or
+/// going.
 pub async fn settle(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
     let pods: Vec<_> = context.cache().pods_of(uid).collect();
-    let Some(first) = pods.first() else {
+    if pods.is_empty() {
         context.forget(uid);
-        return Ok(());
-    };
-    let live = context.cluster.get::<WorkflowRun>(&first.namespace, &first.run_name).await?;
-    let live = live.filter(|run| run.meta.uid.as_deref() == Some(uid));
-    if let Some(run) = live.filter(|run| run.meta.deletion_timestamp.is_none()) {
-        // It exists: the news of it is still on its way, and comes with this.
-        context.enqueue(|cache| if cache.put_run(run) { vec![super::Key::Run(uid.to_owned())] } else { Vec::new() });
         return Ok(());
     }
     // One that can't be released for now must not keep the others.
     let mut outcome = Ok(());
-    for pod in pods.iter().filter(|pod| pod.held()) {
-        let facts = &pod.facts;
-        match context.cluster.release_pod(&pod.namespace, &facts.name, &facts.uid, &pod.finalizers).await {
-            Ok(released) => {
-                if let Some(released) = released {
-                    context.cache().put_pod(&released);
-                }
-                tracing::info!(pod = facts.name, namespace = pod.namespace, "released a pod whose run is gone");
+    let mut alive = BTreeMap::new();
+    for pod in pods {
+        let place = (pod.namespace.clone(), pod.run_name.clone());
+        let lives = match alive.get(&place) {
+            Some(lives) => *lives,
+            None => {
+                let lives = is_alive(context, uid, &place.0, &place.1).await?;
+                alive.insert(place, lives);
+                lives
             }
-            Err(failure) => outcome = Err(failure),
+        };
+        if !lives && pod.held() {
+            outcome = release(context, &pod).await.and(outcome);
         }
     }
     outcome
+}
+
+/// Releases the pods that are labelled with a run of another namespace: they are not its own, and nobody else looks after them.
+pub async fn release_elsewhere(context: &Arc<Context>, uid: &str, namespace: &str) -> Result<(), Failure> {
+    let pods: Vec<_> = context.cache().pods_of(uid).filter(|pod| pod.namespace != namespace && pod.held()).collect();
+    for pod in pods {
+        release(context, &pod).await?;
+    }
+    Ok(())
+}
+
+/// Whether a run of this uid exists there and isn't being deleted. If so the cache learns of it: the news is still on its way.
+async fn is_alive(context: &Arc<Context>, uid: &str, namespace: &str, name: &str) -> Result<bool, Failure> {
+    if name.is_empty() {
+        return Ok(false);
+    }
+    let live = context.cluster.get::<WorkflowRun>(namespace, name).await?;
+    let Some(run) = live.filter(|run| run.meta.uid.as_deref() == Some(uid) && run.meta.deletion_timestamp.is_none())
+    else {
+        return Ok(false);
+    };
+    context.enqueue(|cache| if cache.put_run(run) { vec![super::Key::Run(uid.to_owned())] } else { Vec::new() });
+    Ok(true)
+}
+
+async fn release(context: &Arc<Context>, pod: &PodEntry) -> Result<(), Failure> {
+    let facts = &pod.facts;
+    let released = context.cluster.release_pod(&pod.namespace, &facts.name, &facts.uid, &pod.finalizers).await?;
+    if let Some(released) = released {
+        context.cache().put_pod(&released);
+    }
+    tracing::info!(pod = facts.name, namespace = pod.namespace, "released a pod whose run is gone");
+    Ok(())
 }

@@ -43,7 +43,7 @@ pub async fn report(context: &Arc<Context>, run: &Loose<WorkflowRun>, why: &str)
         ..WorkflowRunStatus::default()
     };
     match context.cluster.put_status::<WorkflowRun>(run, &status).await {
-        Err(failure) if !matches!(failure.code(), 404 | 409) => Err(failure),
+        Err(failure) if !failure.is_not_found() && !failure.is_conflict() => Err(failure),
         _ => Ok(()),
     }
 }

@@ -125,15 +125,12 @@ pub async fn stop_operator(cluster: &Cluster, namespace: &str, deployment: &str)
     }
 }
 
-/// Whether a namespace is being deleted, or gone.
+/// Whether a namespace is being deleted.
 ///
 /// # Errors
 /// It could not be read.
 pub async fn is_terminating(cluster: &Cluster, namespace: &str) -> Result<bool, Failure> {
     let path = format!("/api/v1/namespaces/{namespace}");
-    match cluster.send::<Value>(Method::GET, &path, None::<&()>).await {
-        Ok(found) => Ok(found.pointer("/metadata/deletionTimestamp").is_some()),
-        Err(failure) if failure.is_not_found() => Ok(true),
-        Err(failure) => Err(failure),
-    }
+    let found: Value = cluster.send(Method::GET, &path, None::<&()>).await?;
+    Ok(found.pointer("/metadata/deletionTimestamp").is_some())
 }

@@ -96,11 +96,11 @@ impl Copy {
     }
 }
 
-/// The name of a spec's revision. The same spec gives the same name: field order is that of our types, maps are sorted.
+/// The name of a spec's revision: of the JSON with its keys sorted, so that the order of fields in our types is no part of it.
 #[must_use]
 pub fn name_of(workflow: Option<&str>, spec: &WorkflowSpec) -> String {
-    let bytes = serde_json::to_string(spec).unwrap_or_default();
-    revision_name(workflow, &bytes)
+    let data = serde_json::to_value(spec).unwrap_or_default();
+    revision_name(workflow, &data.to_string())
 }
 
 /// What this run is to run.
@@ -148,10 +148,12 @@ async fn pinned(context: &Context, run: &WorkflowRun, namespace: &str, revision:
     }
     if let Some(record) = context.cluster.get_record(namespace, revision).await? {
         let workflow = Some(record.spec.workflow.as_str()).filter(|name| !name.is_empty());
-        let spec = serde_json::from_value::<WorkflowSpec>(serde_json::Value::Object(record.spec.data.clone()));
-        return Ok(match spec {
-            Ok(spec) if name_of(workflow, &spec) == revision => {
-                plan_of(context, namespace, &Copy::of(workflow, &spec), false)
+        let data = serde_json::Value::Object(record.spec.data.clone());
+        let as_pinned = revision_name(workflow, &data.to_string()) == revision;
+        return Ok(match serde_json::from_value::<WorkflowSpec>(data) {
+            Ok(spec) if as_pinned => {
+                let copy = Copy { workflow: workflow.map(str::to_owned), spec, revision: revision.to_owned() };
+                plan_of(context, namespace, &copy, false)
             }
             _ => Pinned::Lost(format!("WorkflowRecord {revision} was changed: it no longer holds what its name says")),
         });
@@ -176,5 +178,24 @@ fn plan_of(context: &Context, namespace: &str, copy: &Copy, write_record: bool) 
             Pinned::Ready { plan, revision, record }
         }
         Err(problems) => Pinned::Invalid(problems),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names are on record in clusters: a version that gives other ones would lose every run that is going on.
+    #[test]
+    fn the_name_of_a_revision_never_changes() {
+        let spec: WorkflowSpec = serde_json::from_value(serde_json::json!({
+            "params": [{ "name": "eps", "type": "number", "default": 1e-30 }],
+            "tasks": [{ "name": "a", "image": "busybox:1.37", "env": [{ "name": "X", "value": "y" }], "command": ["true"] }],
+        }))
+        .unwrap();
+        assert_eq!(name_of(Some("daily-sales"), &spec), "daily-sales-rj7fyw3ek08q6yfvphsh");
+        let text = serde_json::to_string(&spec).unwrap();
+        let again: WorkflowSpec = serde_json::from_str(&text).unwrap();
+        assert_eq!(name_of(None, &again), name_of(None, &spec), "numbers stay what they are");
     }
 }

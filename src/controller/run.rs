@@ -15,8 +15,11 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
     if let Err(why) = &run.object {
         return poison::report(context, &run, why).await;
     }
-    let gathered = gather::run(context, run).await?;
-    let Ok(object) = &gathered.run.object else { return Ok(()) };
+    let Some(gathered) = gather::run(context, run).await? else { return orphan::settle(context, uid).await };
+    let object = match &gathered.run.object {
+        Ok(object) => object,
+        Err(why) => return poison::report(context, &gathered.run, why).await,
+    };
     let status = object.status.clone().unwrap_or_default();
     let definition = gathered.definition.as_definition();
     let seen = Observed {
@@ -33,5 +36,6 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         sights: &gathered.sights,
     };
     let decision = decide(&seen, context.now());
-    apply::decision(context, &gathered, decision).await
+    apply::decision(context, &gathered, decision).await?;
+    orphan::release_elsewhere(context, uid, seen.run.namespace).await
 }

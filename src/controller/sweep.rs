@@ -1,16 +1,19 @@
 //! Records that nothing names any more. A record goes when it is an hour old, holds no current workflow, no run names it, and
-//! all that was so at two sweeps in a row: a run that starts in between pins it in time. Should one still lose the race, its
-//! record is written again from the workflow that it was just read from.
+//! all that was so at two sweeps in a row: a run that starts in between pins it in time. Should one still lose the race, it goes on
+//! with the plan that this process has, and after a restart with the workflow, if that is still the same.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::Method;
 use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::Resource;
-use kube::api::ObjectList;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::client::Failure;
+use super::loose::Loose;
 use super::{Context, revision};
 use crate::api::WorkflowRecord;
 
@@ -20,6 +23,15 @@ const AGE: SignedDuration = SignedDuration::from_hours(1);
 const EVERY: std::time::Duration = std::time::Duration::from_mins(10);
 /// Records read at once.
 const PAGE: u32 = 50;
+
+/// A page of records, of which only the metadata is read.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    items: Vec<Loose<IgnoredAny>>,
+    #[serde(default)]
+    metadata: ListMeta,
+}
 
 /// Sweeps for ever.
 pub async fn forever(context: Arc<Context>) {
@@ -44,19 +56,23 @@ async fn sweep(context: &Context, marked: &BTreeSet<String>) -> Result<BTreeSet<
         let mut token = String::new();
         loop {
             let path = format!("{}?limit={PAGE}&continue={token}", WorkflowRecord::url_path(&(), scope));
-            let page: ObjectList<WorkflowRecord> = context.cluster.send(Method::GET, &path, None::<&()>).await?;
-            let named = named(context);
+            let page: Page = context.cluster.send(Method::GET, &path, None::<&()>).await?;
+            let (named, unreadable) = (named(context), unreadable(context));
             for record in page.items {
-                let meta = record.metadata;
+                let meta = record.meta;
                 let (name, namespace) = (meta.name.unwrap_or_default(), meta.namespace.unwrap_or_default());
                 let Some(uid) = meta.uid else { continue };
                 let old = meta.creation_timestamp.is_some_and(|at| context.now().duration_since(at.0) >= AGE);
-                if !old || named.contains(&(namespace.clone(), name.clone())) {
+                if !old || unreadable.contains(&namespace) || named.contains(&(namespace.clone(), name.clone())) {
                     continue;
                 }
                 if marked.contains(&uid) {
-                    context.cluster.delete_record(&namespace, &name, &uid).await?;
-                    tracing::info!(record = name, namespace, "deleted a record that nothing names");
+                    match context.cluster.delete_record(&namespace, &name, &uid).await {
+                        Ok(()) => tracing::info!(record = name, namespace, "deleted a record that nothing names"),
+                        Err(failure) => {
+                            tracing::warn!(record = name, namespace, %failure, "an old record stays for now")
+                        }
+                    }
                 } else {
                     unused.insert(uid);
                 }
@@ -68,6 +84,12 @@ async fn sweep(context: &Context, marked: &BTreeSet<String>) -> Result<BTreeSet<
         }
     }
     Ok(unused)
+}
+
+/// Namespaces with a run that can't be read: which record it names is not known.
+fn unreadable(context: &Context) -> BTreeSet<String> {
+    let cache = context.cache();
+    cache.runs().filter(|(_, run)| run.object.is_err()).filter_map(|(_, run)| run.meta.namespace.clone()).collect()
 }
 
 /// Records that a run names, or that hold a current workflow: namespace and name.

@@ -26,7 +26,6 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         Ok(object) => {
             (verdict(object), u32::try_from(object.spec.tasks.len()).ok(), object.status.clone().unwrap_or_default())
         }
-        Err(_) if workflow.has_status => return Ok(()),
         Err(why) => (Err(format!("this workflow can't be read: {why}")), None, WorkflowStatus::default()),
     };
     let status = status(&old, verdict, tasks, workflow.meta.generation, context.now());
@@ -39,7 +38,7 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
             Ok(())
         }
         // Changed meanwhile or gone: the watch brings the news, and that another round.
-        Err(failure) if matches!(failure.code(), 404 | 409) => Ok(()),
+        Err(failure) if failure.is_not_found() || failure.is_conflict() => Ok(()),
         Err(failure) => Err(failure),
     }
 }

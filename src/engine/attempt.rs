@@ -59,7 +59,9 @@ pub(super) fn end(pod: &PodFacts, declared: &[OutputDecl]) -> Option<End> {
         MainState::Waiting | MainState::Running { .. } => None,
     };
     if let Some(main) = main.filter(|main| succeeded(pod, main)) {
-        return Some(with_outputs(main, declared, pod.containers));
+        // While a pod is being taken, an exit 0 may come of that; its final phase tells.
+        let being_taken = pod.disruption.as_ref().is_some_and(|it| !ended_before(main, it)) && !pod.is_over();
+        return (!being_taken).then(|| with_outputs(main, declared, pod.containers));
     }
     if let Some(disruption) = pod.disruption.as_ref().filter(|it| !main.is_some_and(|main| ended_before(main, it))) {
         return pod.is_over().then(|| disrupted(disruption, main));

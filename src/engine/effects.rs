@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::decision::{Decision, Effect, Urgency};
 use super::gate::environment;
 use super::ledger::Ledger;
-use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::observed::{Definition, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use crate::api::{Attempt, TaskPhase, TaskStatus, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -79,9 +79,13 @@ fn settle_pod(
         Some((task, attempt)) => {
             let ended = attempt.outcome.is_some();
             let cancelled = task.phase == TaskPhase::Stopping;
-            let grace = seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.grace_seconds).filter(|_| cancelled);
-            // A pod whose `main` has ended soon ends by itself, and keeps its log, unless another container goes on.
-            (ended && pod.lingering || cancelled, grace, ended)
+            // 0 would be a deletion by force, which doesn't wait for the container's end.
+            let grace =
+                seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.grace_seconds).map(|seconds| seconds.max(1));
+            // A pod whose `main` has ended soon ends by itself, and keeps its log, unless another container goes on. One whose
+            // `main` has not ended came to be after its attempt was given up.
+            let goes_on = pod.lingering || !matches!(pod.main, MainState::Ended(_));
+            (cancelled || ended && goes_on, grace.filter(|_| cancelled), ended)
         }
         // It belongs to the run, but no attempt on record: nothing may come of it.
         None => (true, None, true),

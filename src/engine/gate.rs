@@ -89,7 +89,7 @@ fn backoff(ledger: &Ledger, task: &TaskStatus, seen: &Observed<'_>) -> Gate {
         Some(Sight::Pod(pod)) if !pod.is_over() && last.uid.as_ref() == Some(&pod.uid) => {
             Gate::Waits(WaitKind::Node, format!("pod {} to end", last.pod))
         }
-        Some(Sight::Unknown) | None => Gate::Waits(WaitKind::Node, format!("the end of pod {}", last.pod)),
+        None => Gate::Waits(WaitKind::Node, format!("the end of pod {}", last.pod)),
         _ => Gate::Open,
     }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use serde_json::{Map, Value};
 
 use super::decision::Note;
 use super::text::{MESSAGE_BYTES, clip};
@@ -46,6 +47,8 @@ pub(super) struct Ledger {
     seq: u64,
     /// Bytes of messages on record.
     message_bytes: usize,
+    /// Bytes of outputs on record, once someone asked.
+    output_bytes: Option<usize>,
 }
 
 impl Ledger {
@@ -64,6 +67,7 @@ impl Ledger {
             wake_at: None,
             seq: status.history.last().map_or(0, |newest| newest.seq),
             message_bytes,
+            output_bytes: None,
         }
     }
 
@@ -87,6 +91,18 @@ impl Ledger {
     /// Asks to be woken at `at`.
     pub(super) fn wake(&mut self, at: Timestamp) {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Whether these outputs fit beside those on record; if so they are counted.
+    pub(super) fn add_outputs(&mut self, outputs: &Map<String, Value>, bound: usize) -> bool {
+        let size = |outputs: &Map<String, Value>| serde_json::to_string(outputs).map_or(0, |text| text.len());
+        let on_record = self.output_bytes.unwrap_or_else(|| {
+            self.status.tasks.iter().filter_map(|task| task.outputs.as_ref()).map(size).fold(0, usize::saturating_add)
+        });
+        let total = on_record.saturating_add(size(outputs));
+        let fits = total <= bound;
+        self.output_bytes = Some(if fits { total } else { on_record });
+        fits
     }
 
     /// A message within the bound that all messages share.

@@ -76,6 +76,8 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
             verdict::settle(&mut ledger);
         }
         summary::write(&mut ledger, seen);
+    } else {
+        summary::acknowledge(&mut ledger, seen);
     }
     effects::decide(ledger, seen)
 }

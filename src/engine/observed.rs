@@ -65,17 +65,16 @@ pub enum Definition<'a> {
 pub enum Sight {
     /// It exists, and is ours by uid and labels.
     Pod(PodFacts),
-    /// It surely doesn't exist: a live read said so, or its create was never sent or was refused.
+    /// It doesn't exist: a live read said so, or its create was never sent. After a create without an answer it may still come
+    /// to be; then it is the pod of its attempt all the same.
     Absent,
     /// Its create was sent and hasn't been answered.
     Creating,
     /// Its create was refused: the pod doesn't exist.
     Refused(Refusal),
-    /// Not known; nothing may be decided from it.
-    Unknown,
 }
 
-/// Pods by name.
+/// Pods by name. Of one that isn't here nothing is known, and nothing may be decided from that.
 pub type Sights = BTreeMap<String, Sight>;
 
 /// The facts of one pod.

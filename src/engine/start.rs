@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
 use super::text::{MESSAGE_BYTES, clip};
-use crate::api::{Reason, RunPhase, TaskStatus, WaitKind};
+use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::plan::{Plan, Problem};
 
 /// How long after a run's creation its Workflow may still appear, so that one `kubectl apply` may hold both.
@@ -92,8 +92,22 @@ fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) ->
     true
 }
 
+/// Ends the run. Nothing tells any more what its tasks were to do, so those that have not ended are closed in the same write:
+/// their pods are then stopped and let go.
 fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
-    if ledger.move_run(RunPhase::Failed, Some(reason)) {
+    let stamp = ledger.stamp();
+    for index in 0..ledger.status.tasks.len() {
+        let Some(task) = ledger.task_mut(index).filter(|task| !task.phase.is_finished()) else { continue };
+        if let Some(open) = task.attempts.last_mut().filter(|last| last.outcome.is_none()) {
+            open.outcome = Some(AttemptOutcome::Cancelled);
+            open.reason = Some(reason);
+            open.finished_at = Some(stamp.clone());
+        }
+        ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
+    }
+    if ledger.phase() == RunPhase::Stopping {
+        ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
+    } else if ledger.move_run(RunPhase::Failed, Some(reason)) {
         ledger.status.message = clip(why, MESSAGE_BYTES);
     }
 }

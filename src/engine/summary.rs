@@ -42,6 +42,18 @@ pub(super) fn write(ledger: &mut Ledger, seen: &Observed<'_>) {
     }
 }
 
+/// Of a run that has ended, only this follows later edits of its spec: tools such as kstatus take an object whose
+/// observedGeneration lags behind for one in progress.
+pub(super) fn acknowledge(ledger: &mut Ledger, seen: &Observed<'_>) {
+    if ledger.status.observed_generation != seen.run.generation {
+        ledger.status.observed_generation = seen.run.generation;
+        for condition in &mut ledger.status.conditions {
+            condition.observed_generation = seen.run.generation;
+        }
+        ledger.urgent = true;
+    }
+}
+
 const fn ended_as(phase: RunPhase) -> &'static str {
     match phase {
         RunPhase::Succeeded => "Succeeded",

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::attempt::{self, End};
 use super::disruption;
+use super::gate::environment;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use crate::api::{AttemptOutcome, Reason, TaskPhase, WaitKind};
@@ -19,8 +20,10 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
         let Some(task) = ledger.task(index).filter(|task| task.phase.has_pod()) else { continue };
         let stopping = task.phase == TaskPhase::Stopping;
         let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { continue };
-        let known_uid = last.uid.clone();
-        match seen.sights.get(&last.pod).unwrap_or(&Sight::Unknown) {
+        let (known_uid, number) = (last.uid.clone(), last.number);
+        // Of what isn't known, nothing is decided.
+        let Some(sight) = seen.sights.get(&last.pod) else { continue };
+        match sight {
             // Another pod of that name means that the attempt's own is gone.
             Sight::Pod(pod) if known_uid.as_ref().is_none_or(|uid| *uid == pod.uid) => {
                 follow(ledger, index, planned, pod, stopping);
@@ -31,7 +34,14 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
             }
             Sight::Refused(refusal) if known_uid.is_none() => refused(ledger, index, planned, refusal, stopping),
             Sight::Absent if stopping => finish(ledger, index, planned, cancelled(), stopping),
-            Sight::Absent | Sight::Pod(_) | Sight::Refused(_) | Sight::Creating | Sight::Unknown => {}
+            Sight::Absent => {
+                // It could be made when the intent was recorded; another version of this program may see that otherwise.
+                if let Err(problem) = environment(plan, planned, &ledger.status, seen, number) {
+                    let end = End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem);
+                    finish(ledger, index, planned, end, stopping);
+                }
+            }
+            Sight::Pod(_) | Sight::Refused(_) | Sight::Creating => {}
         }
     }
 }
@@ -171,13 +181,11 @@ pub(super) fn fail(ledger: &mut Ledger, index: usize, reason: Option<Reason>, to
 }
 
 /// A success whose outputs don't fit beside those of the other tasks is a failure, said so.
-fn within_bounds(ledger: &Ledger, end: End) -> End {
+fn within_bounds(ledger: &mut Ledger, end: End) -> End {
     if end.outputs.is_empty() {
         return end;
     }
-    let size = |outputs| serde_json::to_string(outputs).map_or(0, |text| text.len());
-    let others: usize = ledger.status.tasks.iter().filter_map(|task| task.outputs.as_ref()).map(size).sum();
-    if others.saturating_add(size(&end.outputs)) <= ALL_OUTPUTS {
+    if ledger.add_outputs(&end.outputs, ALL_OUTPUTS) {
         return end;
     }
     End {

@@ -4,24 +4,26 @@ use sha2::{Digest, Sha256};
 
 /// Crockford's base32, in lower case: no letter that reads like a digit (<https://www.crockford.com/base32.html>).
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// Characters of hash in a name: 50 bits, so that a run of 20,000 pods has a clash once in five million runs, and a clash
+/// Characters of hash in a pod's name: 50 bits, so that a run of 20,000 pods has a clash once in five million runs, and a clash
 /// is found out, not acted on.
-const HASH_CHARS: usize = 10;
+const POD_HASH: usize = 10;
+/// Characters of hash in a revision's name: 100 bits, so that nobody makes two workflows of one name.
+const REVISION_HASH: usize = 20;
 
 /// The name of an attempt's pod: `<run ≤ 20>-<task ≤ 15>-<attempt>-<hash of run uid, task and attempt>`, at most 63
 /// characters. The words are for people; the hash alone makes it unique, over namespaces and re-created runs too.
 #[must_use]
 pub fn pod_name(run: &str, run_uid: &str, task: &str, attempt: u32) -> String {
     let number = attempt.to_string();
-    let hash = hash(&[run_uid, task, &number]);
+    let hash = hash(&[run_uid, task, &number], POD_HASH);
     format!("{}-{}-{number}-{hash}", cut(run, 20), cut(task, 15))
 }
 
-/// The name of the record that holds a workflow's spec: `<workflow ≤ 48>-<hash of the bytes>`; `inline-…` for a spec
+/// The name of the record that holds a workflow's spec: `<workflow ≤ 42>-<hash of the bytes>`; `inline-…` for a spec
 /// written in a run.
 #[must_use]
 pub fn revision_name(workflow: Option<&str>, spec: &str) -> String {
-    format!("{}-{}", cut(workflow.unwrap_or("inline"), 48), hash(&[spec]))
+    format!("{}-{}", cut(workflow.unwrap_or("inline"), 42), hash(&[spec], REVISION_HASH))
 }
 
 /// The first `max` characters without a dash at the end.
@@ -31,7 +33,7 @@ fn cut(name: &str, max: usize) -> String {
 }
 
 /// A hash over the parts; their lengths are in it, so that moving a border between two parts changes it.
-fn hash(parts: &[&str]) -> String {
+fn hash(parts: &[&str], chars: usize) -> String {
     let mut state = Sha256::new();
     for part in parts {
         state.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -40,7 +42,7 @@ fn hash(parts: &[&str]) -> String {
     state
         .finalize()
         .iter()
-        .take(HASH_CHARS)
+        .take(chars)
         .filter_map(|byte| ALPHABET.get(usize::from(byte & 31)))
         .map(|letter| char::from(*letter))
         .collect()

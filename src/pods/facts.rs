@@ -23,8 +23,11 @@ pub fn run_uid(pod: &SlimPod) -> Option<&str> {
         let group = owner.api_version.split_once('/').map(|(group, _)| group);
         owner.controller && group == Some(GROUP) && owner.kind == "WorkflowRun"
     })?;
-    let ours =
-        !owner.uid.is_empty() && owner.uid == labels.run_uid && !labels.task.is_empty() && attempt(pod).is_some();
+    let ours = !owner.uid.is_empty()
+        && !labels.run.is_empty()
+        && owner.uid == labels.run_uid
+        && !labels.task.is_empty()
+        && attempt(pod).is_some();
     ours.then_some(owner.uid.as_str())
 }
 

@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::world::{World, main_end};
+use super::world::{World, main_end, new_pod};
 use crate::api::{Attempt, Reason, RunPhase, Task, TaskPhase, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency};
 
@@ -23,6 +23,10 @@ enum Happening {
     Resume,
     Cancel,
     Wait(i64),
+    /// A create that nobody got an answer to takes effect late.
+    LatePod(usize),
+    /// The revision is gone.
+    Lose,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -40,6 +44,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Happening::Resume),
         1 => prop::bool::weighted(0.1).prop_map(|really| if really { Happening::Cancel } else { Happening::Decide }),
         2 => (-5..400_i64).prop_map(Happening::Wait),
+        1 => (0..64_usize).prop_map(Happening::LatePod),
+        1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
     ]
 }
 
@@ -70,9 +76,14 @@ fn reference(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> RunPhase {
         match phase(&task.name) {
             TaskPhase::Succeeded | TaskPhase::Failed => assert!(needs_ok, "{} ran without what it needs", task.name),
             TaskPhase::UpstreamFailed => assert!(!needs_ok, "{} could have run", task.name),
-            TaskPhase::Cancelled => assert_eq!(status.reason, Some(Reason::CancelRequested)),
+            TaskPhase::Cancelled => {
+                assert!(matches!(status.reason, Some(Reason::CancelRequested | Reason::RevisionLost)));
+            }
             other => panic!("{} is {other:?} in a finished run", task.name),
         }
+    }
+    if status.reason == Some(Reason::RevisionLost) {
+        return RunPhase::Failed;
     }
     let cancelled = status.history.iter().any(|it| it.task.is_none() && it.to == "Stopping")
         || status.history.is_empty()
@@ -211,13 +222,28 @@ fn happen(world: &mut World, effects: &mut Vec<Effect>, happening: Happening) {
             let absent = |(name, sight): (&String, &Sight)| matches!(sight, Sight::Refused(_)).then(|| name.clone());
             let names: Vec<String> = world.sights.iter().filter_map(absent).collect();
             if let Some(name) = pick(&names, n) {
-                world.sights.insert(name.clone(), Sight::Unknown);
+                world.sights.remove(name);
             }
         }
         Happening::Suspend => world.spec.suspend = true,
         Happening::Resume => world.spec.suspend = false,
         Happening::Cancel => world.cancel(),
         Happening::Wait(seconds) => world.wait(seconds),
+        Happening::LatePod(n) => {
+            let unmade: Vec<(String, u32, String)> = world
+                .status
+                .tasks
+                .iter()
+                .flat_map(|task| task.attempts.iter().map(|it| (it.pod.clone(), it.number, task.name.clone())))
+                .filter(|(pod, ..)| !world.made.contains(pod))
+                .collect();
+            if let Some((pod, number, task)) = pick(&unmade, n) {
+                world.made.push(pod.clone());
+                world.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, task, *number)));
+                effects.retain(|it| !matches!(it, Effect::Create { pod: it, .. } if it == pod));
+            }
+        }
+        Happening::Lose => world.lost = true,
     }
 }
 
@@ -226,7 +252,7 @@ fn run_out(world: &mut World) {
     world.spec.suspend = false;
     for _ in 0..200 {
         for sight in world.sights.values_mut() {
-            if matches!(sight, Sight::Unknown | Sight::Refused(_)) {
+            if matches!(sight, Sight::Refused(_)) {
                 *sight = Sight::Absent;
             }
         }
@@ -266,6 +292,8 @@ proptest! {
         }
         run_out(&mut world);
         prop_assert_eq!(world.status.phase, reference(&spec, &world.status), "{}", world.story());
+        let runs_on = |sight: &Sight| matches!(sight, Sight::Pod(pod) if !pod.is_over() && !pod.deleting);
+        prop_assert!(!world.sights.values().any(runs_on), "a pod of a finished run runs on");
         let held = |sight: &Sight| matches!(sight, Sight::Pod(pod) if pod.held);
         prop_assert!(!world.sights.values().any(held), "a pod kept its finalizer");
     }

@@ -17,6 +17,8 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     /// Names of pods ever made, in order.
     pub(super) made: Vec<String>,
+    /// The revision is gone.
+    pub(super) lost: bool,
 }
 
 /// A workflow of tasks and what they need.
@@ -43,10 +45,14 @@ impl World {
             sights: Sights::new(),
             now: Timestamp::from_second(1_000).unwrap(),
             made: Vec::new(),
+            lost: false,
         }
     }
 
     pub(super) fn decide(&self) -> Decision {
+        if self.lost {
+            return self.decide_on(&Definition::Lost("gone".to_owned()));
+        }
         self.decide_on(&Definition::Ready { plan: &self.plan, revision: "w-1" })
     }
 
