@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
-use super::text::{MESSAGE_BYTES, clip};
-use crate::api::{Reason, RunPhase, TaskStatus, WaitKind};
+use super::text::{MESSAGE_BYTES, clip, count};
+use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::plan::{Plan, Problem};
 
 /// How long after a run's creation its Workflow may still appear, so that one `kubectl apply` may hold both.
@@ -34,7 +34,7 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
             None
         }
         Definition::Lost(why) => {
-            fail(ledger, Reason::RevisionLost, why);
+            lose(ledger, why);
             None
         }
         Definition::Ready { plan, revision } if started => {
@@ -45,7 +45,7 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
             }
             let why =
                 format!("status.tasks was edited: it no longer lists the tasks of revision {revision}; make a new run");
-            fail(ledger, Reason::RevisionLost, &why);
+            lose(ledger, &why);
             None
         }
         Definition::Ready { plan, revision } => pin(ledger, seen, plan, revision).then_some(*plan),
@@ -87,9 +87,24 @@ fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) ->
         plan.tasks().iter().map(|task| TaskStatus { name: task.name.clone(), ..TaskStatus::default() }).collect();
     let phase = if seen.run.spec.suspend { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
-    let message = format!("revision {revision}, {} tasks", plan.tasks().len());
+    let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));
     ledger.note(false, "Started", &message);
     true
+}
+
+/// Without its plan nothing can be said of what its pods do: they are stopped, and what is open is closed.
+fn lose(ledger: &mut Ledger, why: &str) {
+    let (reason, stamp) = (Some(Reason::RevisionLost), ledger.stamp());
+    for index in 0..ledger.status.tasks.len() {
+        let Some(task) = ledger.task_mut(index).filter(|task| !task.phase.is_finished()) else { continue };
+        for attempt in task.attempts.iter_mut().filter(|attempt| attempt.outcome.is_none()) {
+            attempt.outcome = Some(AttemptOutcome::Cancelled);
+            attempt.reason = reason;
+            attempt.finished_at = Some(stamp.clone());
+        }
+        ledger.move_task(index, TaskPhase::Cancelled, reason);
+    }
+    fail(ledger, Reason::RevisionLost, why);
 }
 
 fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
