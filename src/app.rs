@@ -123,7 +123,7 @@ async fn leave(context: &Context, own_namespace: &str) {
             }
             Ok(None) => return,
             Err(failure) => {
-                tracing::warn!(%failure, "stopping; can't tell whether for good, or not let go of all pods")
+                tracing::warn!(%failure, "stopping; can't tell whether for good, or not let go of all pods");
             }
         }
         tokio::time::sleep(LEAVE_PAUSE).await;
