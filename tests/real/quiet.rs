@@ -50,9 +50,9 @@ fn what_waits_or_has_ended_is_not_written() {
 
     // The last of what was under way, and then nothing for a while: that may take a few attempts, as long as it comes.
     stage.until("a time without writes", || {
-        let (before, mark) = (versions(&stage), now(&stage));
+        let (before, mark) = (versions(&stage), end_of_log());
         std::thread::sleep(QUIET);
-        let (after, writes) = (versions(&stage), written_since(&stage, &mark));
+        let (after, writes) = (versions(&stage), written_since(&stage, mark));
         if before != after || !writes.is_empty() {
             println!("not quiet yet: {:?} {writes:?}", differences(&before, &after));
             return None;
@@ -86,18 +86,18 @@ fn differences(before: &BTreeMap<String, String>, after: &BTreeMap<String, Strin
 }
 
 /// The length of the audit log, where there is one.
-fn now(_: &Stage) -> Option<u64> {
+fn end_of_log() -> Option<u64> {
     let path = std::env::var_os("GANTLINE_AUDIT_LOG")?;
     std::fs::metadata(path).ok().map(|log| log.len())
 }
 
 /// The writes of this namespace's operator in the audit log since then: verb and path. The API server writes its log as it
 /// answers, and the operator, unlike every other client here, is known by its field manager, or by having no user agent.
-fn written_since(stage: &Stage, mark: &Option<u64>) -> Vec<String> {
+fn written_since(stage: &Stage, mark: Option<u64>) -> Vec<String> {
     use std::io::{Read, Seek, SeekFrom};
     let (Some(path), Some(mark)) = (std::env::var_os("GANTLINE_AUDIT_LOG"), mark) else { return Vec::new() };
     let mut log = std::fs::File::open(path).expect("the audit log");
-    log.seek(SeekFrom::Start(*mark)).expect("a place in it");
+    log.seek(SeekFrom::Start(mark)).expect("a place in it");
     let mut text = String::new();
     log.read_to_string(&mut text).expect("its text");
     let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
