@@ -28,6 +28,7 @@ const RUNS: &[(&str, &str, &str)] = &[
 
 #[test]
 fn what_waits_or_has_ended_is_not_written() {
+    let begin = end_of_log();
     let mut stage = Stage::new("quiet");
     for (name, fields, tasks) in RUNS {
         let tasks = tasks.replace('\n', "\n    ");
@@ -48,6 +49,9 @@ fn what_waits_or_has_ended_is_not_written() {
     stage.until("the suspended run", || (stage.status("suspended")["phase"] == "Suspended").then_some(()));
     stage.task_in("running", "a", "Running");
 
+    if begin.is_some() {
+        assert!(written_since(&stage, begin).len() > RUNS.len(), "the log shows what the operator has written so far");
+    }
     // The last of what was under way, and then nothing for a while: that may take a few attempts, as long as it comes.
     stage.until("a time without writes", || {
         let (before, mark) = (versions(&stage), end_of_log());
