@@ -36,6 +36,10 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
     if let Some(at) = decision.wake_at {
         context.wake(Key::Run(uid.clone()), at);
     }
+    if gathered.is_named() {
+        // The record that the status names was deleted.
+        write_record(context, gathered).await?;
+    }
     let due = due(context, &uid, &decision);
     if decision.urgency != Urgency::Unchanged && due > context.now() {
         context.wake(Key::Run(uid.clone()), due);
@@ -75,13 +79,17 @@ fn live_attempts(status: &WorkflowRunStatus) -> usize {
     status.tasks.iter().filter(|task| task.phase.has_pod()).count()
 }
 
+/// Writes the record of the run's revision, where it isn't known to exist.
+async fn write_record(context: &Context, gathered: &Gathered) -> Result<(), Failure> {
+    let Pinned::Ready { record: Some(record), .. } = &gathered.definition else { return Ok(()) };
+    context.cluster.create_record(gathered.run.meta.namespace.as_deref().unwrap_or_default(), record).await
+}
+
 /// Writes the status. False if someone else wrote first: then nothing of this decision holds.
 async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision, uid: &str) -> Result<bool, Failure> {
     let run = gathered.run.as_ref();
-    if let Pinned::Ready { record: Some(record), .. } = &gathered.definition
-        && decision.status.revision.is_some()
-    {
-        context.cluster.create_record(run.meta.namespace.as_deref().unwrap_or_default(), record).await?;
+    if decision.status.revision.is_some() && !gathered.is_named() {
+        write_record(context, gathered).await?;
     }
     let begun = context.now();
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {

@@ -27,6 +27,13 @@ pub struct Gathered {
     pub sights: Sights,
 }
 
+impl Gathered {
+    /// Whether the status, as it was read, names a revision.
+    pub fn is_named(&self) -> bool {
+        status(&self.run).is_some_and(|status| status.revision.is_some())
+    }
+}
+
 /// Gathers for a run that can be parsed; `None` if a live read says that it is gone.
 pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<Option<Gathered>, Failure> {
     let uid = run.meta.uid.clone().unwrap_or_default();

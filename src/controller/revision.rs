@@ -116,7 +116,7 @@ pub async fn of(context: &Context, run: &Loose<WorkflowRun>) -> Result<Pinned, F
         None => match current(context, object, namespace).await? {
             Current::Missing => Ok(Pinned::Missing),
             Current::Unreadable(why) => Ok(Pinned::Unreadable(why)),
-            Current::Copy(copy) => Ok(plan_of(context, namespace, &copy, true)),
+            Current::Copy(copy) => Ok(plan_of(context, namespace, &copy, Record::New)),
         },
     }
 }
@@ -153,19 +153,31 @@ async fn pinned(context: &Context, run: &WorkflowRun, namespace: &str, revision:
         return Ok(match serde_json::from_value::<WorkflowSpec>(data) {
             Ok(spec) if as_pinned => {
                 let copy = Copy { workflow: workflow.map(str::to_owned), spec, revision: revision.to_owned() };
-                plan_of(context, namespace, &copy, false)
+                plan_of(context, namespace, &copy, Record::Known)
             }
             _ => Pinned::Lost(format!("WorkflowRecord {revision} was changed: it no longer holds what its name says")),
         });
     }
     match current(context, run, namespace).await? {
-        Current::Copy(copy) if copy.revision == revision => Ok(plan_of(context, namespace, &copy, true)),
+        // Not kept until the record is there again: this asks for it each round.
+        Current::Copy(copy) if copy.revision == revision => Ok(plan_of(context, namespace, &copy, Record::Deleted)),
         _ => Ok(Pinned::Lost(format!("WorkflowRecord {revision}, which the run is pinned to, was deleted"))),
     }
 }
 
-fn plan_of(context: &Context, namespace: &str, copy: &Copy, write_record: bool) -> Pinned {
-    let record = write_record.then(|| Box::new(copy.record(namespace)));
+/// What is known of the record that holds a copy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Record {
+    /// It exists.
+    Known,
+    /// It has yet to be written, unless another run did.
+    New,
+    /// A run is pinned to it, and it is gone.
+    Deleted,
+}
+
+fn plan_of(context: &Context, namespace: &str, copy: &Copy, known: Record) -> Pinned {
+    let record = (known != Record::Known).then(|| Box::new(copy.record(namespace)));
     let revision = copy.revision.clone();
     if let Some(plan) = context.plans.get(namespace, &revision) {
         return Pinned::Ready { plan, revision, record };
@@ -174,7 +186,9 @@ fn plan_of(context: &Context, namespace: &str, copy: &Copy, write_record: bool) 
     match Plan::checked(&copy.spec, origin) {
         Ok(plan) => {
             let plan = Arc::new(plan);
-            context.plans.put(namespace, &revision, &plan);
+            if known != Record::Deleted {
+                context.plans.put(namespace, &revision, &plan);
+            }
             Pinned::Ready { plan, revision, record }
         }
         Err(problems) => Pinned::Invalid(problems),

@@ -8,10 +8,12 @@ use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase};
 pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) {
     let generation = ledger.status.generation;
     let all_finished = ledger.status.tasks.iter().all(|task| task.phase.is_finished());
-    if ledger.phase() == RunPhase::Stopping || all_finished {
+    if all_finished {
         return;
     }
-    if seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= generation) {
+    // Once it is stopping it stops, whoever wrote that down.
+    let stopping = ledger.phase() == RunPhase::Stopping;
+    if stopping || seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= generation) {
         cancel(ledger, seen);
     } else if seen.run.spec.suspend {
         ledger.move_run(RunPhase::Suspended, None);

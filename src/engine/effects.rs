@@ -7,7 +7,7 @@ use super::decision::{Decision, Effect, Urgency};
 use super::gate::environment;
 use super::ledger::Ledger;
 use super::observed::{Definition, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
-use crate::api::{Attempt, TaskPhase, TaskStatus, WorkflowRunStatus};
+use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
 use crate::plan::Plan;
 
 /// Closes the ledger: the status as it is to be written, and what follows from it.
@@ -20,7 +20,8 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     let owners = owners(&ledger.status);
     for sight in seen.sights.values() {
         if let Sight::Pod(pod) = sight {
-            settle_pod(owners.get(pod.name.as_str()).copied(), seen, pod, &mut effects, &mut deletes);
+            let owner = owners.get(pod.name.as_str()).copied();
+            settle_pod(owner, &ledger.status, seen, pod, &mut effects, &mut deletes);
         }
     }
     effects.append(&mut deletes);
@@ -68,6 +69,7 @@ fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
 /// Releases a pod whose outcome is on record, and deletes what must not run.
 fn settle_pod(
     owner: Option<(&TaskStatus, &Attempt)>,
+    status: &WorkflowRunStatus,
     seen: &Observed<'_>,
     pod: &PodFacts,
     effects: &mut Vec<Effect>,
@@ -77,15 +79,21 @@ fn settle_pod(
     let is_its_own = |attempt: &Attempt| attempt.uid.as_ref().is_none_or(|uid| *uid == pod.uid);
     let (stop, grace_seconds, done) = match owner.filter(|(_, attempt)| is_its_own(attempt)) {
         Some((task, attempt)) => {
-            let ended = attempt.outcome.is_some();
             let cancelled = task.phase == TaskPhase::Stopping;
             // 0 would be a deletion by force, which doesn't wait for the container's end.
             let grace =
                 seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.grace_seconds).map(|seconds| seconds.max(1));
+            let grace = grace.filter(|_| cancelled);
+            // What has no outcome and isn't followed any more, since the record was changed by hand, comes to nothing.
+            let followed = task.phase.has_pod() && task.attempts.last() == Some(attempt) && !status.phase.is_finished();
             // A pod whose `main` has ended soon ends by itself, and keeps its log, unless another container goes on. One whose
             // `main` has not ended came to be after its attempt was given up.
             let goes_on = pod.lingering || !matches!(pod.main, MainState::Ended(_));
-            (cancelled || ended && goes_on, grace.filter(|_| cancelled), ended)
+            match attempt.outcome {
+                Some(AttemptOutcome::Cancelled) => (true, grace, true),
+                Some(_) => (goes_on, grace, true),
+                None => (cancelled || !followed, grace, !followed),
+            }
         }
         // It belongs to the run, but no attempt on record: nothing may come of it.
         None => (true, None, true),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
-use super::text::{MESSAGE_BYTES, clip};
+use super::text::{MESSAGE_BYTES, clip, count};
 use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::plan::{Plan, Problem};
 
@@ -87,7 +87,7 @@ fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) ->
         plan.tasks().iter().map(|task| TaskStatus { name: task.name.clone(), ..TaskStatus::default() }).collect();
     let phase = if seen.run.spec.suspend { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
-    let message = format!("revision {revision}, {} tasks", plan.tasks().len());
+    let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));
     ledger.note(false, "Started", &message);
     true
 }

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::ledger::Ledger;
 use super::observed::Observed;
 use super::text::{self, MESSAGE_BYTES, clip};
-use crate::api::{RunPhase, TaskPhase, TaskStatus};
+use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus};
 
 /// Bytes of Kubernetes' words that a row of `kubectl get` shows.
 const ROW_DETAIL: usize = 160;
@@ -71,10 +71,16 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
         RunPhase::Running => Some(running(tasks)),
         RunPhase::Suspended => {
             let live = tasks.iter().filter(|task| task.phase.has_pod()).count();
-            Some(if live == 0 { "suspended".to_owned() } else { format!("suspended; {live} running tasks may finish") })
+            Some(if live == 0 {
+                "suspended".to_owned()
+            } else {
+                format!("suspended; {} may finish", text::count(live, "running task"))
+            })
         }
         RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
-        RunPhase::Succeeded => Some(format!("{} tasks succeeded", tasks.len())),
+        RunPhase::Succeeded => Some(format!("{} succeeded", text::count(tasks.len(), "task"))),
+        // Why it failed as a whole counts for more than a task that failed before.
+        RunPhase::Failed if ledger.status.reason != Some(Reason::TaskFailed) => None,
         RunPhase::Failed => {
             let failed = tasks.iter().find(|task| task.phase == TaskPhase::Failed)?;
             let more = named(TaskPhase::Failed).count().saturating_sub(1);

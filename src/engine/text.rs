@@ -49,6 +49,12 @@ pub(super) fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
+/// So many of a thing: `1 task`, `2 tasks`.
+pub(super) fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// A duration as people write it: `41s`, `1m12s`, `2h5m`; under ten seconds with a tenth: `2.3s`.
 pub(super) fn duration(span: SignedDuration) -> String {
     let millis = span.as_millis().max(0);
@@ -92,6 +98,11 @@ mod tests {
         ] {
             assert_eq!(duration(SignedDuration::from_millis(millis)), text);
         }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| count(number, "task")), ["0 tasks", "1 task", "2 tasks"]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn a_run_can_be_suspended_in_the_middle() {
     stage.task_in("pause", "first", "Running");
     stage.patch("pause", r#"{"spec": {"suspend": true}}"#);
     let status = in_phase(&stage, "pause", "Suspended");
-    assert_eq!(status["message"], "suspended; 1 running tasks may finish", "{status:#}");
+    assert_eq!(status["message"], "suspended; 1 running task may finish", "{status:#}");
     assert_eq!(status["tasks"][0]["phase"], "Running", "{status:#}");
 
     // What runs may finish; what it opens waits.

@@ -14,7 +14,7 @@ fn endless(name: &str) -> String {
 /// A run of one task. Its pod is not given the usual 30 s to end.
 fn run(name: &str, script: &str, pod_spec: &str) -> String {
     format!(
-        r#"
+        r"
 apiVersion: gantline.dev/v1alpha1
 kind: WorkflowRun
 metadata: {{name: {name}}}
@@ -25,7 +25,7 @@ spec:
       image: busybox:1.37
       podTemplate: {{spec: {{terminationGracePeriodSeconds: 1{pod_spec}}}}}
       script: {script}
-"#
+"
     )
 }
 
