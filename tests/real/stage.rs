@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The longest that a test waits for anything; on a busy machine a pod takes many times its usual two seconds.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 static CRDS: Once = Once::new();
 static COUNT: AtomicU32 = AtomicU32::new(0);
