@@ -32,7 +32,7 @@ spec:
 /// Starts an endless run, and waits until its task is known to run.
 fn start(stage: &Stage, name: &str) {
     stage.apply(&endless(name));
-    stage.until("the task to run", || (stage.status(name)["tasks"][0]["phase"] == "Running").then_some(()));
+    stage.task_in(name, "only", "Running");
 }
 
 fn delete(stage: &Stage, name: &str, cascade: &str) {
@@ -103,7 +103,7 @@ fn a_running_run_while_the_operator_is_away() {
 fn a_finished_run() {
     let stage = Stage::new("delete-finished");
     stage.apply(&run("run", "exit 0", ""));
-    assert_eq!(stage.finished("run")["phase"], "Succeeded");
+    stage.succeeds("run");
     delete(&stage, "run", "background");
     nothing_is_left(&stage, "run");
 }
@@ -112,7 +112,7 @@ fn a_finished_run() {
 fn a_run_whose_task_ended_while_the_operator_was_away() {
     let mut stage = Stage::new("delete-ended");
     stage.apply(&run("run", "exit 0", ", schedulingGates: [{name: gantline.dev/test}]"));
-    let pod = stage.until("its pod", || stage.pods("run").pop());
+    let pod = stage.pod_of("run", "only");
     stage.kill_operator();
     stage.kubectl(&["patch", "pod", &pod, "--type=json", "-p", r#"[{"op":"remove","path":"/spec/schedulingGates"}]"#]);
     stage.until("its end", || {
@@ -145,7 +145,7 @@ fn a_run_whose_pods_are_gone() {
     nothing_is_left(&stage, "away");
     stage.start_operator();
     stage.apply(&run("after", "exit 0", ""));
-    assert_eq!(stage.finished("after")["phase"], "Succeeded", "the operator goes on");
+    stage.succeeds("after");
 }
 
 /// `--cascade=orphan` is a wish to keep the pods: they run on, are nobody's, and can be deleted.
@@ -195,8 +195,7 @@ fn a_run_that_is_made_again_at_once() {
     stage.until("room for a new one of the name", || {
         stage.try_apply(&run("run", "exit 0", "")).ok().filter(|said| said.contains("created"))
     });
-    let status = stage.finished("run");
-    assert_eq!(status["phase"], "Succeeded", "{status:#}");
+    let status = stage.succeeds("run");
     let new = stage.get("wfr", "run").expect("it is there");
     assert_ne!(new["metadata"]["uid"], old["metadata"]["uid"]);
     assert_eq!(status["tasks"][0]["attempts"].as_array().map(Vec::len), Some(1), "{status:#}");
