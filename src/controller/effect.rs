@@ -206,12 +206,11 @@ async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
 async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<Option<SlimPod>, Failure> {
     let here = |entry: &Arc<PodEntry>| entry.facts.uid == uid && entry.namespace == target.namespace;
     let known = context.cache().pods_of(&target.run).find(here).map(|entry| entry.finalizers.clone());
-    let finalizers = match known {
-        Some(finalizers) => finalizers,
-        None => {
-            let found = context.cluster.get::<SlimPod>(&target.namespace, &target.pod).await?;
-            found.and_then(|found| found.object.ok()).map(|pod| pod.metadata.finalizers).unwrap_or_default()
-        }
+    let finalizers = if let Some(finalizers) = known {
+        finalizers
+    } else {
+        let found = context.cluster.get::<SlimPod>(&target.namespace, &target.pod).await?;
+        found.and_then(|found| found.object.ok()).map(|pod| pod.metadata.finalizers).unwrap_or_default()
     };
     context.cluster.release_pod(&target.namespace, &target.pod, uid, &finalizers).await
 }

@@ -22,13 +22,12 @@ pub async fn settle(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
     let mut alive = BTreeMap::new();
     for pod in pods {
         let place = (pod.namespace.clone(), pod.run_name.clone());
-        let lives = match alive.get(&place) {
-            Some(lives) => *lives,
-            None => {
-                let lives = is_alive(context, uid, &place.0, &place.1).await?;
-                alive.insert(place, lives);
-                lives
-            }
+        let lives = if let Some(lives) = alive.get(&place) {
+            *lives
+        } else {
+            let lives = is_alive(context, uid, &place.0, &place.1).await?;
+            alive.insert(place, lives);
+            lives
         };
         if !lives && pod.held() {
             outcome = release(context, &pod).await.and(outcome);

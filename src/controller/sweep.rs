@@ -70,7 +70,7 @@ async fn sweep(context: &Context, marked: &BTreeSet<String>) -> Result<BTreeSet<
                     match context.cluster.delete_record(&namespace, &name, &uid).await {
                         Ok(()) => tracing::info!(record = name, namespace, "deleted a record that nothing names"),
                         Err(failure) => {
-                            tracing::warn!(record = name, namespace, %failure, "an old record stays for now")
+                            tracing::warn!(record = name, namespace, %failure, "an old record stays for now");
                         }
                     }
                 } else {

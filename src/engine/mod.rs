@@ -68,7 +68,9 @@ use ledger::Ledger;
 #[must_use]
 pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     let mut ledger = Ledger::open(seen.status, now);
-    if !ledger.phase().is_finished() {
+    if ledger.phase().is_finished() {
+        summary::acknowledge(&mut ledger, seen);
+    } else {
         if let Some(plan) = start::settle(&mut ledger, seen) {
             track::record_facts(&mut ledger, plan, seen);
             control::settle(&mut ledger, seen);
@@ -76,8 +78,6 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
             verdict::settle(&mut ledger);
         }
         summary::write(&mut ledger, seen);
-    } else {
-        summary::acknowledge(&mut ledger, seen);
     }
     effects::decide(ledger, seen)
 }
