@@ -279,9 +279,17 @@ fn a_record_that_is_gone_or_changed_is_missed_only_where_it_must_be() {
         let record = text(&stage.status(name)["revision"]).to_owned();
         if name.starts_with("edited") {
             let patch = r#"{"spec": {"data": {"tasks": [{"name": "evil", "image": "evil"}]}}}"#;
-            stage.kubectl(&["patch", "workflowrecords", &record, "--type=merge", "-p", patch]);
-        } else {
-            stage.kubectl(&["delete", "workflowrecords", &record]);
+            let refused = stage.try_kubectl(&["patch", "workflowrecords", &record, "--type=merge", "-p", patch]);
+            let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert!(!refused.status.success() && words.contains("a record never changes"), "{words}");
+        }
+        stage.kubectl(&["delete", "workflowrecords", &record]);
+        if name.starts_with("edited") {
+            // Who may not change a record may still put another in its place.
+            let evil = r#"spec: {workflow: "", data: {tasks: [{name: evil, image: evil}]}}"#;
+            stage.apply(&format!(
+                "{{apiVersion: gantline.dev/v1alpha1, kind: WorkflowRecord, metadata: {{name: {record}}}, {evil}}}"
+            ));
         }
     }
     // While the operator knows what it pinned, nobody notices.
