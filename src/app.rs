@@ -14,6 +14,8 @@ use crate::{api, controller};
 
 /// Where a pod finds the name of its own namespace (Kubernetes documentation: Accessing the API from within a Pod).
 const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// How our requests name us.
+const USER_AGENT: &str = concat!("gantline/", env!("CARGO_PKG_VERSION"));
 /// How often a stopping operator asks whether it goes for good, and lets go of its pods, if that fails.
 const LEAVE_TRIES: u32 = 5;
 /// The pause between.
@@ -70,6 +72,8 @@ async fn connect() -> Result<Cluster, Error> {
     let mut config = Config::infer().await.map_err(|error| no_cluster(&error))?;
     // One request, one decision: a retry of the client's own would be a write that nobody decided on.
     config.default_retry = false;
+    // So that an audit log tells who it was, deletions too.
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
     Ok(Cluster::new(Client::try_from(config).map_err(|error| no_cluster(&error))?))
 }
 

@@ -184,6 +184,6 @@ pub enum WaitKind {
     ImagePull,
     /// A config map, secret, volume or other part of the pod.
     PodConfig,
-    /// The node.
+    /// Its node, to get the pod ready or to end it.
     Node,
 }

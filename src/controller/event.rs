@@ -9,6 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::Context;
+use super::client::Failure;
 use super::loose::{Loose, Typed};
 use crate::engine::Note;
 
@@ -27,8 +28,11 @@ pub fn publish<T: Typed>(context: &Arc<Context>, of: &Loose<T>, notes: &[Note]) 
     tokio::spawn(async move {
         let Ok(_permit) = context.others.acquire().await else { return };
         for event in events {
-            if let Err(failure) = context.cluster.create_event(&namespace, &event).await {
-                tracing::warn!(namespace, %failure, "an Event could not be written");
+            match context.cluster.create_event(&namespace, &event).await {
+                Ok(()) => {}
+                // Mostly a namespace that is being deleted.
+                Err(failure @ Failure::Refused(_)) => tracing::debug!(namespace, %failure, "an Event was refused"),
+                Err(failure) => tracing::warn!(namespace, %failure, "an Event could not be written"),
             }
         }
     });

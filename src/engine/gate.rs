@@ -103,10 +103,15 @@ fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask,
         return false;
     }
     let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, number);
+    ledger.wait(index, WaitKind::Node, &to_start(&pod));
     let Some(task) = ledger.task_mut(index) else { return false };
-    task.waiting_for = None;
     task.attempts.push(Attempt { number, pod, ..Attempt::default() });
     ledger.move_task(index, TaskPhase::Starting, None)
+}
+
+/// What a task waits for whose pod is in no trouble that anyone tells of: it is being made, or its node gets it ready.
+pub(super) fn to_start(pod: &str) -> String {
+    format!("pod {pod} to start")
 }
 
 /// The environment of an attempt, from what is on record: the same for every evaluation of the same attempt.

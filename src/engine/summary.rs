@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::ledger::Ledger;
 use super::observed::Observed;
 use super::text::{self, MESSAGE_BYTES, clip};
-use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus};
+use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
 
 /// Bytes of Kubernetes' words that a row of `kubectl get` shows.
 const ROW_DETAIL: usize = 160;
@@ -26,7 +26,7 @@ pub(super) fn write(ledger: &mut Ledger, seen: &Observed<'_>) {
         ledger.status.message = clip(&message, MESSAGE_BYTES);
     }
     if phase == RunPhase::Suspended {
-        ledger.wait_run(crate::api::WaitKind::Suspended, "spec.suspend is true; set it to false to go on");
+        ledger.wait_run(WaitKind::Suspended, "spec.suspend is true; set it to false to go on");
     } else if phase == RunPhase::Running {
         ledger.status.waiting_for = None;
     }
@@ -96,7 +96,9 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
 
 /// Trouble comes first, then what runs, then what is about to.
 fn running(tasks: &[TaskStatus]) -> String {
-    let troubled = |task: &&TaskStatus| task.phase == TaskPhase::Starting && task.waiting_for.is_some();
+    let told = |waiting: &WaitingFor| waiting.kind != WaitKind::Node;
+    let troubled =
+        |task: &&TaskStatus| task.phase == TaskPhase::Starting && task.waiting_for.as_ref().is_some_and(told);
     if let Some(task) = tasks.iter().find(troubled)
         && let Some(waiting) = &task.waiting_for
     {

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::attempt::{self, End};
 use super::disruption;
-use super::gate::environment;
+use super::gate::{environment, to_start};
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use crate::api::{AttemptOutcome, Reason, TaskPhase, WaitKind};
@@ -34,6 +34,7 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
             }
             Sight::Refused(refusal) if known_uid.is_none() => refused(ledger, index, planned, refusal, stopping),
             Sight::Absent if stopping => finish(ledger, index, planned, cancelled(), stopping),
+            Sight::Absent if seen.run.spec.suspend => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
             Sight::Absent => {
                 // It could be made when the intent was recorded; another version of this program may see that otherwise.
                 if let Err(problem) = environment(plan, planned, &ledger.status, seen, number) {
@@ -80,8 +81,8 @@ fn follow(ledger: &mut Ledger, index: usize, planned: &PlannedTask, pod: &PodFac
         }
     } else if let Some(trouble) = pod.trouble.as_ref().filter(|_| !stopping) {
         ledger.wait(index, trouble.kind, &trouble.message);
-    } else if let Some(task) = ledger.task_mut(index) {
-        task.waiting_for = None;
+    } else if !stopping {
+        ledger.wait(index, WaitKind::Node, &to_start(&pod.name));
     }
 }
 

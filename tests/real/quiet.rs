@@ -96,7 +96,7 @@ fn end_of_log() -> Option<u64> {
 }
 
 /// The writes of this namespace's operator in the audit log since then: verb and path. The API server writes its log as it
-/// answers, and the operator, unlike every other client here, is known by its field manager, or by having no user agent.
+/// answers.
 fn written_since(stage: &Stage, mark: Option<u64>) -> Vec<String> {
     use std::io::{Read, Seek, SeekFrom};
     let (Some(path), Some(mark)) = (std::env::var_os("GANTLINE_AUDIT_LOG"), mark) else { return Vec::new() };
@@ -107,10 +107,7 @@ fn written_since(stage: &Stage, mark: Option<u64>) -> Vec<String> {
     let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let here = |entry: &Value| entry["objectRef"]["namespace"] == stage.namespace.as_str();
     let is_write = |entry: &Value| !["get", "list", "watch"].iter().any(|verb| entry["verb"] == *verb);
-    let by_us = |entry: &Value| {
-        let path = entry["requestURI"].as_str().unwrap_or_default();
-        path.contains("fieldManager=gantline") || entry["userAgent"].is_null()
-    };
+    let by_us = |entry: &Value| entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("gantline/"));
     let writes = entries.filter(|entry| here(entry) && is_write(entry) && by_us(entry));
     writes.map(|entry| format!("{} {}", entry["verb"], entry["requestURI"])).collect()
 }

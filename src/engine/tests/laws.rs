@@ -115,7 +115,9 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         let former = new.attempts.iter().rev().skip(1);
         assert!(former.clone().all(|it| it.outcome.is_some()), "a new attempt before the last one's outcome");
         assert!(
-            new.phase.is_finished() || new.phase.has_pod() || new.waiting_for.is_some(),
+            new.phase.is_finished()
+                || matches!(new.phase, TaskPhase::Running | TaskPhase::Stopping)
+                || new.waiting_for.is_some(),
             "{} waits without a reason",
             new.name
         );

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{Cancel, Reason, Task, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{Cancel, Reason, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
     Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase, RunFacts, Sight,
     Sights, Urgency, decide,
@@ -173,8 +173,12 @@ impl World {
     pub(super) fn story(&self) -> String {
         let task = |task: &crate::api::TaskStatus| {
             let reason = task.reason.map(|reason| format!("({reason:?})")).unwrap_or_default();
-            let waits =
-                task.waiting_for.as_ref().map(|it| format!("[{:?} {}]", it.kind, it.detail)).unwrap_or_default();
+            let waits = task
+                .waiting_for
+                .as_ref()
+                .filter(|it| it.kind != WaitKind::Node || task.phase != TaskPhase::Starting)
+                .map(|it| format!("[{:?} {}]", it.kind, it.detail))
+                .unwrap_or_default();
             let attempts = if task.attempts.len() > 1 { format!("#{}", task.attempts.len()) } else { String::new() };
             format!(" {}:{:?}{attempts}{reason}{waits}", task.name, task.phase)
         };
