@@ -52,7 +52,10 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// The lines of a file that are code of the program: no comments, and nothing from its test module on.
 fn code(path: &Path) -> Vec<(usize, String)> {
-    let is_test_file = path.file_stem().is_some_and(|it| it.to_string_lossy().ends_with("tests"))
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let beside = std::fs::read_to_string(path.with_file_name("mod.rs")).unwrap_or_default();
+    let is_test_file = beside.contains(&format!("#[cfg(test)]\nmod {stem};"))
+        || stem.ends_with("tests")
         || path.components().any(|it| it.as_os_str() == "tests");
     if is_test_file {
         return Vec::new();
