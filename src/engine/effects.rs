@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::decision::{Decision, Effect, Urgency};
 use super::gate::environment;
 use super::ledger::Ledger;
-use super::observed::{Definition, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -86,9 +86,10 @@ fn settle_pod(
             let grace = grace.filter(|_| cancelled);
             // What has no outcome and isn't followed any more, since the record was changed by hand, comes to nothing.
             let followed = task.phase.has_pod() && task.attempts.last() == Some(attempt) && !status.phase.is_finished();
-            // A pod whose `main` has ended soon ends by itself, and keeps its log, unless another container goes on. One whose
-            // `main` has not ended came to be after its attempt was given up.
-            let goes_on = pod.lingering || !matches!(pod.main, MainState::Ended(_));
+            // A pod whose `main` has ended soon ends by itself, and keeps its log, unless another container goes on. Our view of
+            // it may be older than the record, so that it seems to run still. Only one that the record never knew came to be
+            // after its attempt was given up.
+            let goes_on = pod.lingering || attempt.uid.is_none();
             match attempt.outcome {
                 Some(AttemptOutcome::Cancelled) => (true, grace, true),
                 Some(_) => (goes_on, grace, true),

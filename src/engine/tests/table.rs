@@ -356,6 +356,20 @@ fn a_pod_is_released_only_once_its_outcome_is_on_record() {
 }
 
 #[test]
+fn a_view_older_than_the_record_deletes_nothing() {
+    let mut world = World::new(&[("a", &[]), ("b", &["a"])]);
+    world.settle();
+    world.start("a");
+    world.settle();
+    let older = world.pod("a").clone();
+    world.end("a", 0);
+    world.settle();
+    world.sights.insert(older.name.clone(), Sight::Pod(older));
+    let effects = world.decide().effects;
+    assert!(!effects.iter().any(|it| matches!(it, Effect::Delete { .. })), "its log would be lost: {effects:?}");
+}
+
+#[test]
 fn other_containers_are_ended_when_main_has() {
     let mut world = World::new(&[("a", &[])]);
     world.settle();
