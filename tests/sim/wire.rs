@@ -18,19 +18,19 @@ pub struct Wire<'a> {
 impl Wire<'_> {
     /// Creates an object; whether the server took it.
     pub fn create(&mut self, object: &Value) -> bool {
-        let request = Request::post(&collection(object), object.clone(), self.now);
+        let request = Request::post(&collection(object), object, self.now);
         self.send(&request)
     }
 
     /// Merge-patches an object, or its subresource; whether the server took it. A uid in the patch must be the object's.
     pub fn patch(&mut self, path: &str, patch: &Value) -> bool {
-        let request = Request::merge_patch(path, patch.clone(), self.now);
+        let request = Request::merge_patch(path, patch, self.now);
         self.send(&request)
     }
 
     /// Replaces an object, or its subresource; whether the server took it.
     pub fn replace(&mut self, path: &str, object: &Value) -> bool {
-        let request = Request::put(path, object.clone(), self.now);
+        let request = Request::put(path, object, self.now);
         self.send(&request)
     }
 
@@ -38,7 +38,7 @@ impl Wire<'_> {
     pub fn delete(&mut self, path: &str, mut options: Value) -> bool {
         options["kind"] = "DeleteOptions".into();
         options["apiVersion"] = "v1".into();
-        let request = Request::delete(path, options, self.now);
+        let request = Request::delete(path, &options, self.now);
         self.send(&request)
     }
 
