@@ -137,15 +137,21 @@ impl Human {
         matches!(self, Self::EditStatus { .. })
     }
 
-    /// Whether it may let a pod, or its end, go unseen: the outcome on record may then be a disruption whatever the pod did.
-    pub const fn hides_an_end(&self) -> bool {
-        matches!(
-            self,
-            Self::DeletePod { force: true, .. }
-                | Self::StripFinalizer { .. }
-                | Self::StripLabels { .. }
-                | Self::DeleteNamespace
-        )
+    /// The task whose pods it is about.
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Self::DeletePod { task, .. }
+            | Self::StripFinalizer { task, .. }
+            | Self::StripLabels { task, .. }
+            | Self::RestoreLabels { task, .. }
+            | Self::ForeignPod { task, .. } => Some(task),
+            _ => None,
+        }
+    }
+
+    /// Whether it may cost an attempt: its pod is deleted, or nobody can see any more whose it is.
+    pub const fn takes_a_pod(&self) -> bool {
+        matches!(self, Self::DeletePod { .. } | Self::StripFinalizer { .. } | Self::StripLabels { .. })
     }
 
     /// The run that it is about.

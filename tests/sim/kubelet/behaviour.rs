@@ -190,4 +190,20 @@ impl Behaviour {
         self.expects.push((name.to_owned(), value.to_owned()));
         self
     }
+
+    /// How long `main` runs if nobody stops it; `None` if it can't even start.
+    pub const fn runs_ms(&self) -> Option<u64> {
+        match self.work {
+            Work::Exits { after_ms, .. } | Work::OutOfMemory { after_ms } => Some(after_ms),
+            Work::StartError => None,
+        }
+    }
+
+    /// The termination message of a `main` that ends by itself.
+    pub fn message(&self) -> &str {
+        match &self.work {
+            Work::Exits { message, .. } => message,
+            Work::OutOfMemory { .. } | Work::StartError => "",
+        }
+    }
 }

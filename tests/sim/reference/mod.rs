@@ -4,16 +4,18 @@
 //! Faults of the operator, the network or the clock change no end, only its time. People's deeds do; when they strike is a
 //! matter of time, so each then allows more than one end.
 
+mod pod;
+mod task;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use self::task::TaskEnds;
 use crate::human::{Human, Kind};
-use crate::kubelet::{Behaviour, OnTerm, Taken, Taker, When, Work};
 use crate::scenario::Scenario;
-
-/// Disruptions before the start that are made good, and as many after (README, "When the infrastructure fails").
-const BUDGET: usize = 5;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,13 +59,14 @@ pub struct Ends {
     suspended: bool,
     /// It may be cancelled.
     cancelled: bool,
-    /// Why it may end before it starts, and why it may be given up: reasons of phase Failed.
-    unstarted: BTreeSet<&'static str>,
-    /// Whether it can start at all.
+    /// It can start.
     starts: bool,
+    /// Why it may fail before it starts.
+    unstarted: BTreeSet<&'static str>,
+    /// Its pinned revision may be lost.
     lost: bool,
-    /// Each task with what it needs, and how it may end if those succeeded.
-    tasks: Vec<(String, Vec<String>, BTreeSet<&'static str>)>,
+    /// How each task may end.
+    tasks: Vec<TaskEnds>,
 }
 
 /// What may become of a run of a scenario in which people did `deeds`, in that order.
@@ -103,62 +106,78 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
-        tasks: scenario.tasks(run).iter().map(|task| task_ends(scenario, task, deeds)).collect(),
+        tasks: scenario.tasks(run).iter().map(|task| TaskEnds::of(scenario, task, deeds)).collect(),
     }
 }
 
-fn task_ends(scenario: &Scenario, task: &Value, deeds: &[&Human]) -> (String, Vec<String>, BTreeSet<&'static str>) {
-    let name = task["name"].as_str().unwrap_or_default();
-    let needs = task["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-    let plain = [Behaviour::succeeds(2_000, "")];
-    let scripts = scenario.behaviours.get(name).map_or(&plain[..], Vec::as_slice);
-    let mine = |deed: &&&Human| deed.task() == Some(name);
-    let taken = deeds.iter().filter(mine).filter(|deed| deed.takes_a_pod()).count();
-    let mut results = BTreeSet::new();
-    if scenario.broken_env.contains(&name) {
-        results.insert("Failed");
-    } else {
-        attempts(scripts, task, 0, [0, 0], taken, &mut results);
+impl Ends {
+    /// The one end that there is; `None` if there are more, or if the run is gone.
+    pub fn only(&self) -> Option<End> {
+        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost;
+        match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
+            (false, false, [reason]) => return Some(End::new("Failed", reason, "")),
+            (false, true, []) => {}
+            _ => return None,
+        }
+        let mut phases: BTreeMap<&str, &str> = BTreeMap::new();
+        // Each round settles at least one task whose needs are settled, so there are no more rounds than tasks.
+        for _ in &self.tasks {
+            for task in &self.tasks {
+                let needs: Option<Vec<&str>> = task.needs.iter().map(|need| phases.get(need.as_str()).copied()).collect();
+                let Some(needs) = needs else { continue };
+                let phase = if needs.iter().all(|phase| *phase == "Succeeded") { task.only()? } else { "UpstreamFailed" };
+                phases.insert(&task.name, phase);
+            }
+        }
+        let failed = phases.values().any(|phase| *phase == "Failed");
+        let (phase, reason) = if failed { ("Failed", "TaskFailed") } else { ("Succeeded", "") };
+        let tasks = phases.into_iter().map(|(name, phase)| (name.to_owned(), phase.to_owned())).collect();
+        Some(End { phase: phase.to_owned(), reason: reason.to_owned(), tasks })
     }
-    if deeds.iter().filter(mine).any(|deed| matches!(deed, Human::ForeignPod { .. })) {
-        results.insert("Failed");
-    }
-    (name.to_owned(), needs.collect(), results)
-}
 
-/// Follows a task from an attempt on. `disruptions` are those so far, before and after the start; `taken` are those that people
-/// may yet add.
-fn attempts(
-    scripts: &[Behaviour],
-    task: &Value,
-    attempt: usize,
-    disruptions: [usize; 2],
-    taken: usize,
-    results: &mut BTreeSet<&'static str>,
-) {
-    let Some(script) = scripts.get(attempt).or(scripts.last()) else { return };
-    let mut disrupted = |started: usize, taken: usize| {
-        let mut disruptions = disruptions;
-        disruptions[started] += 1;
-        if disruptions[started] > BUDGET {
-            results.insert("Failed");
-        } else {
-            attempts(scripts, task, attempt + 1, disruptions, taken, results);
+    /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
+    pub fn admits(&self, run: Option<&Value>) -> Result<(), String> {
+        let Some(run) = run else {
+            return if self.gone { Ok(()) } else { Err("the run is gone, and nobody deleted it".to_owned()) };
+        };
+        if self.gone {
+            return Err("the run was deleted and is still there".to_owned());
         }
-    };
-    let pod = pod(script);
-    for started in [0, 1] {
-        if pod.contains(if started == 0 { "before" } else { "after" }) {
-            disrupted(started, taken);
+        let end = End::of(run);
+        if self.suspended && end.phase == "Suspended" {
+            return self.tasks.iter().try_for_each(|task| task.admits(&end, false, true));
         }
-        if taken > 0 {
-            disrupted(started, taken - 1);
+        if !matches!(end.phase.as_str(), "Succeeded" | "Failed" | "Cancelled") {
+            return Err(format!("the run hasn't ended: it is {}", end.phase));
         }
+        if self.any {
+            return Ok(());
+        }
+        if end.tasks.is_empty() {
+            return self.admits_unstarted(&end);
+        }
+        let lost = self.lost && end.reason == "RevisionLost";
+        self.tasks.iter().try_for_each(|task| task.admits(&end, self.cancelled || lost, false))?;
+        if end.tasks.len() != self.tasks.len() || !self.starts {
+            return Err(format!("the run has tasks that it can't have: {:?}", end.tasks.keys()));
+        }
+        let has = |phase: &str| end.tasks.values().any(|it| it == phase);
+        let verdict = match (end.phase.as_str(), end.reason.as_str()) {
+            ("Failed", "RevisionLost") => lost,
+            // Cancel on record before the last task finished, whatever that came to.
+            ("Cancelled", _) => self.cancelled,
+            ("Failed", "TaskFailed") => has("Failed") && !has("Cancelled"),
+            ("Succeeded", "") => end.tasks.values().all(|phase| phase == "Succeeded"),
+            _ => false,
+        };
+        if verdict { Ok(()) } else { Err(format!("tasks {:?} don't make a run {} ({})", end.tasks, end.phase, end.reason)) }
     }
-    if pod.contains("Failed") {
-        results.insert("Failed");
-    }
-    if pod.contains("Succeeded") || (taken > 0 && matches!(script.on_term, OnTerm::Finishes { .. })) {
-        results.insert(if writes_outputs(script, task) { "Succeeded" } else { "Failed" });
+
+    fn admits_unstarted(&self, end: &End) -> Result<(), String> {
+        match end.phase.as_str() {
+            "Failed" if self.unstarted.contains(end.reason.as_str()) => Ok(()),
+            "Cancelled" if self.cancelled => Ok(()),
+            phase => Err(format!("the run ended {phase} ({}) before it started", end.reason)),
+        }
     }
 }
