@@ -135,6 +135,7 @@ impl Deck {
         let mut outcome = play(schedule, recording);
         if schedule.faults.iter().all(Fault::is_gentle)
             && let Some(baseline) = self.baselines.get(schedule.scenario.as_str())
+            && baseline.is_timeless()
         {
             *outcome.evaluated.entry("L4").or_insert(0) += 1;
             let (usual, now) = (&baseline.outcomes[0].pods, &outcome.pods);

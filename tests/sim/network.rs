@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full};
 use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, Instant, sleep};
 
 use crate::fault::{Class, Fault, Point, Stage};
 use crate::model::{Answer, Request};
@@ -127,6 +127,10 @@ fn send(world: &Arc<World>, process: &Arc<Process>, mut request: Request) -> Opt
         let numbers = [2, u64::from(process.replica), hash(request.path.as_bytes()), hash(&request.body)];
         let line = || format!("{} -> {point} {} {}", process.identity, request.method, short(&request.path));
         state.trace.note(world.millis(), &numbers, line);
+        if class == Class::Write {
+            // Also one that changes nothing is a sign of unrest.
+            state.quiet_since = Instant::now();
+        }
         (point, number)
     };
     let faults: Vec<Fault> = world.faults_at(point).cloned().collect();

@@ -4,20 +4,23 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Once};
 
-use tokio::time::{Duration, Instant, sleep};
+use jiff::SignedDuration;
+use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use crate::check::journal::{Entry, Verb, Write};
 use crate::check::{self, Rules};
 use crate::fault::{Class, Fault};
-use crate::kubelet::{Kubelet, catalogue};
+use crate::human::{Human, Kind};
+use crate::kubelet::{Behaviour, Kubelet, catalogue};
 use crate::model::{GarbageCollector, NamespaceController, Server};
 use crate::reached::{Rare, text};
-use crate::reference;
+use crate::reference::ends;
 use crate::replica;
-use crate::scenario::{self, Scenario};
+use crate::scenario::{NAMESPACE, Scenario, standard};
 use crate::schedule::Schedule;
 use crate::stream::Stream;
-use crate::world::World;
+use crate::wire::Wire;
+use crate::world::{State, World};
 
 /// How long nothing may have changed for the world to be at rest, if everything has come to its end: longer than any pause of
 /// the operator's between two tries.
@@ -78,7 +81,8 @@ thread_local! {
 /// The schedule names no scenario.
 pub fn play(schedule: &Schedule, recording: bool) -> Outcome {
     catch_panics();
-    let mut scenario = scenario::named(&schedule.scenario).unwrap_or_else(|| panic!("no scenario {}", schedule.scenario));
+    let named = standard().into_iter().find(|scenario| scenario.name == schedule.scenario);
+    let mut scenario = named.unwrap_or_else(|| panic!("no scenario {}", schedule.scenario));
     for fault in &schedule.faults {
         if let Fault::Pod { task, behaviour } = fault {
             set_behaviour(&mut scenario, task, *behaviour);
@@ -109,12 +113,12 @@ fn catch_panics() {
     });
 }
 
+/// The first pod of a task behaves as the catalogue says, and those after it as the first would have.
 fn set_behaviour(scenario: &mut Scenario, task: &str, index: usize) {
-    let usual = scenario.behaviours.get(task).and_then(|behaviours| behaviours.first());
-    let message = usual.map(|behaviour| behaviour.message().to_owned()).unwrap_or_default();
-    if let Some(behaviour) = catalogue(&message).get(index) {
-        let behaviours = scenario.behaviours.entry(task.to_owned()).or_insert_with(|| vec![catalogue("")[0].clone()]);
-        behaviours.insert(0, behaviour.clone());
+    let usual = scenario.behaviours.entry(task.to_owned()).or_insert_with(|| vec![Behaviour::succeeds(2_000, "")]);
+    let message = usual.first().map(|behaviour| behaviour.message().to_owned()).unwrap_or_default();
+    if let Some(behaviour) = catalogue(&message).into_iter().nth(index) {
+        usual.insert(0, behaviour);
     }
 }
 
@@ -125,8 +129,10 @@ async fn live(schedule: &Schedule, scenario: Scenario, recording: bool) -> Outco
     tokio::spawn(people(Arc::clone(&world)));
     let kubelet = Kubelet::new(seed, world.scenario.behaviours.clone());
     tokio::spawn(Arc::clone(&world).play(0, Box::new(kubelet)));
-    tokio::spawn(Arc::clone(&world).play(1, Box::new(GarbageCollector::default())));
-    tokio::spawn(Arc::clone(&world).play(2, Box::new(NamespaceController::default())));
+    let delays = Stream::new(seed, "controllers");
+    let delay = |index| SignedDuration::from_millis(i64::try_from(1 + delays.below(index, 900)).unwrap_or(1));
+    tokio::spawn(Arc::clone(&world).play(1, Box::new(GarbageCollector::new(delay(1)))));
+    tokio::spawn(Arc::clone(&world).play(2, Box::new(NamespaceController::new(delay(2)))));
     let replicas = if schedule.replicas > 0 { schedule.replicas } else { world.scenario.replicas };
     for replica in 1..=replicas {
         tokio::spawn(replica::keep(Arc::clone(&world), replica));
@@ -149,10 +155,10 @@ async fn people(world: Arc<World>) {
     let begun = Instant::now();
     for (index, manifest) in world.scenario.manifests.iter().enumerate() {
         sleep(Duration::from_millis(pauses.below(index as u64, 30))).await;
-        world.act(|server, now| scenario::apply(server, manifest, now));
+        world.act(|server, now| Wire { server, actor: "user", now }.create(manifest));
     }
     for (at, human) in &world.scenario.humans {
-        tokio::time::sleep_until(begun + Duration::from_millis(*at)).await;
+        sleep_until(begun + Duration::from_millis(*at)).await;
         world.human(human);
     }
     world.let_go();
@@ -202,10 +208,7 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
     state.reached.ended(&state.server);
     failures.extend(state.broken.drain(..).map(|(invariant, what)| Failure { invariant, what }));
     if quiet_since.is_some() {
-        for (invariant, verdicts) in reference::judge(&state.server, &world.scenario, &world.schedule.faults) {
-            *evaluated.entry(invariant).or_insert(0) += 1;
-            failures.extend(verdicts.into_iter().map(|what| Failure { invariant, what }));
-        }
+        judge_ends(world, state, &mut failures, &mut evaluated);
     }
     let rules = Rules {
         operators: state.operators.clone(),
@@ -231,6 +234,37 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
         reached: state.reached.counts().clone(),
         struck: std::mem::take(&mut state.struck),
         story: trace.into_lines(),
+    }
+}
+
+/// What runs came to, by the reference; that what was deleted is gone.
+fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluated: &mut BTreeMap<&'static str, u64>) {
+    let mut verdict = |invariant, verdict: Result<(), String>| {
+        *evaluated.entry(invariant).or_insert(0) += 1;
+        if let Err(what) = verdict {
+            failures.push(Failure { invariant, what });
+        }
+    };
+    // The rest that was waited for had no write at all.
+    verdict("S13", Ok(()));
+    for run in world.scenario.names("WorkflowRun") {
+        let was_made = |deed: &Human| matches!(deed, Human::Create { kind: Kind::WorkflowRun, name } if *name == run);
+        let is_late = world.scenario.later.iter().any(|manifest| manifest["metadata"]["name"] == run.as_str());
+        if is_late && !state.deeds.iter().any(was_made) {
+            continue;
+        }
+        let found = state.server.get("workflowruns", NAMESPACE, &run).map(|run| &**run);
+        let goes_on = found.is_some_and(|run| !matches!(text(run, "/status/phase"), "Succeeded" | "Failed" | "Cancelled"));
+        let ends = ends(&world.scenario, &run, &state.deeds);
+        // A run that hasn't ended, and nothing will ever wake it.
+        verdict(if goes_on { "L3" } else { "L1" }, ends.admits(found).map_err(|what| format!("run {run}: {what}")));
+    }
+    for resource in ["workflowruns", "workflows", "workflowrecords", "pods", "namespaces"] {
+        for object in state.server.list(resource) {
+            let deleting = object.pointer("/metadata/deletionTimestamp").is_some();
+            let name = text(object, "/metadata/name");
+            verdict("L2", if deleting { Err(format!("{resource}/{name} is being deleted for ever")) } else { Ok(()) });
+        }
     }
 }
 

@@ -52,10 +52,6 @@ impl Process {
         self.gate().dead
     }
 
-    /// It stands still.
-    pub fn is_frozen(&self) -> bool {
-        self.gate().frozen > 0
-    }
 
     /// It dies on the spot, and is started again after a while.
     pub fn crash(&self, downtime: Duration) {

@@ -57,6 +57,8 @@ pub struct State {
     pub reached: Reached,
     /// Faults that struck, by class.
     pub struck: BTreeMap<&'static str, u64>,
+    /// What people did, as far as the API server let them.
+    pub deeds: Vec<Human>,
     /// Names of all processes so far.
     pub operators: Vec<String>,
     /// What broke outside of the journal: panics, an operator that ended.
@@ -90,6 +92,7 @@ impl World {
                 trace: Trace::new(recording),
                 reached: Reached::default(),
                 struck: BTreeMap::new(),
+                deeds: Vec::new(),
                 operators: Vec::new(),
                 broken: Vec::new(),
                 sent: BTreeMap::new(),
@@ -230,7 +233,9 @@ impl World {
 
     /// A person acts.
     pub fn human(&self, action: &Human) {
-        self.act(|server, now| action.act(server, &self.scenario, now));
+        if self.act(|server, now| action.act(server, &self.scenario, now)) {
+            self.state().deeds.push(action.clone());
+        }
     }
 
     /// A process starts.
