@@ -70,7 +70,8 @@ impl Human {
                 there(&wire, "workflows", workflow) && wire.delete(&workflow_path(workflow), json!({}))
             }
             Self::DeleteRecord { run } => {
-                let record = get(&wire, "workflowruns", run).and_then(|run| run["status"]["revision"].as_str().map(str::to_owned));
+                let record = get(&wire, "workflowruns", run)
+                    .and_then(|run| run["status"]["revision"].as_str().map(str::to_owned));
                 record.is_some_and(|record| wire.delete(&path("workflowrecords", NAMESPACE, &record), json!({})))
             }
             Self::EditStatus { run, edit } => edit_status(&mut wire, run, *edit),

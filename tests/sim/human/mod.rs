@@ -171,10 +171,9 @@ impl Human {
             | Self::EditParams { run }
             | Self::DeleteRecord { run }
             | Self::EditStatus { run, .. } => Some(run),
-            Self::Create { .. }
-            | Self::EditWorkflow { .. }
-            | Self::DeleteWorkflow { .. }
-            | Self::DeleteNamespace => None,
+            Self::Create { .. } | Self::EditWorkflow { .. } | Self::DeleteWorkflow { .. } | Self::DeleteNamespace => {
+                None
+            }
         }
     }
 }
