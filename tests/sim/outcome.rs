@@ -202,7 +202,7 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
     state.reached.ended(&state.server);
     failures.extend(state.broken.drain(..).map(|(invariant, what)| Failure { invariant, what }));
     if quiet_since.is_some() {
-        for (invariant, verdicts) in reference::judge(&state.server, &world.scenario, &world.schedule.faults) {
+        for (invariant, verdicts) in reference::judge(&state.server, &world.scenario, &state.deeds) {
             *evaluated.entry(invariant).or_insert(0) += 1;
             failures.extend(verdicts.into_iter().map(|what| Failure { invariant, what }));
         }

@@ -61,6 +61,8 @@ pub struct State {
     pub operators: Vec<String>,
     /// What broke outside of the journal: panics, an operator that ended.
     pub broken: Vec<(&'static str, String)>,
+    /// What people did, in its order.
+    pub deeds: Vec<Human>,
     /// Requests sent so far, by class.
     pub sent: BTreeMap<Class, u32>,
     /// Watch events delivered so far.
@@ -92,6 +94,7 @@ impl World {
                 struck: BTreeMap::new(),
                 operators: Vec::new(),
                 broken: Vec::new(),
+                deeds: Vec::new(),
                 sent: BTreeMap::new(),
                 delivered: 0,
                 quiet_since: now,
@@ -230,7 +233,9 @@ impl World {
 
     /// A person acts.
     pub fn human(&self, action: &Human) {
-        self.act(|server, now| action.act(server, &self.scenario, now));
+        if self.act(|server, now| action.act(server, &self.scenario, now)) {
+            self.state().deeds.push(action.clone());
+        }
     }
 
     /// A process starts.

@@ -137,7 +137,7 @@ fn variable<'a>(pod: &'a Value, name: &str) -> &'a str {
     env.find(|entry| entry["name"] == name).and_then(|entry| entry["value"].as_str()).unwrap_or_default()
 }
 
-fn labels(run: &str, uid: &str, task: &str, attempt: &str) -> Value {
+pub(super) fn labels(run: &str, uid: &str, task: &str, attempt: &str) -> Value {
     json!({ (label::RUN): run, (label::RUN_UID): uid, (label::TASK): task, (label::ATTEMPT): attempt })
 }
 

@@ -10,12 +10,14 @@ mod task;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use self::task::TaskEnds;
 use crate::human::{Human, Kind};
-use crate::scenario::Scenario;
+use crate::model::Server;
+use crate::scenario::{NAMESPACE, Scenario};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,22 @@ pub struct Ends {
     tasks: Vec<TaskEnds>,
 }
 
+/// Judges a cluster at rest by what was played in it: what is wrong, by invariant. `deeds` are what people did, in its order.
+pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'static str, Vec<String>); 2] {
+    let run = |name: &str| server.get("workflowruns", NAMESPACE, name).map(Arc::as_ref);
+    let verdict = |name: String| {
+        let verdict = ends(scenario, &name, deeds).admits(run(&name));
+        verdict.err().map(|wrong| format!("run {name}: {wrong}"))
+    };
+    let ends = scenario.names("WorkflowRun").into_iter().filter_map(verdict).collect();
+    let deleted =
+        ["namespaces", "pods", "workflowrecords", "workflowruns", "workflows"].into_iter().flat_map(|resource| {
+            let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
+            going.map(move |object| format!("{resource}/{} is still being deleted", object["metadata"]["name"]))
+        });
+    [("L1", ends), ("L2", deleted.collect())]
+}
+
 /// What may become of a run of a scenario in which people did `deeds`, in that order.
 pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     // What was done to an earlier run of that name is gone with it.
@@ -108,7 +126,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
-        tasks: scenario.tasks(run).iter().map(|task| TaskEnds::of(scenario, task, deeds)).collect(),
+        tasks: scenario.tasks_of(run).iter().map(|task| TaskEnds::of(scenario, task, deeds)).collect(),
     }
 }
 
