@@ -1,6 +1,6 @@
 //! Schedules that leave nothing out: one fault, or two, at every place where it can strike.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::fault::{Class, Fault, Point, Stage};
 use crate::human::Human;
@@ -45,13 +45,6 @@ impl Baseline {
     /// Whether nothing in it happens at a given time, so that it comes out the same however long it takes.
     pub fn is_timeless(&self) -> bool {
         self.scenario.humans.is_empty() && self.scenario.refuse_creates.is_none()
-    }
-
-    /// The names of all tasks.
-    pub fn tasks(&self) -> BTreeSet<String> {
-        let runs = self.scenario.names("WorkflowRun");
-        let tasks = runs.iter().flat_map(|run| self.scenario.tasks(run));
-        tasks.filter_map(|task| task["name"].as_str()).map(str::to_owned).collect()
     }
 
     /// The requests of a class.
@@ -228,7 +221,7 @@ fn humans(of: &Baseline) -> Vec<Vec<Fault>> {
 
 fn pods(of: &Baseline) -> Vec<Vec<Fault>> {
     let mut all = Vec::new();
-    for task in of.tasks() {
+    for task in of.scenario.tasks() {
         for behaviour in 0..crate::kubelet::catalogue("").len() {
             all.push(vec![Fault::Pod { task: task.clone(), behaviour }]);
         }

@@ -10,13 +10,12 @@ use tokio::time::{Duration, Instant, sleep, sleep_until};
 use crate::check::journal::{Entry, Verb, Write};
 use crate::check::{self, Rules};
 use crate::fault::{Class, Fault};
-use crate::human::{Human, Kind};
 use crate::kubelet::{Behaviour, Kubelet, catalogue};
 use crate::model::{GarbageCollector, NamespaceController, Server};
 use crate::reached::{Rare, text};
-use crate::reference::ends;
+use crate::reference;
 use crate::replica;
-use crate::scenario::{NAMESPACE, Scenario, standard};
+use crate::scenario::{Scenario, standard};
 use crate::schedule::Schedule;
 use crate::stream::Stream;
 use crate::wire::Wire;
@@ -237,35 +236,19 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
     }
 }
 
-/// What runs came to, by the reference; that what was deleted is gone.
+/// What runs came to, by the reference; that what was deleted is gone; that nothing sleeps for ever.
 fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluated: &mut BTreeMap<&'static str, u64>) {
-    let mut verdict = |invariant, verdict: Result<(), String>| {
+    for (invariant, wrong) in reference::judge(&state.server, &world.scenario, &state.deeds) {
         *evaluated.entry(invariant).or_insert(0) += 1;
-        if let Err(what) = verdict {
-            failures.push(Failure { invariant, what });
-        }
-    };
+        failures.extend(wrong.into_iter().map(|what| Failure { invariant, what }));
+    }
+    // At rest, with something to do: nothing will ever wake it.
+    let stuck = unfinished(&state.server).into_iter().filter(|_| failures.iter().any(|failure| failure.invariant == "L1"));
+    let stuck: Vec<Failure> = stuck.map(|what| Failure { invariant: "L3", what }).collect();
+    failures.extend(stuck);
+    *evaluated.entry("L3").or_insert(0) += 1;
     // The rest that was waited for had no write at all.
-    verdict("S13", Ok(()));
-    for run in world.scenario.names("WorkflowRun") {
-        let was_made = |deed: &Human| matches!(deed, Human::Create { kind: Kind::WorkflowRun, name } if *name == run);
-        let is_late = world.scenario.later.iter().any(|manifest| manifest["metadata"]["name"] == run.as_str());
-        if is_late && !state.deeds.iter().any(was_made) {
-            continue;
-        }
-        let found = state.server.get("workflowruns", NAMESPACE, &run).map(|run| &**run);
-        let goes_on = found.is_some_and(|run| !matches!(text(run, "/status/phase"), "Succeeded" | "Failed" | "Cancelled"));
-        let ends = ends(&world.scenario, &run, &state.deeds);
-        // A run that hasn't ended, and nothing will ever wake it.
-        verdict(if goes_on { "L3" } else { "L1" }, ends.admits(found).map_err(|what| format!("run {run}: {what}")));
-    }
-    for resource in ["workflowruns", "workflows", "workflowrecords", "pods", "namespaces"] {
-        for object in state.server.list(resource) {
-            let deleting = object.pointer("/metadata/deletionTimestamp").is_some();
-            let name = text(object, "/metadata/name");
-            verdict("L2", if deleting { Err(format!("{resource}/{name} is being deleted for ever")) } else { Ok(()) });
-        }
-    }
+    *evaluated.entry("S13").or_insert(0) += 1;
 }
 
 /// Pods that were made by operators, by run, task and attempt.

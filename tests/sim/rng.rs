@@ -68,11 +68,10 @@ mod tests {
     fn the_draws_are_those_of_the_published_generator() {
         // The first outputs of the reference implementation (splitmix64.c by Vigna) for the seed 1234567.
         let mut rng = Rng::new(1_234_567);
-        assert_eq!([rng.draw(), rng.draw(), rng.draw()], [
-            6_457_827_717_110_365_317,
-            3_203_168_211_198_807_973,
-            9_817_491_932_198_370_423
-        ]);
+        assert_eq!(
+            [rng.draw(), rng.draw(), rng.draw()],
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+        );
     }
 
     #[test]

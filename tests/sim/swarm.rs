@@ -139,7 +139,7 @@ fn human(of: &Baseline, rng: &mut Rng) -> Fault {
 }
 
 fn pod(of: &Baseline, rng: &mut Rng) -> Fault {
-    let tasks: Vec<String> = of.tasks().into_iter().collect();
+    let tasks = of.scenario.tasks();
     let behaviour = usize::try_from(rng.below(catalogue("").len() as u64)).unwrap_or(0);
     Fault::Pod { task: rng.pick(&tasks).clone(), behaviour }
 }

@@ -57,12 +57,12 @@ pub struct State {
     pub reached: Reached,
     /// Faults that struck, by class.
     pub struck: BTreeMap<&'static str, u64>,
-    /// What people did, as far as the API server let them.
-    pub deeds: Vec<Human>,
     /// Names of all processes so far.
     pub operators: Vec<String>,
     /// What broke outside of the journal: panics, an operator that ended.
     pub broken: Vec<(&'static str, String)>,
+    /// What people did, in its order.
+    pub deeds: Vec<Human>,
     /// Requests sent so far, by class.
     pub sent: BTreeMap<Class, u32>,
     /// Watch events delivered so far.
@@ -92,9 +92,9 @@ impl World {
                 trace: Trace::new(recording),
                 reached: Reached::default(),
                 struck: BTreeMap::new(),
-                deeds: Vec::new(),
                 operators: Vec::new(),
                 broken: Vec::new(),
+                deeds: Vec::new(),
                 sent: BTreeMap::new(),
                 delivered: 0,
                 quiet_since: now,

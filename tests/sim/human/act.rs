@@ -70,7 +70,8 @@ impl Human {
                 there(&wire, "workflows", workflow) && wire.delete(&workflow_path(workflow), json!({}))
             }
             Self::DeleteRecord { run } => {
-                let record = get(&wire, "workflowruns", run).and_then(|run| run["status"]["revision"].as_str().map(str::to_owned));
+                let record = get(&wire, "workflowruns", run)
+                    .and_then(|run| run["status"]["revision"].as_str().map(str::to_owned));
                 record.is_some_and(|record| wire.delete(&path("workflowrecords", NAMESPACE, &record), json!({})))
             }
             Self::EditStatus { run, edit } => edit_status(&mut wire, run, *edit),
@@ -136,7 +137,7 @@ fn variable<'a>(pod: &'a Value, name: &str) -> &'a str {
     env.find(|entry| entry["name"] == name).and_then(|entry| entry["value"].as_str()).unwrap_or_default()
 }
 
-fn labels(run: &str, uid: &str, task: &str, attempt: &str) -> Value {
+pub(super) fn labels(run: &str, uid: &str, task: &str, attempt: &str) -> Value {
     json!({ (label::RUN): run, (label::RUN_UID): uid, (label::TASK): task, (label::ATTEMPT): attempt })
 }
 

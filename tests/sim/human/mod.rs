@@ -1,6 +1,8 @@
 //! What people, and controllers that aren't ours, may do to a cluster while runs go on.
 
 mod act;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use crate::scenario::Scenario;
@@ -109,7 +111,7 @@ impl Human {
             ]);
             all.extend(Cascade::ALL.map(|cascade| Self::DeleteRun { run: run(), cascade }));
             all.extend(StatusEdit::ALL.map(|edit| Self::EditStatus { run: run(), edit }));
-            for task in scenario.tasks(&run()).iter().filter_map(|task| task["name"].as_str()) {
+            for task in scenario.tasks_of(&run()).iter().filter_map(|task| task["name"].as_str()) {
                 let (run, task) = (|| run(), || task.to_owned());
                 all.extend([false, true].map(|force| Self::DeletePod { run: run(), task: task(), force }));
                 all.extend([
@@ -171,10 +173,9 @@ impl Human {
             | Self::EditParams { run }
             | Self::DeleteRecord { run }
             | Self::EditStatus { run, .. } => Some(run),
-            Self::Create { .. }
-            | Self::EditWorkflow { .. }
-            | Self::DeleteWorkflow { .. }
-            | Self::DeleteNamespace => None,
+            Self::Create { .. } | Self::EditWorkflow { .. } | Self::DeleteWorkflow { .. } | Self::DeleteNamespace => {
+                None
+            }
         }
     }
 }

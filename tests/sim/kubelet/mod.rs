@@ -65,7 +65,8 @@ impl Kubelet {
     fn script(&self, uid: &str, pod: &Value) -> (Behaviour, Rng) {
         let variable = |name| status::variable(pod, name);
         let attempt = variable("GANTLINE_ATTEMPT").and_then(|number| number.parse::<usize>().ok());
-        let (Some(run), Some(task), Some(attempt)) = (variable("GANTLINE_RUN"), variable("GANTLINE_TASK"), attempt) else {
+        let (Some(run), Some(task), Some(attempt)) = (variable("GANTLINE_RUN"), variable("GANTLINE_TASK"), attempt)
+        else {
             return (Behaviour::succeeds(2_000, ""), Rng::stream(self.seed, &["foreign pod", uid]));
         };
         let scripts = self.behaviours.get(task).map_or(&[][..], Vec::as_slice);

@@ -236,7 +236,8 @@ impl NodePod {
         self.waiting = None;
         let finds = |(name, value): &(String, String)| status::variable(&object, name) == Some(value.as_str());
         if !self.behaviour.expects.iter().all(finds) {
-            self.behaviour.work = Work::Exits { after_ms: 0, exit_code: WRONG_ENV, message: "wrong environment".into() };
+            self.behaviour.work =
+                Work::Exits { after_ms: 0, exit_code: WRONG_ENV, message: "wrong environment".into() };
         }
         let runs_ms = match &self.behaviour.work {
             Work::Exits { after_ms, .. } | Work::OutOfMemory { after_ms } => *after_ms,
@@ -379,7 +380,13 @@ impl NodePod {
     }
 
     /// Patches the status of the pod, by uid, by what is made of the object as it is.
-    pub(super) fn patch_status(&self, server: &mut Server, actor: &'static str, now: Timestamp, status: impl Fn(&Value) -> Value) {
+    pub(super) fn patch_status(
+        &self,
+        server: &mut Server,
+        actor: &'static str,
+        now: Timestamp,
+        status: impl Fn(&Value) -> Value,
+    ) {
         let Some(object) = self.object(server) else { return };
         let patch = json!({ "metadata": { "uid": self.uid }, "status": status(&object) });
         Wire { server, actor, now }.patch(&format!("{}/status", self.path), &patch);

@@ -98,8 +98,14 @@ impl NodePod {
         let Some(object) = self.object(server) else { return };
         if !status::is_over(&object) {
             self.patch_status(server, "pod-gc", now, |pod| {
-                let mut status =
-                    status::with_condition(pod, "DisruptionTarget", "True", "DeletionByPodGC", "PodGC: node no longer exists", now);
+                let mut status = status::with_condition(
+                    pod,
+                    "DisruptionTarget",
+                    "True",
+                    "DeletionByPodGC",
+                    "PodGC: node no longer exists",
+                    now,
+                );
                 status["phase"] = "Failed".into();
                 status
             });

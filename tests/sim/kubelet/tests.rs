@@ -115,13 +115,17 @@ fn strip(wire: &mut Wire<'_>) {
 
 #[test]
 fn the_state_of_the_container_comes_before_the_phase() {
-    expect(plain(), &[], &[
-        "it starts",
-        "kubelet writes Running runs",
-        "it ends with 0",
-        "kubelet writes Running Completed(0)",
-        "kubelet writes Succeeded Completed(0)",
-    ]);
+    expect(
+        plain(),
+        &[],
+        &[
+            "it starts",
+            "kubelet writes Running runs",
+            "it ends with 0",
+            "kubelet writes Running Completed(0)",
+            "kubelet writes Succeeded Completed(0)",
+        ],
+    );
     let collapsed = Behaviour { reports: Reports { collapsed: true, ..plain().reports }, ..plain() };
     expect(collapsed, &[], &["it starts", "it ends with 0", "kubelet writes Succeeded Completed(0)"]);
 }
@@ -130,30 +134,27 @@ fn the_state_of_the_container_comes_before_the_phase() {
 fn the_faults_of_a_task() {
     let starts = ["it starts", "kubelet writes Running runs"];
     let fails = |behaviour, end: &[&str]| expect(behaviour, &[], &[&starts, end].concat());
-    fails(Behaviour::exits(2_000, 3, "no price"), &[
-        "it ends with 3",
-        "kubelet writes Running Error(3)",
-        "kubelet writes Failed Error(3)",
-    ]);
-    fails(Behaviour::works(Work::OutOfMemory { after_ms: 2_000 }), &[
-        "it ends with 137",
-        "kubelet writes Running OOMKilled(137)",
-        "kubelet writes Failed OOMKilled(137)",
-    ]);
-    fails(plain().taken(When::Running(1_000), Taker::OwnUse), &[
-        "it ends with 137",
-        "kubelet writes Running Error(137)",
-        "kubelet writes Failed Error(137) +Evicted",
-    ]);
-    fails(Behaviour::succeeds(2_000, "").expecting("ROWS", "43"), &[
-        "it ends with 97",
-        "kubelet writes Running Error(97)",
-        "kubelet writes Failed Error(97)",
-    ]);
-    expect(Behaviour::works(Work::StartError), &[], &[
-        "kubelet writes Running StartError(128)",
-        "kubelet writes Failed StartError(128)",
-    ]);
+    fails(
+        Behaviour::exits(2_000, 3, "no price"),
+        &["it ends with 3", "kubelet writes Running Error(3)", "kubelet writes Failed Error(3)"],
+    );
+    fails(
+        Behaviour::works(Work::OutOfMemory { after_ms: 2_000 }),
+        &["it ends with 137", "kubelet writes Running OOMKilled(137)", "kubelet writes Failed OOMKilled(137)"],
+    );
+    fails(
+        plain().taken(When::Running(1_000), Taker::OwnUse),
+        &["it ends with 137", "kubelet writes Running Error(137)", "kubelet writes Failed Error(137) +Evicted"],
+    );
+    fails(
+        Behaviour::succeeds(2_000, "").expecting("ROWS", "43"),
+        &["it ends with 97", "kubelet writes Running Error(97)", "kubelet writes Failed Error(97)"],
+    );
+    expect(
+        Behaviour::works(Work::StartError),
+        &[],
+        &["kubelet writes Running StartError(128)", "kubelet writes Failed StartError(128)"],
+    );
 }
 
 #[test]
@@ -177,18 +178,24 @@ fn what_keeps_it_from_starting() {
 fn a_pod_that_is_deleted_ends_within_its_grace_and_stays_while_it_is_held() {
     let begins = ["it starts", "kubelet writes Running runs", "user deletes Running runs +deleting"];
     let ends = |behaviour: Behaviour, end: &[&str]| expect(behaviour, &[(2_000, delete)], &[&begins, end].concat());
-    ends(plain(), &[
-        "it ends with 143",
-        "kubelet writes Running Error(143) +deleting",
-        "kubelet writes Failed Error(143) +deleting",
-        "kubelet deletes Failed Error(143) +deleting",
-    ]);
-    ends(plain().on_term(OnTerm::Finishes { after_ms: 500 }), &[
-        "it ends with 0",
-        "kubelet writes Running Completed(0) +deleting",
-        "kubelet writes Succeeded Completed(0) +deleting",
-        "kubelet deletes Succeeded Completed(0) +deleting",
-    ]);
+    ends(
+        plain(),
+        &[
+            "it ends with 143",
+            "kubelet writes Running Error(143) +deleting",
+            "kubelet writes Failed Error(143) +deleting",
+            "kubelet deletes Failed Error(143) +deleting",
+        ],
+    );
+    ends(
+        plain().on_term(OnTerm::Finishes { after_ms: 500 }),
+        &[
+            "it ends with 0",
+            "kubelet writes Running Completed(0) +deleting",
+            "kubelet writes Succeeded Completed(0) +deleting",
+            "kubelet deletes Succeeded Completed(0) +deleting",
+        ],
+    );
     let server = play(Behaviour::succeeds(600_000, "").on_term(OnTerm::Ignores), &["main"], &[(2_000, delete)]);
     assert!(told(&server).contains(&"it ends with 137".to_owned()));
     let pod = server.get("pods", "default", "pod").expect("the finalizer holds it");
@@ -200,12 +207,16 @@ fn a_pod_that_is_deleted_ends_within_its_grace_and_stays_while_it_is_held() {
 
 #[test]
 fn a_pod_that_is_deleted_before_it_started_never_runs() {
-    expect(plain().hindered(Trouble::PodConfig, 45_000), &[(2_000, delete)], &[
-        "kubelet writes Pending CreateContainerConfigError",
-        "user deletes Pending CreateContainerConfigError +deleting",
-        "kubelet writes Failed ContainerStatusUnknown(137) +deleting",
-        "kubelet deletes Failed ContainerStatusUnknown(137) +deleting",
-    ]);
+    expect(
+        plain().hindered(Trouble::PodConfig, 45_000),
+        &[(2_000, delete)],
+        &[
+            "kubelet writes Pending CreateContainerConfigError",
+            "user deletes Pending CreateContainerConfigError +deleting",
+            "kubelet writes Failed ContainerStatusUnknown(137) +deleting",
+            "kubelet deletes Failed ContainerStatusUnknown(137) +deleting",
+        ],
+    );
     let told = told(&play(plain().hindered(Trouble::Unschedulable, 45_000), &["main"], &[(2_000, delete)]));
     assert_eq!(told, ["user creates Pending", "scheduler writes Pending", "user deletes Pending +deleting"]);
 }
@@ -213,11 +224,19 @@ fn a_pod_that_is_deleted_before_it_started_never_runs() {
 #[test]
 fn a_pod_removed_behind_its_back_runs_on_for_a_while() {
     let held = ["it starts", "kubelet writes Running runs", "user deletes Running runs +deleting"];
-    expect(plain(), &[(2_000, delete_by_force)], &[
-        &held[..],
-        &["it ends with 143", "kubelet writes Running Error(143) +deleting", "kubelet writes Failed Error(143) +deleting"],
-    ]
-    .concat());
+    expect(
+        plain(),
+        &[(2_000, delete_by_force)],
+        &[
+            &held[..],
+            &[
+                "it ends with 143",
+                "kubelet writes Running Error(143) +deleting",
+                "kubelet writes Failed Error(143) +deleting",
+            ],
+        ]
+        .concat(),
+    );
     let gone = ["user writes Running runs", "user removes Running runs", "it ends with 143"];
     expect(plain(), &[(1_900, strip), (2_000, delete_by_force)], &[&held[..2], &gone].concat());
 }
@@ -229,24 +248,32 @@ fn who_takes_a_pod_marks_it() {
         (Taker::Eviction, "eviction", "EvictionByEvictionAPI"),
         (Taker::Preemption, "scheduler", "PreemptionByScheduler"),
     ] {
-        expect(plain().taken(When::Running(1_000), by), &[], &[
+        expect(
+            plain().taken(When::Running(1_000), by),
+            &[],
+            &[
+                begins[0],
+                begins[1],
+                &format!("{actor} writes Running runs +{mark}"),
+                &format!("{actor} deletes Running runs +{mark} +deleting"),
+                "it ends with 143",
+                &format!("kubelet writes Running Error(143) +{mark} +deleting"),
+                &format!("kubelet writes Failed Error(143) +{mark} +deleting"),
+                &format!("kubelet deletes Failed Error(143) +{mark} +deleting"),
+            ],
+        );
+    }
+    expect(
+        plain().taken(When::Running(1_000), Taker::NodePressure),
+        &[],
+        &[
             begins[0],
             begins[1],
-            &format!("{actor} writes Running runs +{mark}"),
-            &format!("{actor} deletes Running runs +{mark} +deleting"),
-            "it ends with 143",
-            &format!("kubelet writes Running Error(143) +{mark} +deleting"),
-            &format!("kubelet writes Failed Error(143) +{mark} +deleting"),
-            &format!("kubelet deletes Failed Error(143) +{mark} +deleting"),
-        ]);
-    }
-    expect(plain().taken(When::Running(1_000), Taker::NodePressure), &[], &[
-        begins[0],
-        begins[1],
-        "it ends with 137",
-        "kubelet writes Running Error(137)",
-        "kubelet writes Failed Error(137) +Evicted +TerminationByKubelet",
-    ]);
+            "it ends with 137",
+            "kubelet writes Running Error(137)",
+            "kubelet writes Failed Error(137) +Evicted +TerminationByKubelet",
+        ],
+    );
     expect(plain().taken(When::BeforeStart, Taker::Rejection), &[], &["kubelet writes Failed +OutOfcpu"]);
 }
 
@@ -261,34 +288,60 @@ fn a_node_that_is_lost() {
     ];
     let tainted = tainted.each_ref().map(String::as_str);
     // What ended while the node was away is told when it comes back.
-    expect(lost(true), &[], &[&begins[..], &tainted, &[
-        &format!("kubelet writes Succeeded Completed(0) {mark}"),
-        &format!("kubelet deletes Succeeded Completed(0) {mark}"),
-    ]]
-    .concat());
+    expect(
+        lost(true),
+        &[],
+        &[
+            &begins[..],
+            &tainted,
+            &[
+                &format!("kubelet writes Succeeded Completed(0) {mark}"),
+                &format!("kubelet deletes Succeeded Completed(0) {mark}"),
+            ],
+        ]
+        .concat(),
+    );
     // Of a node that never comes back, nobody tells.
-    expect(lost(false), &[], &[&begins[..], &tainted, &[
-        "pod-gc writes Failed runs +DeletionByPodGC +deleting",
-        "pod-gc deletes Failed runs +DeletionByPodGC +deleting",
-    ]]
-    .concat());
+    expect(
+        lost(false),
+        &[],
+        &[
+            &begins[..],
+            &tainted,
+            &[
+                "pod-gc writes Failed runs +DeletionByPodGC +deleting",
+                "pod-gc deletes Failed runs +DeletionByPodGC +deleting",
+            ],
+        ]
+        .concat(),
+    );
     let silent = plain().taken(When::Running(1_000), Taker::Silence { for_ms: 30_000 });
-    expect(silent, &[], &[&begins[..], &["node-lifecycle writes Unknown runs +NodeLost", "kubelet writes Succeeded Completed(0)"]]
-        .concat());
+    expect(
+        silent,
+        &[],
+        &[&begins[..], &["node-lifecycle writes Unknown runs +NodeLost", "kubelet writes Succeeded Completed(0)"]]
+            .concat(),
+    );
 }
 
 #[test]
 fn another_container_holds_the_phase_up() {
     let lingers = Behaviour { lingers_ms: 60_000, ..plain() };
     let told_of = |deeds: &[Deed]| told(&play(lingers.clone(), &["main", "proxy"], deeds))[5..].to_vec();
-    assert_eq!(told_of(&[]), ["it ends with 0", "kubelet writes Running Completed(0)", "kubelet writes Succeeded Completed(0)"]);
-    assert_eq!(told_of(&[(8_000, delete)]), [
-        "it ends with 0",
-        "kubelet writes Running Completed(0)",
-        "user deletes Running Completed(0) +deleting",
-        "kubelet writes Failed Completed(0) +deleting",
-        "kubelet deletes Failed Completed(0) +deleting",
-    ]);
+    assert_eq!(
+        told_of(&[]),
+        ["it ends with 0", "kubelet writes Running Completed(0)", "kubelet writes Succeeded Completed(0)"]
+    );
+    assert_eq!(
+        told_of(&[(8_000, delete)]),
+        [
+            "it ends with 0",
+            "kubelet writes Running Completed(0)",
+            "user deletes Running Completed(0) +deleting",
+            "kubelet writes Failed Completed(0) +deleting",
+            "kubelet deletes Failed Completed(0) +deleting",
+        ]
+    );
 }
 
 /// Whatever happens on nodes, a container starts once at most, ends once if it started, and comes to an end.

@@ -10,12 +10,14 @@ mod task;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use self::task::TaskEnds;
 use crate::human::{Human, Kind};
-use crate::scenario::Scenario;
+use crate::model::Server;
+use crate::scenario::{NAMESPACE, Scenario};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,10 +71,27 @@ pub struct Ends {
     tasks: Vec<TaskEnds>,
 }
 
+/// Judges a cluster at rest by what was played in it: what is wrong, by invariant. `deeds` are what people did, in its order.
+pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'static str, Vec<String>); 2] {
+    let run = |name: &str| server.get("workflowruns", NAMESPACE, name).map(Arc::as_ref);
+    let verdict = |name: String| {
+        let verdict = ends(scenario, &name, deeds).admits(run(&name));
+        verdict.err().map(|wrong| format!("run {name}: {wrong}"))
+    };
+    let ends = scenario.names("WorkflowRun").into_iter().filter_map(verdict).collect();
+    let deleted =
+        ["namespaces", "pods", "workflowrecords", "workflowruns", "workflows"].into_iter().flat_map(|resource| {
+            let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
+            going.map(move |object| format!("{resource}/{} is still being deleted", object["metadata"]["name"]))
+        });
+    [("L1", ends), ("L2", deleted.collect())]
+}
+
 /// What may become of a run of a scenario in which people did `deeds`, in that order.
 pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     // What was done to an earlier run of that name is gone with it.
-    let begins = |deed: &Human| matches!(deed, Human::RecreateRun { .. } | Human::Create { kind: Kind::WorkflowRun, .. });
+    let begins =
+        |deed: &Human| matches!(deed, Human::RecreateRun { .. } | Human::Create { kind: Kind::WorkflowRun, .. });
     let of_run = |deed: &&Human| deed.run().is_none_or(|of| of == run);
     let deeds: Vec<&Human> = deeds.iter().filter(of_run).collect();
     let (since, gone) = deeds.iter().enumerate().fold((0, false), |(since, gone), (place, deed)| match deed {
@@ -86,7 +105,8 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     let did = |test: &dyn Fn(&Human) -> bool| deeds.iter().any(|deed| test(deed));
 
     let workflow = scenario.manifest("WorkflowRun", run).and_then(|run| run["spec"]["workflowRef"]["name"].as_str());
-    let is_there = |manifest: &Value| manifest["kind"] == "Workflow" && manifest["metadata"]["name"].as_str() == workflow;
+    let is_there =
+        |manifest: &Value| manifest["kind"] == "Workflow" && manifest["metadata"]["name"].as_str() == workflow;
     let at_first = workflow.is_none() || scenario.manifests.iter().any(is_there);
     let comes = all.iter().any(|deed| matches!(deed, Human::Create { kind: Kind::Workflow, .. }));
     let goes = all.iter().any(|deed| matches!(deed, Human::DeleteWorkflow { .. }));
@@ -106,7 +126,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
-        tasks: scenario.tasks(run).iter().map(|task| TaskEnds::of(scenario, task, deeds)).collect(),
+        tasks: scenario.tasks_of(run).iter().map(|task| TaskEnds::of(scenario, task, deeds)).collect(),
     }
 }
 
@@ -123,9 +143,11 @@ impl Ends {
         // Each round settles at least one task whose needs are settled, so there are no more rounds than tasks.
         for _ in &self.tasks {
             for task in &self.tasks {
-                let needs: Option<Vec<&str>> = task.needs.iter().map(|need| phases.get(need.as_str()).copied()).collect();
+                let needs: Option<Vec<&str>> =
+                    task.needs.iter().map(|need| phases.get(need.as_str()).copied()).collect();
                 let Some(needs) = needs else { continue };
-                let phase = if needs.iter().all(|phase| *phase == "Succeeded") { task.only()? } else { "UpstreamFailed" };
+                let phase =
+                    if needs.iter().all(|phase| *phase == "Succeeded") { task.only()? } else { "UpstreamFailed" };
                 phases.insert(&task.name, phase);
             }
         }
@@ -170,7 +192,11 @@ impl Ends {
             ("Succeeded", "") => end.tasks.values().all(|phase| phase == "Succeeded"),
             _ => false,
         };
-        if verdict { Ok(()) } else { Err(format!("tasks {:?} don't make a run {} ({})", end.tasks, end.phase, end.reason)) }
+        if verdict {
+            Ok(())
+        } else {
+            Err(format!("tasks {:?} don't make a run {} ({})", end.tasks, end.phase, end.reason))
+        }
     }
 
     fn admits_unstarted(&self, end: &End) -> Result<(), String> {

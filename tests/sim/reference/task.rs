@@ -60,7 +60,9 @@ impl TaskEnds {
             own @ ("Succeeded" | "Failed") => all_ok && self.own.contains(own),
             _ => open,
         };
-        let told = || format!("task {} can't be {:?} in {:?}; by itself: {:?}", self.name, phase(&self.name), end.tasks, self.own);
+        let told = || {
+            format!("task {} can't be {:?} in {:?}; by itself: {:?}", self.name, phase(&self.name), end.tasks, self.own)
+        };
         if admitted { Ok(()) } else { Err(told()) }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{End, ends};
 use crate::human::Human;
-use crate::scenario::{Scenario, standard};
+use crate::scenario::{self, Scenario, standard};
 
 /// A run's status as an end would have it.
 fn run(end: &End) -> Value {
@@ -14,10 +14,6 @@ fn run(end: &End) -> Value {
 
 fn deeds(scenario: &Scenario) -> Vec<Human> {
     scenario.humans.iter().map(|(_, human)| human.clone()).collect()
-}
-
-fn scenario(name: &str) -> Scenario {
-    standard().into_iter().find(|scenario| scenario.name == name).expect("there is one of that name")
 }
 
 #[test]
@@ -55,7 +51,7 @@ fn wrong_ends_are_refused() {
         ("invalid-workflow", "Failed", "InvalidWorkflow", "a Failed, b UpstreamFailed"),
         ("missing-workflow", "Failed", "InvalidWorkflow", ""),
     ] {
-        let scenario = scenario(name);
+        let scenario = scenario::named(name).expect("there is one of that name");
         let end = End::new(phase, reason, tasks);
         let refused = ends(&scenario, "run", &deeds(&scenario)).admits(Some(&run(&end)));
         assert!(refused.is_err(), "{name}: {end:?}");
@@ -64,7 +60,7 @@ fn wrong_ends_are_refused() {
 
 #[test]
 fn deeds_allow_more_ends() {
-    let chain = scenario("chain");
+    let chain = scenario::named("chain").expect("there is one of that name");
     let admits = |deeds: &[&str], phase, reason, tasks| {
         let deeds: Vec<Human> = deeds.iter().map(|text| text.parse().expect("a deed")).collect();
         ends(&chain, "run", &deeds).admits(Some(&run(&End::new(phase, reason, tasks)))).is_ok()

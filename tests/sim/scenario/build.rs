@@ -81,7 +81,7 @@ impl Scenario {
 
     /// The run `run` ends Succeeded, and so do all of its tasks.
     pub(super) fn succeeds(self) -> Self {
-        let names = self.tasks("run").iter().filter_map(|task| task["name"].as_str());
+        let names = self.tasks_of("run").iter().filter_map(|task| task["name"].as_str());
         let tasks: Vec<String> = names.map(|name| format!("{name} Succeeded")).collect();
         self.ends("Succeeded", "", &tasks.join(", "))
     }

@@ -5,7 +5,7 @@ mod standard;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -63,15 +63,17 @@ pub struct Refusal {
     pub until_ms: u64,
 }
 
-impl Scenario {
-    /// Applies what there is at the beginning; panics if the API server refuses any of it.
-    pub fn apply(&self, server: &mut Server, now: Timestamp) {
-        let mut wire = Wire { server, actor: "user", now };
-        for manifest in &self.manifests {
-            assert!(wire.create(manifest), "{}: the API server refused {manifest:#}", self.name);
-        }
-    }
+/// The standard scenario of a name.
+pub fn named(name: &str) -> Option<Scenario> {
+    standard().into_iter().find(|scenario| scenario.name == name)
+}
 
+/// Someone applies a manifest; panics if the API server refuses it.
+pub fn apply(server: &mut Server, manifest: &Value, now: Timestamp) {
+    assert!(Wire { server, actor: "user", now }.create(manifest), "the API server refused {manifest:#}");
+}
+
+impl Scenario {
     /// The names of all objects of a kind, in their order.
     pub fn names(&self, kind: &str) -> Vec<String> {
         let name = |manifest: &Value| manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -84,12 +86,19 @@ impl Scenario {
     }
 
     /// The tasks of a run, from the workflow in it or named by it; none where that doesn't exist.
-    pub fn tasks(&self, run: &str) -> &[Value] {
+    pub fn tasks_of(&self, run: &str) -> &[Value] {
         let spec = self.manifest("WorkflowRun", run).map(|run| &run["spec"]);
         let inline = spec.map(|spec| &spec["workflow"]).filter(|workflow| !workflow.is_null());
         let named = spec.and_then(|spec| spec["workflowRef"]["name"].as_str());
         let workflow = inline.or_else(|| Some(&self.manifest("Workflow", named?)?["spec"]));
         workflow.and_then(|workflow| workflow["tasks"].as_array()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The names of all tasks of all runs, each once.
+    pub fn tasks(&self) -> Vec<String> {
+        let runs = self.names("WorkflowRun");
+        let tasks = runs.iter().flat_map(|run| self.tasks_of(run)).filter_map(|task| task["name"].as_str());
+        tasks.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn all(&self) -> impl Iterator<Item = &Value> {

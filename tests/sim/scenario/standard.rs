@@ -35,11 +35,12 @@ fn graphs() -> Vec<Scenario> {
         Scenario::of("diamond", &diamond()).succeeds(),
         Scenario::of("fan-out-and-in", &fan).with_standby().succeeds(),
         Scenario::new("inline").with(inline("run", &chain())).succeeds(),
-        Scenario::of("two-runs", &diamond())
-            .with_standby()
-            .with(run("other"))
-            .succeeds()
-            .ends_of("other", "Succeeded", "", "a Succeeded, b Succeeded, c Succeeded, d Succeeded"),
+        Scenario::of("two-runs", &diamond()).with_standby().with(run("other")).succeeds().ends_of(
+            "other",
+            "Succeeded",
+            "",
+            "a Succeeded, b Succeeded, c Succeeded, d Succeeded",
+        ),
         Scenario::of("failing-branch", &[task("a", &[]), task("b", &["a"]), task("c", &["b"]), task("d", &["a"])])
             .behaves("b", [Behaviour::exits(2_000, 3, "row 17 has no price")])
             .ends("Failed", "TaskFailed", "a Succeeded, b Failed, c UpstreamFailed, d Succeeded"),
@@ -58,9 +59,13 @@ fn diamond() -> [Value; 4] {
 /// What tasks hand on.
 fn values() -> Vec<Scenario> {
     let extract = task_with("extract", &[], json!({ "outputs": [{ "name": "rows", "type": "int" }] }));
-    let load =
-        task_with("load", &["extract"], json!({ "env": [{ "name": "ROWS", "expr": "tasks.extract.outputs.rows + 1" }] }));
-    let params = json!({ "params": [{ "name": "day", "type": "string" }, { "name": "all", "type": "bool", "default": false }] });
+    let load = task_with(
+        "load",
+        &["extract"],
+        json!({ "env": [{ "name": "ROWS", "expr": "tasks.extract.outputs.rows + 1" }] }),
+    );
+    let params =
+        json!({ "params": [{ "name": "day", "type": "string" }, { "name": "all", "type": "bool", "default": false }] });
     let greet = task_with(
         "greet",
         &[],
@@ -106,20 +111,21 @@ fn disruptions() -> Vec<Scenario> {
             .behaves("a", [Behaviour::succeeds(LONG, "").taken(When::Running(1_000), lost(true)), plain()])
             .succeeds(),
         Scenario::of("finishes-while-evicted", &two())
-            .behaves(
-                "a",
-                [taken(When::Running(1_000), Taker::Eviction).on_term(OnTerm::Finishes { after_ms: 1_500 })],
-            )
+            .behaves("a", [taken(When::Running(1_000), Taker::Eviction).on_term(OnTerm::Finishes { after_ms: 1_500 })])
             .succeeds(),
-        Scenario::of("disrupted-too-often", &two())
-            .behaves("a", [taken(When::Running(1_000), Taker::Eviction)])
-            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed"),
+        Scenario::of("disrupted-too-often", &two()).behaves("a", [taken(When::Running(1_000), Taker::Eviction)]).ends(
+            "Failed",
+            "TaskFailed",
+            "a Failed, b UpstreamFailed",
+        ),
         Scenario::of("own-faults", &[task("a", &[]), task("b", &[]), task("c", &[]), task("d", &["a", "b", "c"])])
             .behaves("a", [Behaviour::works(Work::OutOfMemory { after_ms: 2_000 })])
             .behaves("b", [Behaviour::works(Work::StartError)])
             .behaves("c", [taken(When::Running(1_000), Taker::OwnUse)])
             .ends("Failed", "TaskFailed", "a Failed, b Failed, c Failed, d UpstreamFailed"),
-        Scenario::of("image-pull-trouble", &two()).behaves("a", [plain().hindered(Trouble::ImagePull, 45_000)]).succeeds(),
+        Scenario::of("image-pull-trouble", &two())
+            .behaves("a", [plain().hindered(Trouble::ImagePull, 45_000)])
+            .succeeds(),
         Scenario::of("lingering-container", &[lingering("a"), task("b", &["a"])])
             .behaves("a", [Behaviour { lingers_ms: LONG, ..plain() }])
             .succeeds(),
@@ -151,14 +157,12 @@ fn controls() -> Vec<Scenario> {
             .behaves("a", [long().on_term(OnTerm::Finishes { after_ms: 1_000 })])
             .at(5_000, "cancel:run")
             .ends("Cancelled", "", "a Succeeded, b Cancelled, c Cancelled"),
-        Scenario::of("suspend-and-resume", &chain())
-            .at(1_500, "suspend:run")
-            .at(20_000, "resume:run")
-            .succeeds(),
-        Scenario::of("cancel-while-suspended", &chain())
-            .at(1_500, "suspend:run")
-            .at(20_000, "cancel:run:0")
-            .ends("Cancelled", "", "a Succeeded, b Cancelled, c Cancelled"),
+        Scenario::of("suspend-and-resume", &chain()).at(1_500, "suspend:run").at(20_000, "resume:run").succeeds(),
+        Scenario::of("cancel-while-suspended", &chain()).at(1_500, "suspend:run").at(20_000, "cancel:run:0").ends(
+            "Cancelled",
+            "",
+            "a Succeeded, b Cancelled, c Cancelled",
+        ),
     ]
 }
 
@@ -170,7 +174,9 @@ fn deletions() -> Vec<Scenario> {
             .with_standby()
             .behaves("c", [long()])
             .at(6_000, "delete-run:run:background"),
-        Scenario::of("delete-in-the-foreground", &chain()).behaves("b", [long()]).at(6_000, "delete-run:run:foreground"),
+        Scenario::of("delete-in-the-foreground", &chain())
+            .behaves("b", [long()])
+            .at(6_000, "delete-run:run:foreground"),
         Scenario::of("delete-and-recreate", &chain()).with_standby().at(5_500, "recreate-run:run").succeeds(),
         Scenario::of("delete-namespace", &diamond()).at(6_000, "delete-namespace"),
         Scenario::of("workflow-edited-and-deleted", &chain())
@@ -190,8 +196,11 @@ fn mistakes() -> Vec<Scenario> {
     let share = json!({ "env": [{ "name": "SHARE", "expr": "100 / tasks.count.outputs.rows" }] });
     let divide = [count, task_with("divide", &["count"], share), task("report", &["divide"])];
     vec![
-        Scenario { mistake: Some("InvalidWorkflow"), ..Scenario::of("invalid-workflow", &[task("a", &["z"]), task("b", &["a"])]) }
-            .ends("Failed", "InvalidWorkflow", ""),
+        Scenario {
+            mistake: Some("InvalidWorkflow"),
+            ..Scenario::of("invalid-workflow", &[task("a", &["z"]), task("b", &["a"])])
+        }
+        .ends("Failed", "InvalidWorkflow", ""),
         Scenario { mistake: Some("InvalidParams"), ..Scenario::new("invalid-params") }
             .with(workflow(&chain()))
             .with(run_with("run", json!({ "params": { "day": "2026-11-22" } })))
@@ -205,9 +214,11 @@ fn mistakes() -> Vec<Scenario> {
         Scenario { broken_env: vec!["divide"], ..Scenario::of("expression-error", &divide) }
             .behaves("count", [Behaviour::succeeds(2_000, "rows=0\n")])
             .ends("Failed", "TaskFailed", "count Succeeded, divide Failed, report UpstreamFailed"),
-        Scenario::of("name-clash", &chain())
-            .at(2_000, "foreign-pod:run:b:name")
-            .ends("Failed", "TaskFailed", "a Succeeded, b Failed, c UpstreamFailed"),
+        Scenario::of("name-clash", &chain()).at(2_000, "foreign-pod:run:b:name").ends(
+            "Failed",
+            "TaskFailed",
+            "a Succeeded, b Failed, c UpstreamFailed",
+        ),
     ]
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::standard;
+use super::{apply, named, standard};
 use crate::human::Human;
 use crate::model::Server;
 
@@ -13,17 +13,16 @@ fn names_are_unique_and_the_api_server_takes_every_manifest() {
     let mut names = BTreeSet::new();
     for scenario in standard() {
         assert!(names.insert(scenario.name), "{} is there twice", scenario.name);
-        scenario.apply(&mut Server::new(1), Timestamp::UNIX_EPOCH);
-        let small = scenario.names("WorkflowRun").iter().all(|run| scenario.tasks(run).len() <= 8);
+        let mut server = Server::new(1);
+        for manifest in scenario.manifests.iter().chain(&scenario.later) {
+            apply(&mut server, manifest, Timestamp::UNIX_EPOCH);
+        }
+        let small = scenario.names("WorkflowRun").iter().all(|run| scenario.tasks_of(run).len() <= 8);
         assert_ne!(small, scenario.wide, "{}", scenario.name);
         assert!(scenario.humans.is_sorted_by_key(|(at, _)| *at), "{}", scenario.name);
-        let named: BTreeSet<&String> = scenario.behaviours.keys().collect();
-        let tasks: BTreeSet<String> = scenario
-            .names("WorkflowRun")
-            .iter()
-            .flat_map(|run| scenario.tasks(run).iter().filter_map(|task| task["name"].as_str().map(str::to_owned)))
-            .collect();
-        assert!(named.iter().all(|name| tasks.contains(*name)), "{}: {named:?}", scenario.name);
+        let tasks = scenario.tasks();
+        assert!(scenario.behaviours.keys().all(|name| tasks.contains(name)), "{}: {tasks:?}", scenario.name);
+        assert_eq!(named(scenario.name).map(|it| it.name), Some(scenario.name));
     }
 }
 
