@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `model` | the API server and etcd, the garbage collector, the namespace controller |
 //! | `kubelet`, `human`, `scenario`, `reference` | what is played in it, and the end that must come |
+//! | `conform` | the model compared with a real API server |
 //! | `network`, `watching` | what lies between an operator and the API server |
 //! | `replica`, `operator` | processes that crash, freeze and are started again |
 //! | `world`, `outcome` | one world, from its beginning to the verdict |
@@ -15,6 +16,7 @@ mod actor;
 mod campaign;
 #[path = "../check/mod.rs"]
 mod check;
+mod conform;
 mod enumerate;
 mod fault;
 mod human;
