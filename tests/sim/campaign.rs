@@ -56,7 +56,8 @@ impl Tally {
     fn add(&mut self, index: u64, schedule: &Schedule, family: Option<&'static str>, outcome: Outcome) {
         self.schedules += 1;
         self.took += outcome.took;
-        self.messages += outcome.sent.values().map(|count| u64::from(*count)).sum::<u64>() + u64::from(outcome.delivered);
+        self.messages +=
+            outcome.sent.values().map(|count| u64::from(*count)).sum::<u64>() + u64::from(outcome.delivered);
         match family {
             Some(family) => self.families.entry(family).or_default().0 += 1,
             None => self.swarm += 1,

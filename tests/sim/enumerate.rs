@@ -185,7 +185,10 @@ fn freezes(of: &Baseline) -> Vec<Vec<Fault>> {
 
 fn watches(of: &Baseline) -> Vec<Vec<Fault>> {
     let events = 1..=of.outcomes[0].delivered;
-    events.flat_map(|event| [Fault::Cut { event }, Fault::Gone { event }, Fault::Twice { event }]).map(|fault| vec![fault]).collect()
+    events
+        .flat_map(|event| [Fault::Cut { event }, Fault::Gone { event }, Fault::Twice { event }])
+        .map(|fault| vec![fault])
+        .collect()
 }
 
 fn lags(of: &Baseline) -> Vec<Vec<Fault>> {

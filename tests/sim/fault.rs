@@ -173,9 +173,7 @@ impl Fault {
                 Self::Crash { at: point(place)?, stage, downtime: millis(rest.get(1)?)? }
             }
             "stop" => Self::Stop { at: point(place)?, downtime: millis(first?)? },
-            "answer" => {
-                Self::Answer { at: point(place)?, code: first?.parse().ok()?, applied: applied(rest.get(1)?)? }
-            }
+            "answer" => Self::Answer { at: point(place)?, code: first?.parse().ok()?, applied: applied(rest.get(1)?)? },
             "lost" => Self::Lost { at: point(place)?, applied: applied(first?)? },
             "reset" => Self::Reset { at: point(place)?, applied: applied(first?)? },
             "late" => Self::Late { at: point(place)?, by: millis(first?)? },
@@ -243,7 +241,8 @@ impl fmt::Display for Fault {
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letter = Class::LETTERS.into_iter().find(|(class, _)| *class == self.class).map_or('?', |(_, letter)| letter);
+        let letter =
+            Class::LETTERS.into_iter().find(|(class, _)| *class == self.class).map_or('?', |(_, letter)| letter);
         write!(f, "{letter}{}", self.number)
     }
 }
@@ -288,7 +287,11 @@ fn every_fault_is_read_as_it_is_written() {
         Fault::Gone { event: 7 },
         Fault::Twice { event: 7 },
         Fault::Clock { replica: 2, from: 0, offset: -3_600_000 },
-        Fault::Human { at, after: true, action: Human::DeletePod { run: "r".to_owned(), task: "a".to_owned(), force: true } },
+        Fault::Human {
+            at,
+            after: true,
+            action: Human::DeletePod { run: "r".to_owned(), task: "a".to_owned(), force: true },
+        },
         Fault::Pod { task: "a".to_owned(), behaviour: 3 },
     ];
     faults.extend(Stage::ALL.map(|stage| Fault::Crash { at, stage, downtime: 300 }));

@@ -170,7 +170,11 @@ async fn rest(world: &World) -> Result<Instant, Failure> {
         sleep(LOOK).await;
         let state = world.state();
         if world.elapsed() > END || state.trace.steps() > STEPS {
-            let what = format!("after {} s and {} steps there still is no rest", world.elapsed().as_secs(), state.trace.steps());
+            let what = format!(
+                "after {} s and {} steps there still is no rest",
+                world.elapsed().as_secs(),
+                state.trace.steps()
+            );
             return Err(Failure { invariant: "L1", what });
         }
         let needed = if long || !unfinished(&state.server).is_empty() { LONG_REST } else { REST };
@@ -209,12 +213,8 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
     if quiet_since.is_some() {
         judge_ends(world, state, &mut failures, &mut evaluated);
     }
-    let rules = Rules {
-        operators: state.operators.clone(),
-        leases: true,
-        settled: quiet_since.is_some(),
-        ..Rules::default()
-    };
+    let rules =
+        Rules { operators: state.operators.clone(), leases: true, settled: quiet_since.is_some(), ..Rules::default() };
     let findings = check::check(&state.server.journal, &rules);
     for (invariant, count) in findings.evaluated {
         *evaluated.entry(invariant).or_insert(0) += count;
@@ -243,7 +243,8 @@ fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluat
         failures.extend(wrong.into_iter().map(|what| Failure { invariant, what }));
     }
     // At rest, with something to do: nothing will ever wake it.
-    let stuck = unfinished(&state.server).into_iter().filter(|_| failures.iter().any(|failure| failure.invariant == "L1"));
+    let stuck =
+        unfinished(&state.server).into_iter().filter(|_| failures.iter().any(|failure| failure.invariant == "L1"));
     let stuck: Vec<Failure> = stuck.map(|what| Failure { invariant: "L3", what }).collect();
     failures.extend(stuck);
     *evaluated.entry("L3").or_insert(0) += 1;

@@ -129,7 +129,10 @@ impl Reached {
             let run = run.filter(|run| text(run, "/metadata/uid") == owner(&pod));
             match run {
                 Some(run) if run.pointer("/metadata/deletionTimestamp").is_none() => {
-                    if run.pointer("/spec/cancel").is_some_and(|cancel| !cancel.is_null() && *cancel != Value::Bool(false)) {
+                    if run
+                        .pointer("/spec/cancel")
+                        .is_some_and(|cancel| !cancel.is_null() && *cancel != Value::Bool(false))
+                    {
                         self.count(Rare::CreateRacedCancel);
                     }
                 }

@@ -40,7 +40,14 @@ struct Gate {
 impl Process {
     fn new(replica: u8, incarnation: u32) -> Arc<Self> {
         let identity = format!("op-{replica}.{incarnation}");
-        Arc::new(Self { replica, incarnation, identity, gate: Mutex::default(), crashed: Notify::new(), stopped: Notify::new() })
+        Arc::new(Self {
+            replica,
+            incarnation,
+            identity,
+            gate: Mutex::default(),
+            crashed: Notify::new(),
+            stopped: Notify::new(),
+        })
     }
 
     fn gate(&self) -> MutexGuard<'_, Gate> {
@@ -51,7 +58,6 @@ impl Process {
     pub fn is_dead(&self) -> bool {
         self.gate().dead
     }
-
 
     /// It dies on the spot, and is started again after a while.
     pub fn crash(&self, downtime: Duration) {

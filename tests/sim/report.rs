@@ -38,7 +38,9 @@ pub fn told(deck: &Deck, schedule: &Schedule, invariant: &'static str) -> String
     let fails = |schedule: &Schedule| deck.play(schedule, false).failures.iter().any(|it| it.invariant == invariant);
     let smallest = shrink(schedule, fails);
     let outcome = deck.play(&smallest, true);
-    let mut text = format!("FAILED {invariant}\n  found   {schedule}\n  replay  SIM_REPLAY='{smallest}' cargo test --test sim replay\n");
+    let mut text = format!(
+        "FAILED {invariant}\n  found   {schedule}\n  replay  SIM_REPLAY='{smallest}' cargo test --test sim replay\n"
+    );
     for failure in &outcome.failures {
         let _ = writeln!(text, "  {} {}", failure.invariant, failure.what);
     }

@@ -68,7 +68,8 @@ pub fn open(world: &Arc<World>, process: &Arc<Process>, watch: Watch, path: &str
     let end = now + timeout.map_or(LONGEST, Duration::from_secs);
     let open = Open { world: Arc::clone(world), process: Arc::clone(process), watch, number, blind_until, lines };
     tokio::spawn(open.go_on(end));
-    let frames = stream::poll_fn(move |context| receiver.poll_recv(context).map(|line| line.map(|line| line.map(Frame::data))));
+    let frames =
+        stream::poll_fn(move |context| receiver.poll_recv(context).map(|line| line.map(|line| line.map(Frame::data))));
     Response::new(StreamBody::new(frames).boxed_unsync())
 }
 
@@ -141,7 +142,8 @@ impl Open {
             let mut state = self.world.state();
             state.delivered += 1;
             state.reached.showed(&self.process, self.watch.resource(), event);
-            let (name, version) = (text(event, "/object/metadata/name"), text(event, "/object/metadata/resourceVersion"));
+            let (name, version) =
+                (text(event, "/object/metadata/name"), text(event, "/object/metadata/resourceVersion"));
             let numbers = [3, u64::from(self.process.replica), hash(name.as_bytes()), hash(version.as_bytes())];
             let number = state.delivered;
             state.trace.note(self.world.millis(), &numbers, || {
@@ -166,7 +168,8 @@ impl Open {
                 }
                 Fault::Cut { .. } => {
                     if number.is_multiple_of(2) {
-                        let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer");
+                        let broken =
+                            std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer");
                         let _ = self.lines.send(Err(broken));
                     }
                     return Next::Ends;
