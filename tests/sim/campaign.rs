@@ -126,6 +126,12 @@ impl Deck {
         }
     }
 
+    /// How many schedules there are before only those by chance are left.
+    #[cfg(feature = "mutants")]
+    pub fn size(&self) -> u64 {
+        self.enumerated.len() as u64 * 2
+    }
+
     /// The schedule that a seed makes by chance.
     pub fn by_chance(&self, seed: u64) -> Schedule {
         swarm::schedule(seed, &self.baselines)

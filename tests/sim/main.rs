@@ -10,6 +10,7 @@
 //! | `world`, `outcome` | one world, from its beginning to the verdict |
 //! | `fault`, `schedule` | what goes wrong, and where |
 //! | `enumerate`, `swarm` | schedules: all of a kind, and by chance |
+//! | `mutants` | faults made by hand in the operator, each of which must be caught |
 //! | `campaign`, `shrink`, `story`, `reached`, `report` | many worlds, small failures, evidence |
 
 mod actor;
@@ -22,6 +23,8 @@ mod fault;
 mod human;
 mod kubelet;
 mod model;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod network;
 mod operator;
 mod outcome;

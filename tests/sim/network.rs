@@ -116,7 +116,7 @@ fn class_of(request: &Request) -> Class {
 }
 
 /// A process sends a request. `None` if it dies before that.
-fn send(world: &Arc<World>, process: &Arc<Process>, mut request: Request) -> Option<Parcel> {
+fn send(world: &Arc<World>, process: &Arc<Process>, request: Request) -> Option<Parcel> {
     let class = class_of(&request);
     let (point, number) = {
         let mut state = world.state();
@@ -159,7 +159,6 @@ fn send(world: &Arc<World>, process: &Arc<Process>, mut request: Request) -> Opt
                 process.freeze(world, length);
                 if *is_held {
                     held = length;
-                    request.sent = request.sent.checked_add(length).unwrap_or(request.sent);
                 }
             }
             Fault::Late { by, .. } => {

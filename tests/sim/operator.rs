@@ -13,6 +13,9 @@ use crate::world::LEASE;
 /// A whole operator, its lease election included: not polling it freezes it, dropping it crashes it. It ends with a reason.
 pub type Operator = Pin<Box<dyn Future<Output = String> + Send>>;
 
+/// Why an operator ends that was asked to.
+pub const STOPPED: &str = "stopped";
+
 /// A wall clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -32,7 +35,7 @@ pub fn start(
     let context = Arc::new(Context::new(Cluster::new(client, Permit::none()), settings, clock));
     Box::pin(async move {
         match controller::run(context, || {}, stop).await {
-            Ok(()) => "stopped".to_owned(),
+            Ok(()) => STOPPED.to_owned(),
             Err(broken) => broken.to_string(),
         }
     })

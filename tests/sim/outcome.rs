@@ -17,6 +17,7 @@ use crate::reference;
 use crate::replica;
 use crate::scenario::{Scenario, standard};
 use crate::schedule::Schedule;
+use crate::story::{self, Trace};
 use crate::stream::Stream;
 use crate::wire::Wire;
 use crate::world::{State, World};
@@ -88,10 +89,12 @@ pub fn play(schedule: &Schedule, recording: bool) -> Outcome {
         }
     }
     PANICS.set(Some(Vec::new()));
+    let log = recording.then(story::listen);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without I/O");
     let mut outcome = runtime.block_on(live(schedule, scenario, recording));
     drop(runtime);
+    drop(log);
     let panics = PANICS.take().unwrap_or_default();
     outcome.failures.extend(panics.into_iter().map(|what| Failure { invariant: "S14", what }));
     *outcome.evaluated.entry("S14").or_insert(0) += 1;
@@ -221,7 +224,7 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
     }
     let found = findings.violations.into_iter();
     failures.extend(found.map(|found| Failure { invariant: found.invariant, what: found.what }));
-    let trace = std::mem::replace(&mut state.trace, crate::story::Trace::new(false));
+    let trace = std::mem::replace(&mut state.trace, Trace::new(false));
     Outcome {
         hash: trace.hash(),
         took: world.elapsed(),

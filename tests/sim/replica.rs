@@ -138,7 +138,12 @@ pub async fn keep(world: Arc<World>, replica: u8) {
             () = process.crashed.notified() => ("crashed".to_owned(), process.gate().downtime),
             ended = &mut task => {
                 let why = match ended {
-                    Ok(why) => why,
+                    Ok(why) => {
+                        if why != operator::STOPPED {
+                            world.state().broken.push(("S14", format!("{} ended: {why}", process.identity)));
+                        }
+                        why
+                    }
                     Err(panic) => {
                         world.state().broken.push(("S14", format!("{} panicked: {panic}", process.identity)));
                         "panicked".to_owned()

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::campaign::{Deck, Size, Tally, run};
+use crate::conform::{self, Conformance};
 use crate::reached::Rare;
 use crate::schedule::Schedule;
 use crate::shrink::shrink;
@@ -21,16 +22,29 @@ fn report() {
     let deck = Deck::new();
     let tally = run(&deck, size);
     let mut page = page(&tally, begun.elapsed());
+    let conformance = minutes.and_then(|_| conformance());
+    if let Some(conformance) = &conformance {
+        let _ = writeln!(page, "\n{conformance}");
+    }
     for (schedule, failure) in tally.failures.values().take(TOLD) {
         let _ = write!(page, "\n{}", told(&deck, schedule, failure.invariant));
     }
     println!("{page}");
     assert_eq!(tally.failed, 0, "schedules failed; the page above has the first of them");
+    if let Some(conformance) = conformance {
+        assert_eq!(conformance.mismatches, Vec::<String>::new(), "the model is not what the API server is");
+    }
     if minutes.is_some() {
         let never: Vec<&str> =
             Rare::ALL.iter().filter(|rare| !tally.reached.contains_key(rare)).map(|rare| rare.words()).collect();
         assert_eq!(never, Vec::<&str>::new(), "these never came to pass, so nothing is known of them");
     }
+}
+
+/// The model compared with a real API server, where there is one.
+fn conformance() -> Option<Conformance> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(conform::conformance())
 }
 
 /// A failing schedule as small as it can be, with its story.

@@ -1,6 +1,8 @@
 //! What happened in a world: a hash that two runs of one schedule must share, and, where it is recorded, one line an event.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::io;
 
 use crate::check::journal::{Verb, Write};
 use crate::stream::{hash, mix};
@@ -24,6 +26,8 @@ impl Trace {
         self.steps += 1;
         self.hash = numbers.iter().fold(mix(self.hash ^ at), |hash, number| mix(hash ^ *number));
         if let Some(lines) = &mut self.lines {
+            let said = String::from_utf8(LOG.take()).unwrap_or_default();
+            lines.extend(said.lines().map(|line| format!("{:>12}  | {line}", "")));
             lines.push(format!("{:>6}.{:03} s  {}", at / 1_000, at % 1_000, line()));
         }
     }
@@ -70,5 +74,35 @@ impl Trace {
     /// The lines, where they were recorded.
     pub fn into_lines(self) -> Vec<String> {
         self.lines.unwrap_or_default()
+    }
+}
+
+thread_local! {
+    /// What the operators of this thread's world logged and the story doesn't tell yet.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Takes what is logged on this thread into the story, as long as the guard lives.
+pub fn listen() -> tracing::subscriber::DefaultGuard {
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter("gantline=debug")
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .with_writer(|| Log)
+        .finish();
+    tracing::subscriber::set_default(subscriber)
+}
+
+struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
