@@ -126,7 +126,11 @@ fn send(world: &Arc<World>, process: &Arc<Process>, request: Request) -> Option<
         let number = state.sent.values().map(|count| u64::from(*count)).sum();
         let numbers = [2, u64::from(process.replica), hash(request.path.as_bytes()), hash(&request.body)];
         let line = || format!("{} -> {point} {} {}", process.identity, request.method, short(&request.path));
-        state.trace.note(world.millis(), &numbers, line);
+        if class == Class::Lease {
+            state.trace.quietly(world.millis(), &numbers);
+        } else {
+            state.trace.note(world.millis(), &numbers, line);
+        }
         if class == Class::Write {
             // Also one that changes nothing is a sign of unrest.
             state.quiet_since = Instant::now();

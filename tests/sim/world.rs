@@ -209,9 +209,14 @@ impl World {
         }
         state.reached.judged(process, request, &answer, &state.server);
         let numbers = [4, u64::from(process.replica), u64::from(code), hash(version.as_bytes())];
-        state.trace.note(self.millis(), &numbers, || {
+        let line = || {
             format!("{} == {point} {} {}: {code} @{version}", process.identity, request.method, short(&request.path))
-        });
+        };
+        if point.class == Class::Lease && code < 300 {
+            state.trace.quietly(self.millis(), &numbers);
+        } else {
+            state.trace.note(self.millis(), &numbers, line);
+        }
         self.publish(state);
         answer
     }
