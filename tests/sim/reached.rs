@@ -175,14 +175,16 @@ impl Reached {
         news
     }
 
-    /// The lease was written, and this one holds it.
-    pub fn led(&mut self, holder: &str) {
-        if !holder.is_empty() && holder != self.leader {
-            if !self.leader.is_empty() {
-                self.count(Rare::LeaseTaken);
-            }
-            holder.clone_into(&mut self.leader);
+    /// The lease was written, and this one holds it; whether another did before.
+    pub fn led(&mut self, holder: &str) -> bool {
+        if holder.is_empty() || holder == self.leader {
+            return false;
         }
+        if !self.leader.is_empty() {
+            self.count(Rare::LeaseTaken);
+        }
+        holder.clone_into(&mut self.leader);
+        true
     }
 
     /// A process other than the first starts: what did those before leave half done?

@@ -290,7 +290,10 @@ impl World {
             let Entry::Write(write) = entry else { continue };
             trace.wrote(at, write);
             if write.resource == "leases" {
-                reached.led(text(&write.object, "/spec/holderIdentity"));
+                let holder = text(&write.object, "/spec/holderIdentity");
+                if reached.led(holder) {
+                    trace.note(at, &[9, hash(holder.as_bytes())], || format!("{holder} leads"));
+                }
             } else {
                 changed = true;
             }
