@@ -1,0 +1,256 @@
+//! S7: each transition is on record once, under a number of its own, is legal, and explains all that changed: phases, reasons,
+//! attempts. No time on record is ever written anew.
+
+use std::collections::BTreeMap;
+
+use gantline::api::{RunPhase, TaskPhase};
+use serde_json::Value;
+
+use super::read::{Changed, Status, Task, list, text};
+use super::world::{Run, Step, World};
+use super::{Findings, Invariant};
+
+/// Transitions that a status spells out.
+const SPELT_OUT: usize = 64;
+
+/// What a task may go through (DESIGN, section 3). A pod may be seen ended that was never seen running, so that the states
+/// between may be passed over; what has ended stays.
+const TASK: &[(TaskPhase, &[TaskPhase])] = {
+    use TaskPhase::{Backoff, Cancelled, Failed, Pending, Running, Starting, Stopping, Succeeded, UpstreamFailed};
+    &[
+        (Pending, &[Starting, Failed, UpstreamFailed, Cancelled]),
+        (Starting, &[Running, Stopping, Backoff, Succeeded, Failed, Cancelled]),
+        (Running, &[Stopping, Backoff, Succeeded, Failed, Cancelled]),
+        (Stopping, &[Succeeded, Failed, Cancelled]),
+        (Backoff, &[Starting, Failed, Cancelled]),
+    ]
+};
+
+/// What a run may go through.
+const RUN: &[(RunPhase, &[RunPhase])] = {
+    use RunPhase::{Cancelled, Failed, Pending, Running, Stopping, Succeeded, Suspended};
+    &[
+        (Pending, &[Running, Suspended, Failed, Cancelled]),
+        (Running, &[Suspended, Stopping, Succeeded, Failed, Cancelled]),
+        (Suspended, &[Running, Stopping, Succeeded, Failed, Cancelled]),
+        (Stopping, &[Cancelled]),
+    ]
+};
+
+/// Transitions.
+pub struct History;
+
+impl<'j> Invariant<'j> for History {
+    fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
+        // The API server keeps what a hand writes to the schema's words; from there on it is what counts.
+        if !step.is_status || !step.by_operator {
+            return;
+        }
+        let Some(after) = step.status.as_ref() else {
+            return findings.check("S7", step.index, false, || "the status can't be read".to_owned());
+        };
+        let before = world.runs.get(step.write.uid.as_str()).and_then(Run::status);
+        let mut faults = Vec::new();
+        let (fresh, unseen) = fresh(before.map_or(&[], |before| before.history), after.history, &mut faults);
+        Replay::new(before, unseen).explain(fresh, after, &mut faults);
+        if let Some(before) = before {
+            times(before, after, &mut faults);
+        }
+        let told = faults.join("; ");
+        findings.check("S7", step.index, faults.is_empty(), || told);
+    }
+}
+
+/// What is new in a history, and how many transitions before it there was no room to spell out. Checks that all else is as it
+/// was, and the numbers.
+fn fresh<'j>(before: &[Value], after: &'j [Value], faults: &mut Vec<String>) -> (&'j [Value], u64) {
+    let seq = |entry: Option<&Value>| entry.and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
+    let last = seq(before.last());
+    let (oldest, first) = (before.first().map_or(1, |entry| seq(Some(entry))), seq(after.first()));
+    if after.is_empty() {
+        if !before.is_empty() {
+            faults.push("the transitions are gone".to_owned());
+        }
+        return (after, 0);
+    }
+    if first > oldest && after.len() < SPELT_OUT {
+        faults.push(format!("the transitions before {first} are gone, though there is room for them"));
+    }
+    let kept = usize::try_from(first.saturating_sub(oldest))
+        .ok()
+        .and_then(|dropped| before.get(dropped..))
+        .unwrap_or_default();
+    for (old, new) in kept.iter().zip(after).filter(|(old, new)| old != new) {
+        faults.push(format!("a transition was {old} and became {new}"));
+    }
+    let Some(fresh) = after.get(kept.len()..) else {
+        faults.push(format!("transition {last} is gone"));
+        return (&[], 0);
+    };
+    let unseen = if kept.is_empty() { first.saturating_sub(last + 1) } else { 0 };
+    for (entry, expected) in fresh.iter().zip(last + 1 + unseen..) {
+        if seq(Some(entry)) != expected {
+            faults.push(format!("transition {} stands where {expected} is next", entry["seq"]));
+        }
+    }
+    (fresh, unseen)
+}
+
+/// The phases that transitions lead through, one after another.
+struct Replay<'s, 'j> {
+    run: RunPhase,
+    /// The phases of the tasks that have changed, or that a transition speaks of.
+    tasks: BTreeMap<&'j str, TaskPhase>,
+    before: Option<&'s Status<'j>>,
+    /// Transitions that there was no room to spell out: so many steps may stay unexplained.
+    unseen: u64,
+}
+
+impl<'s, 'j> Replay<'s, 'j> {
+    fn new(before: Option<&'s Status<'j>>, unseen: u64) -> Self {
+        Self { run: before.map_or(RunPhase::Pending, |status| status.phase), tasks: BTreeMap::new(), before, unseen }
+    }
+
+    /// Whether the new transitions lead to the new status, with its reasons and its attempts, and to nothing else.
+    fn explain(mut self, fresh: &'j [Value], after: &Status<'j>, faults: &mut Vec<String>) {
+        let mut reasons = BTreeMap::new();
+        let mut intents = Vec::new();
+        for entry in fresh {
+            if let Err(why) = self.follow(entry) {
+                faults.push(format!("transition {}: {why}", entry["seq"]));
+            }
+            let task = text(entry, "task");
+            reasons.insert(task, entry.get("reason"));
+            if entry["to"] == "Starting" {
+                intents.push((task, entry["attempt"].as_u64().unwrap_or(0)));
+            }
+        }
+        let unexplained =
+            self.steps_to_run(after.phase) + after.tasks.iter().map(|task| self.steps_to(task)).sum::<u64>();
+        if unexplained > self.unseen {
+            let phases: Vec<_> =
+                after.tasks.iter().filter(|task| self.steps_to(task) > 0).map(|it| (it.name, it.phase)).collect();
+            faults.push(format!("no transition explains run {:?}, tasks {phases:?}", after.phase));
+        }
+        for (task, reason) in &reasons {
+            let told = if task.is_empty() { Some(after.value) } else { after.task(task).map(|task| task.value) };
+            if told.is_some_and(|told| told.get("reason") != *reason) {
+                faults.push(format!("the reason of the newest transition of {task:?} is not the one on record"));
+            }
+        }
+        let added: Vec<(&str, u64)> = after.changed.iter().flat_map(added).collect();
+        let told = |attempt: &&(&str, u64)| intents.contains(attempt);
+        let untold = added.iter().filter(|attempt| !told(attempt)).count();
+        let vain = intents.iter().filter(|attempt| !added.contains(attempt)).count();
+        if vain > 0 || u64::try_from(untold).unwrap_or(u64::MAX) > self.unseen {
+            faults.push(format!("attempts added: {added:?}; transitions to Starting: {intents:?}"));
+        }
+    }
+
+    /// Goes along one transition.
+    fn follow(&mut self, entry: &'j Value) -> Result<(), String> {
+        let (name, from, to) = (text(entry, "task"), &entry["from"], &entry["to"]);
+        if name.is_empty() {
+            let (from, to) = (phase::<RunPhase>(from)?, phase::<RunPhase>(to)?);
+            self.unseen = self
+                .unseen
+                .checked_sub(self.steps_to_run(from))
+                .ok_or(format!("the run was {:?}, not {from:?}", self.run))?;
+            self.run = to;
+            return legal(RUN, from, to);
+        }
+        let (from, to) = (phase::<TaskPhase>(from)?, phase::<TaskPhase>(to)?);
+        let was = self.phase_of(name);
+        let skipped = steps(TASK, was, from).unwrap_or(u64::MAX);
+        self.unseen = self.unseen.checked_sub(skipped).ok_or(format!("task {name} was {was:?}, not {from:?}"))?;
+        self.tasks.insert(name, to);
+        legal(TASK, from, to)
+    }
+
+    /// Steps from where the run is to a phase.
+    fn steps_to_run(&self, phase: RunPhase) -> u64 {
+        steps(RUN, self.run, phase).unwrap_or(1 << 32)
+    }
+
+    /// Steps from where a task is to the phase that it has on record.
+    fn steps_to(&self, task: &Task<'_>) -> u64 {
+        steps(TASK, self.phase_of(task.name), task.phase).unwrap_or(1 << 32)
+    }
+
+    /// Where a task is, so far.
+    fn phase_of(&self, name: &str) -> TaskPhase {
+        let so_far = self.tasks.get(name).copied();
+        so_far.or_else(|| Some(self.before?.task(name)?.phase)).unwrap_or_default()
+    }
+}
+
+/// The attempts that a task has now and had not.
+fn added<'j>(task: &Changed<'j>) -> impl Iterator<Item = (&'j str, u64)> {
+    let name = task.new.name;
+    task.new.attempts.iter().skip(task.old_attempts().len()).map(move |attempt| (name, attempt.number))
+}
+
+fn phase<'j, P: serde::Deserialize<'j>>(word: &'j Value) -> Result<P, String> {
+    P::deserialize(word).map_err(|_| format!("{word} is no phase"))
+}
+
+fn legal<P: Copy + PartialEq + std::fmt::Debug>(law: &[(P, &[P])], from: P, to: P) -> Result<(), String> {
+    let may = law.iter().any(|(phase, next)| *phase == from && next.contains(&to));
+    if may { Ok(()) } else { Err(format!("the law forbids {from:?} to {to:?}")) }
+}
+
+/// The least number of legal steps between two phases.
+fn steps<P: Copy + PartialEq>(law: &[(P, &[P])], from: P, to: P) -> Option<u64> {
+    if from == to {
+        return Some(0);
+    }
+    let mut reached = vec![from];
+    let mut count = 0;
+    while !reached.contains(&to) {
+        let next: Vec<P> =
+            law.iter().filter(|(phase, _)| reached.contains(phase)).flat_map(|(_, next)| *next).copied().collect();
+        let new: Vec<P> = next.into_iter().filter(|phase| !reached.contains(phase)).collect();
+        if new.is_empty() {
+            return None;
+        }
+        reached.extend(new);
+        count += 1;
+    }
+    Some(count)
+}
+
+/// Times on record stay: when something started, ended, or came to be as it is.
+fn times(before: &Status<'_>, after: &Status<'_>, faults: &mut Vec<String>) {
+    let mut stay = |whose: &str, before: &Value, after: &Value, fields: &[&str]| {
+        for field in fields {
+            if before.get(field).is_some_and(|old| after.get(field) != Some(old)) {
+                faults.push(format!("{field} of {whose} was {} and became {}", before[*field], after[*field]));
+            }
+        }
+    };
+    stay("the run", before.value, after.value, &["startedAt", "finishedAt"]);
+    for old in list(before.value, "conditions") {
+        let same = |new: &&Value| new["type"] == old["type"] && new["status"] == old["status"];
+        if let Some(new) = list(after.value, "conditions").iter().find(same) {
+            stay(text(old, "type"), old, new, &["lastTransitionTime"]);
+        }
+    }
+    since(&mut stay, "the run", before.value, after.value);
+    for Changed { old, new } in &after.changed {
+        let Some(old) = old else { continue };
+        stay(old.name, old.value, new.value, &["startedAt", "finishedAt"]);
+        since(&mut stay, old.name, old.value, new.value);
+        for (old, new) in old.attempts.iter().zip(&new.attempts) {
+            stay(old.pod, old.value, new.value, &["startedAt", "finishedAt"]);
+        }
+    }
+}
+
+/// What waits for a thing of a kind does so since when it began to.
+fn since(stay: &mut impl FnMut(&str, &Value, &Value, &[&str]), whose: &str, before: &Value, after: &Value) {
+    if let (Some(old), Some(new)) = (before.get("waitingFor"), after.get("waitingFor"))
+        && old["kind"] == new["kind"]
+    {
+        stay(whose, old, new, &["since"]);
+    }
+}
