@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Cli, Command, Release, Run};
 use crate::controller::{Cluster, Context, Settings, release, selftest};
+use crate::lease::{Permit, Place};
 use crate::telemetry::{self, Ready};
 use crate::{api, controller};
 
@@ -16,6 +18,8 @@ use crate::{api, controller};
 const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 /// How our requests name us.
 const USER_AGENT: &str = concat!("gantline/", env!("CARGO_PKG_VERSION"));
+/// Without it, the pod has no name of its own.
+const HOSTNAME: &str = "HOSTNAME";
 /// How often a stopping operator asks whether it goes for good, and lets go of its pods, if that fails.
 const LEAVE_TRIES: u32 = 5;
 /// The pause between.
@@ -27,6 +31,11 @@ pub enum Error {
     /// There is no way to a cluster.
     #[error("no way to a Kubernetes cluster: {0}; set KUBECONFIG, or run inside a pod")]
     NoCluster(String),
+    /// A lease needs a namespace.
+    #[error(
+        "--lease needs the namespace that it is in: set --own-namespace, or run inside a pod with a service account"
+    )]
+    NoNamespace,
     /// The API server did not do as asked.
     #[error(transparent)]
     Cluster(#[from] controller::Failure),
@@ -67,30 +76,36 @@ pub async fn main(cli: Cli) -> Result<(), Error> {
     }
 }
 
-async fn connect() -> Result<Cluster, Error> {
+/// Connects; `identity` tells the requests of one process from those of another.
+async fn connect(identity: Option<&str>, permit: Permit) -> Result<Cluster, Error> {
     let no_cluster = |error: &dyn std::fmt::Display| Error::NoCluster(error.to_string());
     let mut config = Config::infer().await.map_err(|error| no_cluster(&error))?;
     // One request, one decision: a retry of the client's own would be a write that nobody decided on.
     config.default_retry = false;
     // So that an audit log tells who it was, deletions too.
-    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
-    Ok(Cluster::new(Client::try_from(config).map_err(|error| no_cluster(&error))?))
+    let agent = identity.map_or_else(|| USER_AGENT.to_owned(), |identity| format!("{USER_AGENT} ({identity})"));
+    let agent = http::HeaderValue::from_str(&agent).map_err(|error| no_cluster(&error))?;
+    config.headers.push((http::header::USER_AGENT, agent));
+    Ok(Cluster::new(Client::try_from(config).map_err(|error| no_cluster(&error))?, permit))
 }
 
 async fn operate(options: Run) -> Result<(), Error> {
     telemetry::log(options.log_format);
-    let cluster = connect().await?;
     let own_namespace =
         options.own_namespace.clone().or_else(|| std::fs::read_to_string(OWN_NAMESPACE).ok()).unwrap_or_default();
-    let settings = Settings {
-        namespaces: options.scope.namespaces(),
-        pod_security: options.pod_security.into(),
-        instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "gantline".to_owned()),
+    let identity = identity();
+    let lease = match options.lease.clone() {
+        Some(_) if own_namespace.is_empty() => return Err(Error::NoNamespace),
+        name => name.map(|name| Place { namespace: own_namespace.clone(), name }),
     };
+    let permit = if lease.is_some() { Permit::none() } else { Permit::always() };
+    let cluster = connect(Some(&identity), permit).await?;
+    let settings =
+        Settings { namespaces: options.scope.namespaces(), pod_security: options.pod_security.into(), identity, lease };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "starting");
     let ready = Ready::default();
     let health = tokio::spawn(telemetry::serve(options.health_address, ready.clone()));
-    let context = Arc::new(Context::new(cluster, settings));
+    let context = Arc::new(Context::new(cluster, settings, Arc::new(Timestamp::now)));
     let announce = move || {
         ready.set();
         tracing::info!("caches filled; working");
@@ -112,17 +127,23 @@ async fn operate(options: Run) -> Result<(), Error> {
     Ok(())
 }
 
+/// The name of the pod, and the time of this process's start: a container that is started anew is another one.
+fn identity() -> String {
+    let pod = std::env::var(HOSTNAME).unwrap_or_else(|_| "gantline".to_owned());
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '-' };
+    format!("{}_{:x}", pod.chars().map(plain).collect::<String>(), Timestamp::now().as_microsecond())
+}
+
 /// Lets go of all pods if the operator's own namespace is being deleted: nobody will be there to do it later, neither here nor
-/// elsewhere, as nothing brings this operator back.
+/// elsewhere, as nothing brings this operator back. That needs no lease, since the lease goes too.
 async fn leave(context: &Context, own_namespace: &str) {
-    let (cluster, namespaces) = (&context.cluster, &context.settings.namespaces);
+    let (cluster, namespaces) = (context.cluster.unguarded(), &context.settings.namespaces);
     for _ in 0..LEAVE_TRIES {
         let released = async {
-            if !release::is_terminating(cluster, own_namespace).await? {
+            if !release::is_terminating(&cluster, own_namespace).await? {
                 return Ok(None);
             }
-            context.settle().await;
-            release::everything(cluster, namespaces).await.map(Some)
+            release::everything(&cluster, namespaces).await.map(Some)
         };
         match released.await {
             Ok(Some(released)) => {
@@ -150,7 +171,7 @@ async fn stopped() {
 }
 
 async fn let_go(options: Release) -> Result<(), Error> {
-    let cluster = connect().await?;
+    let cluster = connect(None, Permit::always()).await?;
     if let (Some(deployment), Some(namespace)) = (&options.scale_down, &options.namespace) {
         println!("stopping the operator (deployment {deployment} in {namespace})");
         release::stop_operator(&cluster, namespace, deployment).await?;
@@ -161,7 +182,7 @@ async fn let_go(options: Release) -> Result<(), Error> {
 }
 
 async fn test(namespace: &str, image: &str, timeout: Duration) -> Result<(), Error> {
-    let cluster = connect().await?;
+    let cluster = connect(None, Permit::always()).await?;
     println!("running two tasks in namespace {namespace}");
     let (phase, message) = selftest::run(&cluster, namespace, image, timeout).await?;
     println!("{phase}: {message}");

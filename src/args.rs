@@ -59,6 +59,10 @@ pub struct Run {
     /// Form of log lines.
     #[arg(long, env = "GANTLINE_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
+    /// Name of the Lease, in the operator's own namespace, through which one of several operators leads. Without it, this one
+    /// always does.
+    #[arg(long, env = "GANTLINE_LEASE")]
+    pub lease: Option<String>,
     /// The namespace that the operator itself lives in. Default: that of its service account.
     #[arg(long, env = "GANTLINE_NAMESPACE")]
     pub own_namespace: Option<String>,

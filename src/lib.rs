@@ -17,10 +17,12 @@
 //!
 //! | room | what it is | what it never does |
 //! |---|---|---|
+//! | [`mutant`] | faults made by hand, for a test build only | exist in a release |
 //! | [`api`] | what users write and read: types, schemas, bounds, CEL rules | behave |
 //! | [`plan`] | from a spec to a plan that cannot be wrong; all mistakes at once, each with its path | I/O, read a clock, panic |
 //! | [`engine`] | the decision: facts and a status in, the next status and effects out | the same, and remember |
 //! | [`pods`] | an attempt as a Pod manifest, a Pod as facts | the same |
+//! | [`lease`] | who of several operators leads: permits, and the protocol of the lease | I/O |
 //! | [`controller`] | the shell: watches, caches, the queue, writes | decide |
 //! | [`telemetry`], [`args`], [`app`] | logs and health, the command line, what each subcommand does | |
 //!
@@ -50,6 +52,8 @@ pub mod app;
 pub mod args;
 pub mod controller;
 pub mod engine;
+pub mod lease;
+pub mod mutant;
 pub mod plan;
 pub mod pods;
 pub mod telemetry;

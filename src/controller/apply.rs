@@ -4,8 +4,9 @@
 //! cut off at any point, and the next round asks for it again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::client::Failure;
 use super::gather::{self, Gathered, open_attempts};
@@ -13,19 +14,20 @@ use super::revision::Pinned;
 use super::{Context, Key, effect, event};
 use crate::api::{WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, Note, Urgency};
+use crate::mutant::{Mutant, is};
 
 /// Least time between writes that nothing hangs on.
-const LAZY: SignedDuration = SignedDuration::from_secs(1);
+const LAZY: Duration = Duration::from_secs(1);
 /// Least time before a write for the sake of wording alone.
-const WORDING: SignedDuration = SignedDuration::from_secs(300);
+const WORDING: Duration = Duration::from_mins(5);
 /// The pause after someone else wrote first.
-const CONFLICT: SignedDuration = SignedDuration::from_millis(50);
+const CONFLICT: Duration = Duration::from_millis(50);
 /// Live attempts above which even urgent writes are paced, so that changes share a write.
 const PACED_ABOVE: usize = 16;
 /// A paced write waits this many times as long as the last one took.
-const PACE_FACTOR: i32 = 4;
+const PACE_FACTOR: u32 = 4;
 /// The longest wait of a paced write.
-const PACE_MAX: SignedDuration = SignedDuration::from_millis(250);
+const PACE_MAX: Duration = Duration::from_millis(250);
 
 /// Writes the decision down, then does it.
 pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Decision) -> Result<(), Failure> {
@@ -40,9 +42,12 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         // The record that the status names was deleted.
         write_record(context, gathered).await?;
     }
-    let due = due(context, &uid, &decision);
-    if decision.urgency != Urgency::Unchanged && due > context.now() {
-        context.wake(Key::Run(uid.clone()), due);
+    if is(Mutant::EffectsBeforeStatus) {
+        effect::start(context, gathered, decision.effects.clone());
+    }
+    let wait = wait(context, &uid, &decision);
+    if decision.urgency != Urgency::Unchanged && !wait.is_zero() {
+        context.wake_in(Key::Run(uid.clone()), wait);
         if decision.urgency == Urgency::Urgent {
             // What is to be done hangs on a record that isn't written yet.
             return Ok(());
@@ -59,20 +64,16 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
     Ok(())
 }
 
-/// When the status may be written.
-fn due(context: &Context, uid: &str, decision: &Decision) -> Timestamp {
-    let Some((at, took)) = context.memory(uid).last_write else { return Timestamp::MIN };
-    let wait = match decision.urgency {
+/// How long until the status may be written.
+fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
+    let Some((at, took)) = context.memory(uid).last_write else { return Duration::ZERO };
+    let pause = match decision.urgency {
         Urgency::Wording => WORDING,
         Urgency::Lazy => LAZY,
         Urgency::Urgent if live_attempts(&decision.status) > PACED_ABOVE => (took * PACE_FACTOR).min(PACE_MAX),
-        Urgency::Urgent | Urgency::Unchanged => return Timestamp::MIN,
+        Urgency::Urgent | Urgency::Unchanged => return Duration::ZERO,
     };
-    if at > context.now() {
-        // The clock leapt back.
-        return Timestamp::MIN;
-    }
-    at.checked_add(took).and_then(|end| end.checked_add(wait)).unwrap_or(at)
+    (at + took + pause).saturating_duration_since(Instant::now())
 }
 
 fn live_attempts(status: &WorkflowRunStatus) -> usize {
@@ -91,10 +92,10 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     if decision.status.revision.is_some() && !gathered.is_named() {
         write_record(context, gathered).await?;
     }
-    let begun = context.now();
+    let begun = Instant::now();
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
         Ok(written) => {
-            let took = context.now().duration_since(begun);
+            let took = begun.elapsed();
             context.cache().put_run(written);
             context.with_memory(uid, |memory| {
                 memory.last_write = Some((begun, took));
@@ -110,9 +111,8 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
         Err(failure) if failure.is_not_found() || failure.is_conflict() => {
             tracing::debug!(run = ?run.meta.name, %failure, "someone else wrote first; looking again");
             gather::live(context, run).await?;
-            let again = context.now().checked_add(CONFLICT).unwrap_or(Timestamp::MAX);
-            context.wake(Key::Run(uid.to_owned()), again);
-            Ok(false)
+            context.wake_in(Key::Run(uid.to_owned()), CONFLICT);
+            Ok(is(Mutant::ConflictIgnored))
         }
         Err(failure) => {
             if matches!(failure, Failure::Refused(_)) && failure.code() != 429 {

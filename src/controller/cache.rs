@@ -8,9 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Key;
 use super::loose::Loose;
 use crate::api::{FINALIZER, Workflow, WorkflowRun};
 use crate::engine::PodFacts;
+use crate::mutant::{Mutant, is};
 use crate::pods::{SlimPod, belongs_to, facts};
 
 /// Uids of deleted objects that are remembered, oldest forgotten first.
@@ -43,7 +45,7 @@ impl PodEntry {
             namespace: meta.namespace.clone(),
             run_name: meta.labels.run.clone(),
             version: version(Some(&meta.resource_version)),
-            ours: belongs_to(pod, &run_uid),
+            ours: belongs_to(pod, &run_uid) || is(Mutant::OwnByLabel),
             finalizers: meta.finalizers.clone(),
             facts: facts(pod),
         };
@@ -93,8 +95,8 @@ impl<T> Default for Shelf<T> {
 impl<T> Shelf<T> {
     /// Takes an object in; false if what is known is as new, or the object was deleted.
     fn put(&mut self, uid: &str, version: u64, item: T) -> bool {
-        let known = self.items.get(uid).is_some_and(|(known, _)| *known >= version);
-        if known || self.graves.uids.contains(uid) {
+        let known = self.items.get(uid).is_some_and(|(known, _)| *known >= version) && !is(Mutant::OlderNewsWins);
+        if known || self.graves.uids.contains(uid) && !is(Mutant::DeadRise) {
             return false;
         }
         self.items.insert(uid.to_owned(), (version, Arc::new(item)));
@@ -215,6 +217,13 @@ impl Cache {
     /// Uids of the runs that pods are labelled with.
     pub fn labelled_runs(&self) -> impl Iterator<Item = &String> {
         self.by_run.keys()
+    }
+
+    /// Everything that is to be looked at: workflows, runs, and runs that are known by their pods alone.
+    #[must_use]
+    pub fn keys(&self) -> BTreeSet<Key> {
+        let workflows = self.workflows.items.keys().cloned().map(Key::Workflow);
+        workflows.chain(self.runs.items.keys().chain(self.by_run.keys()).cloned().map(Key::Run)).collect()
     }
 
     /// Uids of a kind that are known, in one namespace or in all.

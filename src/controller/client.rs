@@ -3,21 +3,30 @@
 use std::time::Duration;
 
 use http::{Method, Request};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::Status;
 use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::loose::{Loose, Typed};
 use crate::api::{FINALIZER, WorkflowRecord, WorkflowRun};
+use crate::lease::{Permit, Place};
+use crate::mutant::{Mutant, is};
 use crate::pods::SlimPod;
 
-/// How long a request may take; after that its outcome counts as unknown.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a read may take.
+const READ: Duration = Duration::from_secs(10);
+/// How long a write may take, where the permit lasts as long; after that its outcome counts as unknown.
+const WRITE: Duration = Duration::from_secs(5);
+/// How long a request about the lease may take: several fit into what the permit lasts.
+const LEASE: Duration = Duration::from_secs(2);
 /// The name that our writes carry in `managedFields` and in the audit log.
 const FIELD_MANAGER: &str = "gantline";
+const JSON: &str = "application/json";
 
 /// Why a request has no good answer.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +37,9 @@ pub enum Failure {
     /// No answer, or one that leaves open whether the thing was done.
     #[error("no clear answer from the API server: {0}")]
     Unknown(String),
+    /// Nothing was sent: another operator leads, or may by the time of an answer.
+    #[error("this operator doesn't lead, so it writes nothing")]
+    NotLeading,
 }
 
 impl Failure {
@@ -36,7 +48,7 @@ impl Failure {
     pub fn code(&self) -> u16 {
         match self {
             Self::Refused(status) => status.code,
-            Self::Unknown(_) => 0,
+            Self::Unknown(_) | Self::NotLeading => 0,
         }
     }
 
@@ -64,13 +76,26 @@ impl Failure {
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    permit: Permit,
 }
 
 impl Cluster {
-    /// Over a client whose own retries are off: each would be a write that nobody decided on.
+    /// Over a client whose own retries are off: each would be a write that nobody decided on. Writes need the permit.
     #[must_use]
-    pub const fn new(client: Client) -> Self {
-        Self { client }
+    pub const fn new(client: Client, permit: Permit) -> Self {
+        Self { client, permit }
+    }
+
+    /// The same API server, for one who needs no permit.
+    #[must_use]
+    pub fn unguarded(&self) -> Self {
+        Self::new(self.client.clone(), Permit::always())
+    }
+
+    /// The permit of our writes.
+    #[must_use]
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
     }
 
     /// The client, for watches.
@@ -111,12 +136,13 @@ impl Cluster {
     {
         let (namespace, name) = (of.meta.namespace.as_deref(), of.meta.name.as_deref().unwrap_or_default());
         let path = format!("{}/{name}/status?fieldManager={FIELD_MANAGER}", T::Kind::url_path(&(), namespace));
+        let version = of.meta.resource_version.as_ref().filter(|_| !is(Mutant::StatusWithoutVersion));
         let body = json!({
             "apiVersion": T::Kind::api_version(&()),
             "kind": T::Kind::kind(&()),
             "metadata": {
                 "name": name, "namespace": namespace,
-                "uid": of.meta.uid, "resourceVersion": of.meta.resource_version,
+                "uid": of.meta.uid, "resourceVersion": version,
             },
             "status": status,
         });
@@ -154,6 +180,9 @@ impl Cluster {
     pub async fn delete_pod(&self, namespace: &str, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Failure> {
         let path = format!("{}/{name}", Pod::url_path(&(), Some(namespace)));
         let mut options = json!({ "preconditions": { "uid": uid } });
+        if is(Mutant::DeleteWithoutUid) {
+            options = json!({});
+        }
         if let Some(seconds) = grace {
             options["gracePeriodSeconds"] = json!(seconds);
         }
@@ -182,6 +211,24 @@ impl Cluster {
         }
     }
 
+    /// The lease; `None` if it doesn't exist.
+    pub async fn get_lease(&self, place: &Place) -> Result<Option<Lease>, Failure> {
+        absent_is_none(
+            self.exchange(Method::GET, &lease_path(place, Some(&place.name)), JSON, None::<&()>, LEASE).await,
+        )
+    }
+
+    /// Creates the lease where it has no resourceVersion, else replaces it if it is unchanged. This is what permits are made of,
+    /// so it needs none.
+    pub async fn write_lease(&self, place: &Place, lease: &Lease) -> Result<Lease, Failure> {
+        let (method, name) = match lease.metadata.resource_version {
+            None => (Method::POST, None),
+            Some(_) => (Method::PUT, Some(place.name.as_str())),
+        };
+        let path = format!("{}?fieldManager={FIELD_MANAGER}", lease_path(place, name));
+        self.exchange(method, &path, JSON, Some(lease), LEASE).await
+    }
+
     /// Makes an inline run, for the self-test.
     pub async fn create_run(&self, namespace: &str, run: &Value) -> Result<Loose<WorkflowRun>, Failure> {
         let path = format!("{}?fieldManager={FIELD_MANAGER}", WorkflowRun::url_path(&(), Some(namespace)));
@@ -195,16 +242,32 @@ impl Cluster {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, Failure> {
-        self.send_as(method, path, "application/json", body).await
+        self.send_as(method, path, JSON, body).await
     }
 
-    /// Sends any request.
+    /// Sends any request. A write needs the permit, and takes no longer than that lasts.
     pub async fn send_as<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         content_type: &str,
         body: Option<&impl Serialize>,
+    ) -> Result<T, Failure> {
+        let timeout = if method == Method::GET {
+            READ
+        } else {
+            self.permit.remaining(Instant::now()).ok_or(Failure::NotLeading)?.min(WRITE)
+        };
+        self.exchange(method, path, content_type, body, timeout).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Option<&impl Serialize>,
+        timeout: Duration,
     ) -> Result<T, Failure> {
         let unknown = |error: &dyn std::fmt::Display| Failure::Unknown(error.to_string());
         let bytes = match body {
@@ -217,13 +280,18 @@ impl Cluster {
             .header(http::header::CONTENT_TYPE, content_type)
             .body(bytes)
             .map_err(|error| unknown(&error))?;
-        match tokio::time::timeout(TIMEOUT, self.client.request::<T>(request)).await {
+        match tokio::time::timeout(timeout, self.client.request::<T>(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(kube::Error::Api(status))) => Err(classify(status)),
             Ok(Err(error)) => Err(unknown(&error)),
-            Err(_) => Err(Failure::Unknown(format!("none within {} s", TIMEOUT.as_secs()))),
+            Err(_) => Err(Failure::Unknown(format!("none within {} ms", timeout.as_millis()))),
         }
     }
+}
+
+fn lease_path(place: &Place, name: Option<&str>) -> String {
+    let all = Lease::url_path(&(), Some(&place.namespace));
+    name.map_or_else(|| all.clone(), |name| format!("{all}/{name}"))
 }
 
 /// A 5xx may come after the write took effect; any other refusal says that it did not.

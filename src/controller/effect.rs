@@ -1,11 +1,14 @@
 //! What a decision asks to be done to pods. Each effect runs by itself within a bound; when it is done its run is looked at
 //! again, and asks anew for what is still to be done.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::SignedDuration;
+use futures::FutureExt;
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::cache::PodEntry;
 use super::client::Failure;
@@ -15,16 +18,17 @@ use super::revision::Pinned;
 use super::{Context, Key};
 use crate::api::{TaskPhase, TaskStatus};
 use crate::engine::{Effect, RefusalKind, clip};
+use crate::mutant::{Mutant, is};
 use crate::pods::{Owner, SlimPod, build};
 
 /// The wait before it is looked whether an effect showed.
-const UNSURE: SignedDuration = SignedDuration::from_secs(1);
+const UNSURE: Duration = Duration::from_secs(1);
 /// The wait after a deletion was refused.
-const REFUSED_DELETE: SignedDuration = SignedDuration::from_secs(10);
+const REFUSED_DELETE: Duration = Duration::from_secs(10);
 /// How often a finalizer is tried to be taken off in one go.
 const RELEASE_TRIES: u32 = 5;
 /// The pause between.
-const RELEASE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+const RELEASE_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes kept of a refusal's message.
 const MESSAGE: usize = 1024;
 
@@ -84,28 +88,22 @@ fn spawn(
     effect: impl Future<Output = After> + Send + 'static,
     clear: impl FnOnce(&mut RunMemory) + Send + 'static,
 ) {
-    let (context, bound, run) = (Arc::clone(context), Arc::clone(bound), target.run.clone());
-    tokio::spawn(async move {
+    let (inner, bound, run) = (Arc::clone(context), Arc::clone(bound), target.run.clone());
+    context.spawn(async move {
         // Closed: the operator is stopping, and whoever comes next asks for the effect anew.
         let Ok(permit) = bound.acquire_owned().await else { return };
-        let after = tokio::spawn(async move {
-            let after = effect.await;
-            drop(permit);
-            after
-        });
-        let after = after.await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "a fault of ours, please report it");
+        let after = AssertUnwindSafe(effect).catch_unwind().await;
+        drop(permit);
+        let after = after.unwrap_or_else(|panic| {
+            tracing::error!(panic = super::told(panic.as_ref()), "a fault of ours, please report it");
             After { clear: true, wait: Some(UNSURE) }
         });
         if after.clear {
-            context.with_memory(&run, clear);
+            inner.with_memory(&run, clear);
         }
         match after.wait {
-            None => context.add(Key::Run(run)),
-            Some(wait) => {
-                let at = context.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
-                context.wake(Key::Run(run), at);
-            }
+            None => inner.add(Key::Run(run)),
+            Some(wait) => inner.wake_in(Key::Run(run), wait),
         }
     });
 }
@@ -115,7 +113,7 @@ struct After {
     /// Whether its trace in memory is cleared; otherwise it has left one of its own.
     clear: bool,
     /// When its run is looked at; at once where absent.
-    wait: Option<SignedDuration>,
+    wait: Option<Duration>,
 }
 
 impl After {
@@ -126,6 +124,9 @@ impl After {
 
 /// Whether the attempt still is to have a pod. Between the decision and its turn the run may have been cancelled.
 fn is_wanted(context: &Context, target: &Target) -> bool {
+    if is(Mutant::CancelLosesToCreate) {
+        return true;
+    }
     let Some(run) = context.cache().run(&target.run) else { return false };
     let Ok(object) = &run.object else { return false };
     let open = |task: &TaskStatus| {
@@ -147,9 +148,8 @@ async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After
         Err(failure) if failure.is_already_exists() => match existing(&context, &target).await {
             Ok(Some(pod)) => Ok(pod),
             Ok(None) => {
-                let refusal = clash(name);
                 context.with_memory(&target.run, |memory| {
-                    memory.refused(name, refusal.kind, refusal.message, context.now(), 0);
+                    memory.refused(name, RefusalKind::NameClash, clash(name), Instant::now(), Duration::ZERO);
                 });
                 return After::TOLD;
             }
@@ -166,12 +166,17 @@ async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After
             let (kind, after) = (refusal_kind(&status), retry_after(&status));
             let message = clip(&status.message, MESSAGE);
             tracing::info!(pod = name, namespace = target.namespace, code = status.code, ?kind, "a pod was refused");
-            context.with_memory(&target.run, |memory| memory.refused(name, kind, message, context.now(), after));
+            context.with_memory(&target.run, |memory| memory.refused(name, kind, message, Instant::now(), after));
             After::TOLD
+        }
+        // Whoever leads asks for it again.
+        Err(Failure::NotLeading) => {
+            context.with_memory(&target.run, |memory| memory.unsent(name));
+            After { clear: false, wait: Some(UNSURE) }
         }
         Err(Failure::Unknown(message)) => {
             tracing::warn!(pod = name, namespace = target.namespace, message, "it is unknown whether the pod was made");
-            context.with_memory(&target.run, |memory| memory.unsure(name, clip(&message, MESSAGE), context.now()));
+            context.with_memory(&target.run, |memory| memory.unsure(name, clip(&message, MESSAGE), Instant::now()));
             After::TOLD
         }
     }
@@ -181,6 +186,8 @@ async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After
 async fn existing(context: &Context, target: &Target) -> Result<Option<SlimPod>, Failure> {
     let found = context.cluster.get::<SlimPod>(&target.namespace, &target.pod).await?;
     match found.and_then(|found| found.object.ok()) {
+        Some(pod) if is(Mutant::ExistingIsOurs) => Ok(Some(pod)),
+        Some(_) if is(Mutant::ExistingIsForeign) => Ok(None),
         Some(pod) => Ok(own(context, &pod, &target.run).is_some().then_some(pod)),
         None => Err(Failure::Unknown("a pod of that name existed, and is gone".to_owned())),
     }
@@ -244,8 +251,8 @@ fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
     }
 }
 
-fn retry_after(status: &kube::core::Status) -> u32 {
-    status.details.as_ref().map_or(0, |details| details.retry_after_seconds)
+fn retry_after(status: &kube::core::Status) -> Duration {
+    Duration::from_secs(status.details.as_ref().map_or(0, |details| details.retry_after_seconds.into()))
 }
 
 #[cfg(test)]

@@ -21,14 +21,14 @@ pub fn publish<T: Typed>(context: &Arc<Context>, of: &Loose<T>, notes: &[Note]) 
     if notes.is_empty() {
         return;
     }
-    let (context, namespace) = (Arc::clone(context), of.meta.namespace.clone().unwrap_or_default());
+    let (inner, namespace) = (Arc::clone(context), of.meta.namespace.clone().unwrap_or_default());
     let now = context.now();
     let events: Vec<_> =
-        notes.iter().map(|note| manifest::<T>(&of.meta, note, now, &context.settings.instance)).collect();
-    tokio::spawn(async move {
-        let Ok(_permit) = context.others.acquire().await else { return };
+        notes.iter().map(|note| manifest::<T>(&of.meta, note, now, &context.settings.identity)).collect();
+    context.spawn(async move {
+        let Ok(_permit) = inner.others.acquire().await else { return };
         for event in events {
-            match context.cluster.create_event(&namespace, &event).await {
+            match inner.cluster.create_event(&namespace, &event).await {
                 Ok(()) => {}
                 // Mostly a namespace that is being deleted.
                 Err(failure @ Failure::Refused(_)) => tracing::debug!(namespace, %failure, "an Event was refused"),

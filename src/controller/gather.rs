@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::client::Failure;
 use super::loose::Loose;
-use super::memory::{Create, RunMemory};
+use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
 use super::{Context, Key, cache::PodEntry};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Refusal, RefusalKind, Sight, Sights};
+use crate::mutant::{Mutant, is};
 use crate::pods::{SlimPod, facts};
 
 /// Time between looks at a pod that the watch doesn't show any more.
-const STRAYED: SignedDuration = SignedDuration::from_secs(10);
+const STRAYED: Duration = Duration::from_secs(10);
 
 /// What was gathered for one round.
 pub struct Gathered {
@@ -39,18 +43,18 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
     let uid = run.meta.uid.clone().unwrap_or_default();
     let memory = context.memory(&uid);
     let mut sights = seen_in_cache(context, &run);
-    let to_look_up = to_look_up(status(&run), &memory, &mut sights);
-    if !to_look_up.is_empty() || has_stray(status(&run), &sights) {
+    let unsure = to_look_up(context, status(&run), &memory, &mut sights);
+    if !unsure.is_empty() || has_stray(status(&run), &sights) {
         // What is on record may be older than what another process did: look at the run itself before its pods.
         run = match live(context, &run).await? {
             Some(live) => live,
             None => return Ok(None),
         };
         let namespace = run.meta.namespace.clone().unwrap_or_default();
-        for (name, known_uid) in self::to_look_up(status(&run), &memory, &mut sights) {
+        for (name, known_uid) in to_look_up(context, status(&run), &memory, &mut sights) {
             let mut sight = look(context, &namespace, &uid, &name, known_uid.as_deref()).await?;
-            if let (Sight::Absent, Some(Create::Unsure { refusal, .. })) = (&sight, memory.create_of(&name)) {
-                sight = Sight::Refused(refusal.clone());
+            if let (Sight::Absent, Some(Create::Unsure(held))) = (&sight, memory.create_of(&name)) {
+                sight = Sight::Refused(refusal(context, held));
             }
             sights.insert(name, sight);
         }
@@ -96,6 +100,7 @@ fn has_stray(status: Option<&WorkflowRunStatus>, sights: &Sights) -> bool {
 /// Fills in what this process knows of the creates of open attempts; returns the pods that must be looked up, with their uid
 /// where it is on record.
 fn to_look_up(
+    context: &Context,
     status: Option<&WorkflowRunStatus>,
     memory: &RunMemory,
     sights: &mut Sights,
@@ -108,8 +113,9 @@ fn to_look_up(
         let sight = match memory.create_of(&attempt.pod) {
             Some(Create::Intended) => Sight::Absent,
             Some(Create::Sent { .. }) => Sight::Creating,
-            Some(Create::Refused { refusal, .. }) => Sight::Refused(refusal.clone()),
-            Some(Create::Unsure { .. }) | None => {
+            Some(Create::Refused(held)) => Sight::Refused(refusal(context, held)),
+            None if is(Mutant::UnknownIsAbsent) => Sight::Absent,
+            Some(Create::Unsure(_)) | None => {
                 unsure.insert(attempt.pod.clone(), attempt.uid.clone());
                 continue;
             }
@@ -117,6 +123,14 @@ fn to_look_up(
         sights.insert(attempt.pod.clone(), sight);
     }
     unsure
+}
+
+/// A refusal as the engine takes it, with the wall clock's time of the next try.
+fn refusal(context: &Context, held: &Held) -> Refusal {
+    let wait =
+        SignedDuration::try_from(held.due.saturating_duration_since(Instant::now())).unwrap_or(SignedDuration::MAX);
+    let retry_at = context.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+    Refusal { kind: held.kind, message: held.message.clone(), retry_at }
 }
 
 /// Attempts whose pod matters: those without an outcome, and the last one of a task that will be tried again.
@@ -143,14 +157,15 @@ async fn look(
         (Some(facts), _) => {
             // No watch tells of it, if its labels were taken off for a while: it is looked at again and again.
             if !context.cache().pods_of(run_uid).any(|entry| entry.facts.uid == pod.metadata.uid) {
-                let again = context.now().checked_add(STRAYED).unwrap_or(Timestamp::MAX);
-                context.wake(Key::Run(run_uid.to_owned()), again);
+                context.wake_in(Key::Run(run_uid.to_owned()), STRAYED);
             }
             Sight::Pod(facts)
         }
         // The attempt's own pod is known to have been another one.
         (None, Some(_)) => Sight::Absent,
-        (None, None) => Sight::Refused(clash(name)),
+        (None, None) => {
+            Sight::Refused(Refusal { kind: RefusalKind::NameClash, message: clash(name), retry_at: Timestamp::MAX })
+        }
     })
 }
 
@@ -164,13 +179,12 @@ pub fn own(context: &Context, pod: &SlimPod, run_uid: &str) -> Option<PodEntry> 
     Some(entry)
 }
 
-/// The answer for a name that another pod has.
-pub fn clash(name: &str) -> Refusal {
-    let message = format!(
+/// What there is to say of a name that another pod has.
+pub fn clash(name: &str) -> String {
+    format!(
         "a pod named {name} exists that is not this run's: find out who made it (kubectl get pod {name} -o yaml), delete it, \
          and make a new run"
-    );
-    Refusal { kind: RefusalKind::NameClash, message, retry_at: Timestamp::MAX }
+    )
 }
 
 fn status(run: &Loose<WorkflowRun>) -> Option<&WorkflowRunStatus> {

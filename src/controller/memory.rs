@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Duration, Instant};
 
-use crate::engine::{Refusal, RefusalKind};
+use crate::engine::RefusalKind;
 
 /// First wait after a refused create, doubled each time.
-const FIRST_RETRY_SECONDS: i64 = 1;
+const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest wait.
-const MAX_RETRY_SECONDS: i64 = 60;
+const MAX_RETRY: Duration = Duration::from_mins(1);
+/// The longest wait that a server may wish for.
+const MAX_WISH: Duration = Duration::from_secs(10);
 
 /// What is known of one run's pods and writes.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +22,7 @@ pub struct RunMemory {
     /// Releases and deletions under way.
     busy: BTreeSet<Doing>,
     /// When its status was last written by us, and how long that took.
-    pub last_write: Option<(Timestamp, SignedDuration)>,
+    pub last_write: Option<(Instant, Duration)>,
     /// Rounds that failed in a row.
     pub failures: u32,
 }
@@ -36,20 +38,23 @@ pub enum Create {
         refusals: u32,
     },
     /// Refused.
-    Refused {
-        /// Why, and when to try again.
-        refusal: Refusal,
-        /// How often so far.
-        refusals: u32,
-    },
+    Refused(Held),
     /// Sent, and answered by nothing that tells whether the pod was made: it is looked up. As long as it isn't there, it counts
     /// as refused.
-    Unsure {
-        /// Why, and when to try again.
-        refusal: Refusal,
-        /// How often so far.
-        refusals: u32,
-    },
+    Unsure(Held),
+}
+
+/// A create that is held back for a while.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Why.
+    pub kind: RefusalKind,
+    /// In the server's words.
+    pub message: String,
+    /// When it is tried again, where that can help.
+    pub due: Instant,
+    /// How often it was refused so far.
+    pub refusals: u32,
 }
 
 /// Something that is being done to a pod.
@@ -77,7 +82,7 @@ impl RunMemory {
     pub fn sent(&mut self, pod: &str) -> bool {
         let refusals = match self.creates.get(pod) {
             Some(Create::Sent { .. }) => return false,
-            Some(Create::Refused { refusals, .. } | Create::Unsure { refusals, .. }) => *refusals,
+            Some(Create::Refused(held) | Create::Unsure(held)) => held.refusals,
             Some(Create::Intended) | None => 0,
         };
         self.creates.insert(pod.to_owned(), Create::Sent { refusals });
@@ -90,33 +95,24 @@ impl RunMemory {
     }
 
     /// It was refused. The wait doubles with each refusal; a wish of the server's counts up to ten seconds.
-    pub fn refused(&mut self, pod: &str, kind: RefusalKind, message: String, now: Timestamp, asked_seconds: u32) {
-        let (refusal, refusals) = self.refusal(pod, kind, message, now, asked_seconds);
-        self.creates.insert(pod.to_owned(), Create::Refused { refusal, refusals });
+    pub fn refused(&mut self, pod: &str, kind: RefusalKind, message: String, now: Instant, wish: Duration) {
+        let held = self.held(pod, kind, message, now, wish);
+        self.creates.insert(pod.to_owned(), Create::Refused(held));
     }
 
     /// Nobody knows whether it was made.
-    pub fn unsure(&mut self, pod: &str, message: String, now: Timestamp) {
-        let (refusal, refusals) = self.refusal(pod, RefusalKind::Admission, message, now, 0);
-        self.creates.insert(pod.to_owned(), Create::Unsure { refusal, refusals });
+    pub fn unsure(&mut self, pod: &str, message: String, now: Instant) {
+        let held = self.held(pod, RefusalKind::Admission, message, now, Duration::ZERO);
+        self.creates.insert(pod.to_owned(), Create::Unsure(held));
     }
 
-    fn refusal(
-        &self,
-        pod: &str,
-        kind: RefusalKind,
-        message: String,
-        now: Timestamp,
-        asked_seconds: u32,
-    ) -> (Refusal, u32) {
+    fn held(&self, pod: &str, kind: RefusalKind, message: String, now: Instant, wish: Duration) -> Held {
         let before = match self.creates.get(pod) {
             Some(Create::Sent { refusals }) => *refusals,
             _ => 0,
         };
-        let own = (FIRST_RETRY_SECONDS << before.min(6)).min(MAX_RETRY_SECONDS);
-        let seconds = own.max(i64::from(asked_seconds.min(10)));
-        let retry_at = now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(now);
-        (Refusal { kind, message, retry_at }, before.saturating_add(1))
+        let own = FIRST_RETRY.saturating_mul(1 << before.min(6)).min(MAX_RETRY);
+        Held { kind, message, due: now + own.max(wish.min(MAX_WISH)), refusals: before.saturating_add(1) }
     }
 
     /// The pod exists, or nobody knows: what is true can be looked up.
@@ -144,26 +140,24 @@ impl RunMemory {
 mod tests {
     use super::*;
 
+    fn wait_after_refusal(memory: &mut RunMemory, wish: u64) -> u64 {
+        let now = Instant::now();
+        assert!(memory.sent("p"));
+        assert!(!memory.sent("p"), "never two at once");
+        memory.refused("p", RefusalKind::Quota, String::new(), now, Duration::from_secs(wish));
+        let Some(Create::Refused(held)) = memory.create_of("p") else { panic!("refused") };
+        held.due.duration_since(now).as_secs()
+    }
+
     #[test]
     fn the_wait_after_refusals_doubles_to_a_minute() {
         let mut memory = RunMemory::default();
-        let mut waits = Vec::new();
-        for _ in 0..8 {
-            assert!(memory.sent("p"));
-            assert!(!memory.sent("p"), "never two at once");
-            memory.refused("p", RefusalKind::Quota, String::new(), Timestamp::UNIX_EPOCH, 0);
-            let Some(Create::Refused { refusal, .. }) = memory.create_of("p") else { panic!("refused") };
-            waits.push(refusal.retry_at.as_second());
-        }
+        let waits = [(); 8].map(|()| wait_after_refusal(&mut memory, 0));
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
     }
 
     #[test]
     fn the_servers_wish_counts_up_to_ten_seconds() {
-        let mut memory = RunMemory::default();
-        memory.sent("p");
-        memory.refused("p", RefusalKind::Admission, String::new(), Timestamp::UNIX_EPOCH, 3_600);
-        let Some(Create::Refused { refusal, .. }) = memory.create_of("p") else { panic!("refused") };
-        assert_eq!(refusal.retry_at.as_second(), 10);
+        assert_eq!(wait_after_refusal(&mut RunMemory::default(), 3_600), 10);
     }
 }

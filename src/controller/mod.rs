@@ -6,8 +6,12 @@
 //!            └─── live reads ──┘                  answers to writes ───┘
 //! ```
 //!
+//! The whole operator is one future: whoever drops it ends the operator as a crash would, and nothing of it goes on elsewhere.
+//!
 //! | file | part |
 //! |---|---|
+//! | `lead` | the term: works while the lease is held |
+//! | `work` | gives each key its rounds |
 //! | `run`, `workflow` | a round for one object |
 //! | `gather`, `revision` | what a round reads |
 //! | `apply`, `effect`, `event` | what it writes |
@@ -24,6 +28,7 @@ mod client;
 mod effect;
 mod event;
 mod gather;
+mod lead;
 mod loose;
 mod memory;
 mod orphan;
@@ -35,38 +40,37 @@ mod run;
 pub mod selftest;
 mod sweep;
 mod watch;
+mod work;
 mod workflow;
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use futures::StreamExt;
+use futures::future::{BoxFuture, join_all};
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, oneshot};
-use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub use cache::Cache;
 pub use client::{Cluster, Failure};
 pub use queue::Queue;
 
 use crate::api::{Workflow, WorkflowRun};
+use crate::lease::Place;
+use crate::mutant::{Mutant, is};
 use crate::pods::{PodSecurity, SlimPod};
 use memory::RunMemory;
 use revision::Plans;
 
-/// Rounds that run at once.
-const ROUNDS: usize = 64;
 /// Creates under way at once.
 const CREATES: usize = 24;
 /// Releases, deletions and Events under way at once. Apart from the creates, so that a cancel never waits behind them.
 const OTHERS: usize = 8;
-/// The wait after a round that failed, doubled each time.
-const FIRST_FAILURE_WAIT: i64 = 1;
-/// The longest wait after rounds that failed.
-const MAX_FAILURE_WAIT: i64 = 60;
-/// A round that takes longer is given up and tried again.
-const ROUND_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What the operator was told at its start.
 #[derive(Clone, Debug)]
@@ -75,9 +79,14 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// What pods are made with by default.
     pub pod_security: PodSecurity,
-    /// Name of this process in Events.
-    pub instance: String,
+    /// Name of this process in Events and in the lease. No other process has it or ever had.
+    pub identity: String,
+    /// The lease through which one of several operators leads. Without one, this one always does.
+    pub lease: Option<Place>,
 }
+
+/// The wall clock: what goes on record as the time. Nobody trusts it for more; waits are by a clock that never leaps.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// An object to look at, by uid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,49 +109,62 @@ pub struct Context {
     pub creates: Arc<Semaphore>,
     /// Bounds the releases, deletions and Events under way.
     pub others: Arc<Semaphore>,
+    clock: Clock,
     cache: Mutex<Cache>,
-    queue: Mutex<Queue<Key>>,
+    /// Whose turn it is, as long as a term lasts: in between nobody would ever take a key out.
+    queue: Mutex<Option<Queue<Key>>>,
     memories: Mutex<BTreeMap<String, RunMemory>>,
+    /// Effects that were started and not yet taken up.
+    spawned: Mutex<Vec<BoxFuture<'static, ()>>>,
     changed: Notify,
 }
 
 impl Context {
     /// A context that knows nothing yet.
     #[must_use]
-    pub fn new(cluster: Cluster, settings: Settings) -> Self {
+    pub fn new(cluster: Cluster, settings: Settings, clock: Clock) -> Self {
         Self {
             cluster,
             settings,
             plans: Plans::default(),
             creates: Arc::new(Semaphore::new(CREATES)),
             others: Arc::new(Semaphore::new(OTHERS)),
+            clock,
             cache: Mutex::default(),
             queue: Mutex::default(),
             memories: Mutex::default(),
+            spawned: Mutex::default(),
             changed: Notify::new(),
         }
     }
 
     /// The caches. Never held across a wait.
     pub fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.cache)
     }
 
-    /// The time.
+    /// The time, as it goes on record.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        (self.clock)()
     }
 
     /// A key is to be looked at.
     pub fn add(&self, key: Key) {
-        self.queue().add(key);
+        self.with_queue(|queue| queue.add(key));
         self.changed.notify_one();
     }
 
     /// A key is to be looked at by then.
     pub fn wake(&self, key: Key, at: Timestamp) {
-        self.queue().wake_at(key, at);
+        self.wake_in(key, Duration::try_from(at.duration_since(self.now())).unwrap_or_default());
+    }
+
+    /// A key is to be looked at after this time at the latest.
+    pub fn wake_in(&self, key: Key, wait: Duration) {
+        // At least a millisecond, so that a wake-up is never spun on.
+        let wait = wait.clamp(Duration::from_millis(1), LONGEST_WAIT);
+        self.with_queue(|queue| queue.wake_at(key, Instant::now() + wait));
         self.changed.notify_one();
     }
 
@@ -152,49 +174,65 @@ impl Context {
         if keys.is_empty() {
             return;
         }
-        let mut queue = self.queue();
-        for key in keys {
-            queue.add(key);
-        }
-        drop(queue);
+        self.with_queue(|queue| keys.into_iter().for_each(|key| queue.add(key)));
         self.changed.notify_one();
     }
 
     /// What is known of a run's own writes, as it is now.
     #[must_use]
     pub fn memory(&self, uid: &str) -> RunMemory {
-        self.memories().get(uid).cloned().unwrap_or_default()
+        locked(&self.memories).get(uid).cloned().unwrap_or_default()
     }
 
     /// Changes what is known of a run's own writes.
     pub fn with_memory<R>(&self, uid: &str, change: impl FnOnce(&mut RunMemory) -> R) -> R {
-        change(self.memories().entry(uid.to_owned()).or_default())
+        change(locked(&self.memories).entry(uid.to_owned()).or_default())
     }
 
     /// A run is gone with all of its pods.
     pub fn forget(&self, uid: &str) {
-        self.memories().remove(uid);
+        locked(&self.memories).remove(uid);
     }
 
-    /// Lets no further effect begin, and waits for those under way, each of which has a timeout.
-    pub async fn settle(&self) {
-        self.creates.close();
-        self.others.close();
-        while self.creates.available_permits() < CREATES || self.others.available_permits() < OTHERS {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    /// Lets an effect go on beside the rounds, as long as this term lasts.
+    pub fn spawn(&self, effect: impl Future<Output = ()> + Send + 'static) {
+        locked(&self.spawned).push(Box::pin(effect));
+        self.changed.notify_one();
+    }
+
+    /// A term begins: what an earlier one did isn't known, as others may have led since, and everything is looked at.
+    fn begin_term(&self) {
+        if !is(Mutant::TermsShareMemory) {
+            locked(&self.memories).clear();
         }
+        let mut queue = Queue::default();
+        self.cache().keys().into_iter().for_each(|key| queue.add(key));
+        *locked(&self.queue) = Some(queue);
+        self.changed.notify_one();
     }
 
-    fn memories(&self) -> MutexGuard<'_, BTreeMap<String, RunMemory>> {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A term is over: nothing of it goes on.
+    fn end_term(&self) {
+        locked(&self.spawned).clear();
+        *locked(&self.queue) = None;
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue<Key>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does something with the queue; `None` outside of a term.
+    fn with_queue<R>(&self, change: impl FnOnce(&mut Queue<Key>) -> R) -> Option<R> {
+        locked(&self.queue).as_mut().map(change)
     }
 }
 
-/// Runs the operator until `stop` resolves. `ready` is called once all caches are filled.
+/// The longest time between a wish to be woken and the wake-up.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// A lock that survives a panic of who held it: each change under a lock of ours is whole by itself.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs the operator until `stop` resolves; then it begins nothing new, ends what is under way and gives the lease back. `ready`
+/// is called once all caches are filled, which is before it leads.
 ///
 /// # Errors
 /// A part that never ends has ended, which is a fault of ours: half an operator is worse than a restarted one.
@@ -204,100 +242,42 @@ pub async fn run(context: Arc<Context>, ready: impl FnOnce(), stop: impl Future<
         some => some.iter().cloned().map(Some).collect(),
     };
     let mut filled = Vec::new();
-    let mut parts = JoinSet::new();
+    let mut watches: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
     for scope in scopes {
         let mut begin = || {
             let (sender, receiver) = oneshot::channel();
             filled.push(receiver);
             sender
         };
-        parts.spawn(watch::follow::<Workflow>(Arc::clone(&context), scope.clone(), begin()));
-        parts.spawn(watch::follow::<WorkflowRun>(Arc::clone(&context), scope.clone(), begin()));
-        parts.spawn(watch::follow::<SlimPod>(Arc::clone(&context), scope, begin()));
+        watches.push(Box::pin(watch::follow::<Workflow>(&context, scope.clone(), begin())));
+        watches.push(Box::pin(watch::follow::<WorkflowRun>(&context, scope.clone(), begin())));
+        watches.push(Box::pin(watch::follow::<SlimPod>(&context, scope, begin())));
     }
-    parts.spawn(sweep::forever(Arc::clone(&context)));
+    let mut stop = pin!(stop);
     let work = async {
-        // A watch that ended before its first list never says that it is filled.
-        if join_all(filled).await.into_iter().all(|filled| filled.is_ok()) {
-            ready();
-            work(&context).await;
+        // Half a cache looks like pods that are gone. A watch that ended before its first list never says that it is filled.
+        tokio::select! {
+            biased;
+            () = stop.as_mut() => return,
+            all = join_all(filled) => if all.iter().any(Result::is_err) { return std::future::pending().await },
         }
+        ready();
+        lead::until(&context, stop.as_mut()).await;
     };
     tokio::select! {
         biased;
-        () = stop => Ok(()),
-        ended = parts.join_next() => Err(Broken(format!("{ended:?}"))),
-        () = work => Err(Broken("the queue ended".to_owned())),
+        _ = watches.next() => Err(Broken("a watch")),
+        () = work => Ok(()),
     }
 }
 
 /// A part of the operator that never ends has ended.
 #[derive(Debug, thiserror::Error)]
 #[error("a part of the operator ended, so that it can't go on; please report this: {0}")]
-pub struct Broken(String);
+pub struct Broken(&'static str);
 
-/// Gives each key its rounds. It begins only when all caches are filled: half a cache looks like pods that are gone.
-async fn work(context: &Arc<Context>) {
-    let slots = Arc::new(Semaphore::new(ROUNDS));
-    loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let (key, wake) = {
-            let mut queue = context.queue();
-            (queue.next(context.now()), queue.next_wake())
-        };
-        let Some(key) = key else {
-            drop(slot);
-            let sleep = wake.map_or(Duration::from_hours(1), |at| until(context.now(), at));
-            tokio::select! {
-                () = context.changed.notified() => {}
-                () = tokio::time::sleep(sleep) => {}
-            }
-            continue;
-        };
-        let context = Arc::clone(context);
-        tokio::spawn(async move {
-            round(&context, &key).await;
-            context.queue().done(&key);
-            drop(slot);
-            context.changed.notify_one();
-        });
-    }
-}
-
-/// One round. It runs as a task of its own, so that a panic costs this key a round, not everyone the operator.
-async fn round(context: &Arc<Context>, key: &Key) {
-    let task = tokio::spawn({
-        let (context, key) = (Arc::clone(context), key.clone());
-        async move {
-            match &key {
-                Key::Run(uid) => tokio::time::timeout(ROUND_TIMEOUT, run::reconcile(&context, uid)).await,
-                Key::Workflow(uid) => tokio::time::timeout(ROUND_TIMEOUT, workflow::reconcile(&context, uid)).await,
-            }
-        }
-    });
-    let (Key::Run(uid) | Key::Workflow(uid)) = key;
-    let problem = match task.await {
-        Ok(Ok(Ok(()))) => {
-            if context.memory(uid).failures > 0 {
-                context.with_memory(uid, |memory| memory.failures = 0);
-            }
-            return;
-        }
-        Ok(Ok(Err(failure))) => failure.to_string(),
-        Ok(Err(_)) => format!("no end within {} s", ROUND_TIMEOUT.as_secs()),
-        Err(panic) => format!("a fault of ours, please report it: {panic}"),
-    };
-    let failures = context.with_memory(uid, |memory| {
-        memory.failures = memory.failures.saturating_add(1);
-        memory.failures
-    });
-    let wait = (FIRST_FAILURE_WAIT << failures.saturating_sub(1).min(6)).min(MAX_FAILURE_WAIT);
-    tracing::warn!(?key, problem, wait_seconds = wait, "a round failed; it will be tried again");
-    let at = context.now().checked_add(SignedDuration::from_secs(wait)).unwrap_or(Timestamp::MAX);
-    context.wake(key.clone(), at);
-}
-
-/// The time from `now` to `at`, at least a millisecond, so that a wake-up is never spun on.
-fn until(now: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or_default().max(Duration::from_millis(1))
+/// What a panic says of itself.
+fn told(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words")
 }

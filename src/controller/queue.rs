@@ -1,17 +1,20 @@
 //! The queue of keys: at most one round a key at a time, no change lost, nothing waits that could go on.
 //!
-//! Synchronous, ordered, and told the time: whoever drives it owns the clock.
+//! Synchronous, ordered, and told the time: whoever drives it owns the clock. It is a clock that never leaps, so that no wake-up
+//! is late because someone set the time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::mutant::{Mutant, is};
 
 /// Keys that are ready, running, or wait for a time.
 #[derive(Debug)]
 pub struct Queue<K> {
     ready: VecDeque<K>,
     states: BTreeMap<K, State>,
-    wakes: BTreeSet<(Timestamp, K)>,
+    wakes: BTreeSet<(Instant, K)>,
 }
 
 /// What is known of a key that is not at rest.
@@ -21,7 +24,7 @@ struct State {
     running: bool,
     /// Something changed while it ran: it must run again.
     dirty: bool,
-    wake: Option<Timestamp>,
+    wake: Option<Instant>,
 }
 
 impl State {
@@ -41,7 +44,7 @@ impl<K: Clone + Ord> Queue<K> {
     pub fn add(&mut self, key: K) {
         let state = self.states.entry(key.clone()).or_default();
         if state.running {
-            state.dirty = true;
+            state.dirty = !is(Mutant::ChangeLost);
         } else if !state.queued {
             state.queued = true;
             self.ready.push_back(key);
@@ -49,7 +52,7 @@ impl<K: Clone + Ord> Queue<K> {
     }
 
     /// The key is to run at `at` at the latest. The earliest of several wishes holds until the key runs.
-    pub fn wake_at(&mut self, key: K, at: Timestamp) {
+    pub fn wake_at(&mut self, key: K, at: Instant) {
         let state = self.states.entry(key.clone()).or_default();
         if state.wake.is_some_and(|earlier| earlier <= at) {
             return;
@@ -57,11 +60,13 @@ impl<K: Clone + Ord> Queue<K> {
         if let Some(later) = state.wake.replace(at) {
             self.wakes.remove(&(later, key.clone()));
         }
-        self.wakes.insert((at, key));
+        if !is(Mutant::WakeForgotten) {
+            self.wakes.insert((at, key));
+        }
     }
 
     /// Takes the next key to run at `now`. Its wishes for a later time are forgotten: the round makes them anew.
-    pub fn next(&mut self, now: Timestamp) -> Option<K> {
+    pub fn next(&mut self, now: Instant) -> Option<K> {
         while self.wakes.first().is_some_and(|(at, _)| *at <= now) {
             if let Some((_, key)) = self.wakes.pop_first() {
                 self.states.entry(key.clone()).or_default().wake = None;
@@ -91,7 +96,7 @@ impl<K: Clone + Ord> Queue<K> {
 
     /// The earliest time at which a key asked to be woken.
     #[must_use]
-    pub fn next_wake(&self) -> Option<Timestamp> {
+    pub fn next_wake(&self) -> Option<Instant> {
         self.wakes.first().map(|(at, _)| *at)
     }
 
@@ -104,14 +109,14 @@ impl<K: Clone + Ord> Queue<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
+    use super::*;
 
     #[test]
     fn a_key_is_queued_once() {
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
         let mut queue = Queue::default();
         queue.add("a");
         queue.add("b");
@@ -121,6 +126,8 @@ mod tests {
 
     #[test]
     fn a_change_during_a_round_is_not_lost_and_never_runs_beside_it() {
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
         let mut queue = Queue::default();
         queue.add("a");
         assert_eq!(queue.next(at(0)), Some("a"));
@@ -135,6 +142,8 @@ mod tests {
 
     #[test]
     fn the_earliest_wish_holds_and_is_forgotten_when_the_key_runs() {
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
         let mut queue = Queue::default();
         queue.wake_at("a", at(20));
         queue.wake_at("a", at(10));

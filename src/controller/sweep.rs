@@ -3,7 +3,6 @@
 //! with the plan that this process has, and after a restart with the workflow, if that is still the same.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use http::Method;
 use jiff::SignedDuration;
@@ -34,11 +33,11 @@ struct Page {
 }
 
 /// Sweeps for ever.
-pub async fn forever(context: Arc<Context>) {
+pub async fn forever(context: &Context) {
     let mut marked = BTreeSet::new();
     loop {
         tokio::time::sleep(EVERY).await;
-        match sweep(&context, &marked).await {
+        match sweep(context, &marked).await {
             Ok(unused) => marked = unused,
             Err(failure) => tracing::warn!(%failure, "old records could not be swept; the next sweep tries again"),
         }

@@ -1,11 +1,12 @@
 //! The watches: what they bring goes into the cache, and the keys that it touches into the queue.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use kube::Api;
 use kube::runtime::WatchStreamExt;
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use serde::de::DeserializeOwned;
 
@@ -13,6 +14,7 @@ use super::cache::{Cache, Kind};
 use super::loose::{Loose, Typed};
 use super::{Context, Key};
 use crate::api::{Workflow, WorkflowRun, label};
+use crate::mutant::{Mutant, is};
 use crate::pods::SlimPod;
 
 /// A kind that is watched: how its objects get into the cache, and which keys that concerns.
@@ -80,19 +82,43 @@ impl Watched for SlimPod {
     }
 }
 
+/// The pause after an interruption, doubled each time until something comes again. Without jitter: a cluster has a handful of
+/// operators, and the same faults are to give the same story.
+#[derive(Debug, Default)]
+struct Pause {
+    interruptions: u32,
+}
+
+impl Pause {
+    const FIRST: Duration = Duration::from_millis(250);
+    const LONGEST: Duration = Duration::from_secs(16);
+}
+
+impl Iterator for Pause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = Self::FIRST.saturating_mul(1 << self.interruptions.min(6)).min(Self::LONGEST);
+        self.interruptions = self.interruptions.saturating_add(1);
+        Some(pause)
+    }
+}
+
+impl Backoff for Pause {
+    fn reset(&mut self) {
+        self.interruptions = 0;
+    }
+}
+
 /// Watches one kind in one namespace, or in all, for ever. `ready` is told once, after the first complete list.
-pub async fn follow<T: Watched>(
-    context: Arc<Context>,
-    namespace: Option<String>,
-    ready: tokio::sync::oneshot::Sender<()>,
-) {
+pub async fn follow<T: Watched>(context: &Context, namespace: Option<String>, ready: tokio::sync::oneshot::Sender<()>) {
     let client = context.cluster.client();
     let api: Api<Loose<T>> = match &namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
     let config = watcher::Config { label_selector: T::LABEL.map(str::to_owned), ..watcher::Config::default() };
-    let mut events = watcher(api, config).default_backoff().boxed();
+    let mut events = watcher(api, config).backoff(Pause::default()).boxed();
     let mut ready = Some(ready);
     // Known when the list began and not in it: gone. What our own writes brought meanwhile isn't judged by that list.
     let mut unseen = BTreeSet::new();
@@ -111,7 +137,10 @@ pub async fn follow<T: Watched>(
                 context.enqueue(|cache| T::bury(cache, &uid));
             }
             Ok(Event::InitDone) => {
-                let gone = std::mem::take(&mut unseen);
+                let mut gone = std::mem::take(&mut unseen);
+                if is(Mutant::RelistKeepsGone) {
+                    gone.clear();
+                }
                 context.enqueue(|cache| gone.iter().flat_map(|uid| T::bury(cache, uid)).collect());
                 if let Some(ready) = ready.take() {
                     let _ = ready.send(());

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{Attempt, AttemptOutcome};
+use crate::mutant::{Mutant, is};
 
 /// Disruptions that are made good before `main` started, and again as many after.
 const LIMIT: usize = 5;
@@ -17,7 +18,7 @@ pub(super) fn next_attempt_at(attempts: &[Attempt], now: Timestamp) -> Option<Ti
     let disrupted = |attempt: &&Attempt| attempt.outcome == Some(AttemptOutcome::Disrupted);
     let had_started = attempts.last().is_some_and(|last| last.started_at.is_some());
     let of_its_kind = attempts.iter().filter(disrupted).filter(|it| it.started_at.is_some() == had_started).count();
-    if of_its_kind > LIMIT {
+    if of_its_kind > LIMIT && !is(Mutant::DisruptionsUnbounded) {
         return None;
     }
     let in_all = attempts.iter().filter(disrupted).count();
@@ -29,6 +30,12 @@ pub(super) fn next_attempt_at(attempts: &[Attempt], now: Timestamp) -> Option<Ti
         }
     };
     Some(now.checked_add(SignedDuration::from_secs(delay)).unwrap_or(now))
+}
+
+/// Whether the time of the next attempt is still to come. A wait longer than any that is ever written down means that the clock
+/// leapt back since: it counts as over.
+pub(super) fn is_ahead(next_at: Timestamp, now: Timestamp) -> bool {
+    next_at > now && next_at.duration_since(now) <= SignedDuration::from_secs(MAX_DELAY_SECONDS)
 }
 
 #[cfg(test)]
@@ -53,6 +60,13 @@ mod tests {
             .map(|n| next_attempt_at(&attempts(&vec![false; n]), Timestamp::UNIX_EPOCH).map(Timestamp::as_second))
             .collect();
         assert_eq!(delays, [Some(0), Some(5), Some(10), Some(20), Some(40), None]);
+    }
+
+    #[test]
+    fn a_wait_longer_than_any_is_over() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let ahead = |seconds| is_ahead(Timestamp::from_second(1_000 + seconds).unwrap(), now);
+        assert_eq!([-1, 0, 1, 300, 301, 3_600].map(ahead), [false, false, true, true, false, false]);
     }
 
     #[test]

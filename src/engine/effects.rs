@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::decision::{Decision, Effect, Urgency};
+use super::disruption;
 use super::gate::environment;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
+use crate::mutant::{Mutant, is};
 use crate::plan::Plan;
 
 /// Closes the ledger: the status as it is to be written, and what follows from it.
@@ -103,6 +105,7 @@ fn settle_pod(
     if stop && !pod.deleting && !pod.is_over() {
         deletes.push(Effect::Delete { pod: name.clone(), uid: uid.clone(), grace_seconds });
     }
+    let done = done || is(Mutant::ReleaseUnrecorded) && pod.is_over();
     if done && pod.held {
         effects.push(Effect::Release { pod: name, uid });
     }
@@ -126,7 +129,7 @@ fn backoffs(ledger: &mut Ledger, seen: &Observed<'_>) {
         .filter(|task| task.phase == TaskPhase::Backoff)
         .filter_map(|task| task.attempts.last()?.next_at.as_ref())
         .map(|at| at.0)
-        .filter(|at| *at > ledger.now)
+        .filter(|at| disruption::is_ahead(*at, ledger.now))
         .collect();
     for at in due {
         ledger.wake(at);

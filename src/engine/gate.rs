@@ -4,12 +4,14 @@
 
 use serde_json::Value;
 
+use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
 use super::start::run_value;
 use super::text::names;
 use super::track::fail;
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus};
+use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, Scope, TaskView, pod_name};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
@@ -67,6 +69,10 @@ fn needs(ledger: &Ledger, planned: &PlannedTask, plan: &Plan) -> Gate {
     let name = |index: &usize| plan.tasks().get(*index).map_or("", |task| task.name.as_str());
     let bad = |index: &&usize| phase(**index).is_some_and(|phase| phase.is_finished() && phase != TaskPhase::Succeeded);
     let open = |index: &&usize| !phase(**index).is_some_and(TaskPhase::is_finished);
+    let has = |wanted: TaskPhase| planned.needs.iter().any(|index| phase(*index) == Some(wanted));
+    if is(Mutant::NeedsAny) && has(TaskPhase::Succeeded) || is(Mutant::NeedsRunning) && has(TaskPhase::Running) {
+        return Gate::Open;
+    }
     if planned.needs.iter().any(|index| bad(&index)) {
         return Gate::UpstreamFailed(format!(
             "{}, which did not succeed",
@@ -82,10 +88,11 @@ fn needs(ledger: &Ledger, planned: &PlannedTask, plan: &Plan) -> Gate {
 /// After a disruption: the recorded time must have come, and the disrupted pod must really be over.
 fn backoff(ledger: &Ledger, task: &TaskStatus, seen: &Observed<'_>) -> Gate {
     let Some(last) = task.attempts.last() else { return Gate::Open };
-    if let Some(at) = last.next_at.as_ref().filter(|at| at.0 > ledger.now) {
+    if let Some(at) = last.next_at.as_ref().filter(|at| disruption::is_ahead(at.0, ledger.now)) {
         return Gate::Waits(WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), at.0));
     }
     match seen.sights.get(&last.pod) {
+        _ if is(Mutant::RetryBesideLivePod) => Gate::Open,
         Some(Sight::Pod(pod)) if !pod.is_over() && last.uid.as_ref() == Some(&pod.uid) => {
             Gate::Waits(WaitKind::Node, format!("pod {} to end", last.pod))
         }
@@ -96,8 +103,12 @@ fn backoff(ledger: &Ledger, task: &TaskStatus, seen: &Observed<'_>) -> Gate {
 
 /// Records the intent of the next attempt. An environment that can't be made fails the task without an attempt.
 fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
-    let number =
+    let mut number =
         ledger.task(index).and_then(|task| task.attempts.last()).map_or(1, |last| last.number.saturating_add(1));
+    if is(Mutant::NumberFromPods) {
+        let own = |sight: &&Sight| matches!(sight, Sight::Pod(pod) if pod.task == planned.name);
+        number = u32::try_from(seen.sights.values().filter(own).count()).unwrap_or(0).saturating_add(1);
+    }
     if let Err(problem) = environment(plan, planned, &ledger.status, seen, number) {
         fail(ledger, index, Some(Reason::ExpressionError), &problem);
         return false;

@@ -8,6 +8,7 @@ use super::decision::Note;
 use super::text::{MESSAGE_BYTES, clip};
 use super::transition::{run_may, task_may};
 use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, Transition, WaitKind, WaitingFor, WorkflowRunStatus};
+use crate::mutant::{Mutant, is};
 
 /// Transitions that a status spells out.
 const HISTORY: usize = 64;
@@ -65,7 +66,10 @@ impl Ledger {
             illegal: Vec::new(),
             urgent: false,
             wake_at: None,
-            seq: status.history.last().map_or(0, |newest| newest.seq),
+            seq: match status.history.last() {
+                _ if is(Mutant::SeqFromLength) => u64::try_from(status.history.len()).unwrap_or(0),
+                newest => newest.map_or(0, |newest| newest.seq),
+            },
             message_bytes,
             output_bytes: None,
         }

@@ -60,6 +60,8 @@ pub use text::clip;
 
 use jiff::Timestamp;
 
+use crate::api::RunPhase;
+use crate::mutant::{Mutant, is};
 use ledger::Ledger;
 
 /// Decides what comes next for a run.
@@ -69,6 +71,10 @@ use ledger::Ledger;
 pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     let mut ledger = Ledger::open(seen.status, now);
     if ledger.phase().is_finished() {
+        if is(Mutant::EndedIsCancelled) && seen.run.spec.cancel.is_some() {
+            ledger.status.phase = RunPhase::Cancelled;
+            ledger.urgent = true;
+        }
         summary::acknowledge(&mut ledger, seen);
     } else {
         if let Some(plan) = start::settle(&mut ledger, seen) {

@@ -1,6 +1,6 @@
 //! Whether a run can start, and with what. It pins the workflow's revision and the parameters; only these are read later.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::ledger::Ledger;
@@ -54,14 +54,13 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
 
 fn missing(ledger: &mut Ledger, seen: &Observed<'_>) {
     let name = seen.run.spec.workflow_ref.as_ref().map_or("", |reference| reference.name.as_str());
-    let deadline = seen.run.created_at.and_then(|at| at.checked_add(WORKFLOW_GRACE).ok());
-    match deadline {
-        Some(deadline) if ledger.now < deadline => {
+    match grace(ledger, seen) {
+        Some(deadline) => {
             let detail = format!("no Workflow `{name}` in this namespace yet");
             ledger.wait_run(WaitKind::Workflow, &detail);
             ledger.wake(deadline);
         }
-        _ => {
+        None => {
             let why = format!(
                 "no Workflow `{name}` in namespace `{}`: apply it, then make a new run (kubectl get gwf lists them)",
                 seen.run.namespace
@@ -69,6 +68,15 @@ fn missing(ledger: &mut Ledger, seen: &Observed<'_>) {
             fail(ledger, Reason::WorkflowNotFound, &why);
         }
     }
+}
+
+/// Until when the Workflow may still appear; `None` once that is over. The time of the creation is by the API server's clock, which
+/// ours may be far behind: then the time counts since which we wait. If that lies ahead, our clock leapt back.
+fn grace(ledger: &Ledger, seen: &Observed<'_>) -> Option<Timestamp> {
+    let waiting = ledger.status.waiting_for.as_ref().filter(|waiting| waiting.kind == WaitKind::Workflow);
+    let since = waiting.map_or(ledger.now, |waiting| waiting.since.0);
+    let deadline = seen.run.created_at?.min(since).checked_add(WORKFLOW_GRACE).ok()?;
+    (since <= ledger.now && ledger.now < deadline).then_some(deadline)
 }
 
 fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) -> bool {

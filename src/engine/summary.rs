@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::observed::Observed;
 use super::text::{self, MESSAGE_BYTES, clip};
 use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
+use crate::mutant::{Mutant, is};
 
 /// Bytes of Kubernetes' words that a row of `kubectl get` shows.
 const ROW_DETAIL: usize = 160;
@@ -15,6 +16,9 @@ pub(super) fn write(ledger: &mut Ledger, seen: &Observed<'_>) {
     if ledger.status.observed_generation != seen.run.generation {
         ledger.status.observed_generation = seen.run.generation;
         ledger.urgent = true;
+    }
+    if is(Mutant::StampEachRound) && ledger.status.started_at.is_some() {
+        ledger.status.started_at = Some(ledger.stamp());
     }
     let phase = ledger.phase();
     let tasks = &ledger.status.tasks;

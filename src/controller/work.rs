@@ -1,0 +1,106 @@
+//! Gives each key its rounds, and lets effects go on beside them.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use tokio::time::Instant;
+
+use super::{Context, Failure, Key, locked, run, told, workflow};
+use crate::mutant::{Mutant, is};
+
+/// Rounds that run at once.
+const ROUNDS: usize = 64;
+/// The wait after a round that failed, doubled each time.
+const FIRST_FAILURE_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait after rounds that failed.
+const MAX_FAILURE_WAIT: Duration = Duration::from_mins(1);
+/// A round that takes longer is given up and tried again.
+const ROUND_TIMEOUT: Duration = Duration::from_mins(2);
+/// The time between looks at an empty queue; it bounds what a lost notice could cost.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// What is under way. Dropping it cuts all of it off.
+#[derive(Default)]
+pub struct Work {
+    rounds: FuturesUnordered<BoxFuture<'static, Key>>,
+    effects: FuturesUnordered<BoxFuture<'static, ()>>,
+}
+
+impl Work {
+    /// Works for ever.
+    pub async fn go_on(&mut self, context: &Arc<Context>) {
+        loop {
+            while self.rounds.len() < ROUNDS
+                && let Some(Some(key)) = context.with_queue(|queue| queue.next(Instant::now()))
+            {
+                self.rounds.push(Box::pin(round(Arc::clone(context), key)));
+            }
+            let wake = context.with_queue(|queue| queue.next_wake()).flatten().unwrap_or_else(|| Instant::now() + IDLE);
+            self.advance(context, wake).await;
+        }
+    }
+
+    /// Begins nothing new, and waits for what is under way: each part of it has a timeout. Effects that wait for their turn end
+    /// without having begun.
+    pub async fn wind_up(&mut self, context: &Arc<Context>) {
+        context.creates.close();
+        context.others.close();
+        self.effects.extend(locked(&context.spawned).drain(..));
+        while !self.rounds.is_empty() || !self.effects.is_empty() {
+            self.advance(context, Instant::now() + IDLE).await;
+        }
+    }
+
+    /// Goes on with what is under way, until some of it ends, something changes, or the time has come.
+    async fn advance(&mut self, context: &Context, wake: Instant) {
+        self.effects.extend(locked(&context.spawned).drain(..));
+        tokio::select! {
+            biased;
+            Some(()) = self.effects.next() => {}
+            Some(key) = self.rounds.next() => drop(context.with_queue(|queue| queue.done(&key))),
+            () = context.changed.notified() => {}
+            () = tokio::time::sleep_until(wake) => {}
+        }
+    }
+}
+
+/// One round. A panic costs this key a round, not everyone the operator.
+async fn round(context: Arc<Context>, key: Key) -> Key {
+    let look = async {
+        match &key {
+            Key::Run(uid) => run::reconcile(&context, uid).await,
+            Key::Workflow(uid) => workflow::reconcile(&context, uid).await,
+        }
+    };
+    let (Key::Run(uid) | Key::Workflow(uid)) = &key;
+    let problem = match AssertUnwindSafe(tokio::time::timeout(ROUND_TIMEOUT, look)).catch_unwind().await {
+        Ok(Ok(Ok(()))) => {
+            if context.memory(uid).failures > 0 {
+                context.with_memory(uid, |memory| memory.failures = 0);
+            }
+            return key;
+        }
+        // The term is about to end, or the lease to be renewed.
+        Ok(Ok(Err(Failure::NotLeading))) => {
+            context.wake_in(key.clone(), FIRST_FAILURE_WAIT);
+            return key;
+        }
+        Ok(Ok(Err(failure))) => failure.to_string(),
+        Ok(Err(_)) => format!("no end within {} s", ROUND_TIMEOUT.as_secs()),
+        Err(panic) => format!("a fault of ours, please report it: {}", told(panic.as_ref())),
+    };
+    let failures = context.with_memory(uid, |memory| {
+        memory.failures = memory.failures.saturating_add(1);
+        memory.failures
+    });
+    let wait = FIRST_FAILURE_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(MAX_FAILURE_WAIT);
+    tracing::warn!(?key, problem, wait_seconds = wait.as_secs(), "a round failed; it will be tried again");
+    if !is(Mutant::FailureForgotten) {
+        context.wake_in(key.clone(), wait);
+    }
+    key
+}

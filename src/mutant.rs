@@ -1,0 +1,131 @@
+//! Faults made by hand, each a mistake that someone could make in good faith. The simulator must catch every one: that is how
+//! it shows that it would have caught ours.
+//!
+//! They exist only with the feature `mutants`, which no release build can have; without it [`is`] is a constant `false`, and
+//! nothing of them is compiled.
+
+#[cfg(all(feature = "mutants", not(debug_assertions)))]
+compile_error!("the feature `mutants` puts faults into the program, so that no release build can have it");
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    /// The status is written whatever was written since it was read.
+    StatusWithoutVersion,
+    /// Effects begin before the status that permits them is on record.
+    EffectsBeforeStatus,
+    /// A conflict doesn't end the round.
+    ConflictIgnored,
+    /// A pod is deleted by its name.
+    DeleteWithoutUid,
+    /// A pod counts as the run's own by its label alone.
+    OwnByLabel,
+    /// Whatever pod has the name of an attempt's is taken for it.
+    ExistingIsOurs,
+    /// A pod of our own making that exists already is taken for someone else's.
+    ExistingIsForeign,
+    /// A finalizer is taken off when the pod is over, be its outcome on record or not.
+    ReleaseUnrecorded,
+    /// The finalizers of a deleted run's pods stay.
+    OrphansKept,
+    /// A run counts as alive if one of its name is.
+    AliveByName,
+    /// What isn't known of a pod is taken for its absence.
+    UnknownIsAbsent,
+    /// What an earlier term did is remembered in the next one.
+    TermsShareMemory,
+    /// The permit is looked at once, when the lease is taken.
+    PermitForever,
+    /// Older news of an object replaces newer.
+    OlderNewsWins,
+    /// The answer to a write brings back what was deleted meanwhile.
+    DeadRise,
+    /// What a new list doesn't hold any more is kept.
+    RelistKeepsGone,
+    /// A change during a round is lost.
+    ChangeLost,
+    /// A round that failed is not tried again.
+    FailureForgotten,
+    /// A wish to be woken is forgotten.
+    WakeForgotten,
+    /// A task starts when one of those it needs has succeeded.
+    NeedsAny,
+    /// A task starts when those it needs are running.
+    NeedsRunning,
+    /// The next attempt doesn't wait for the end of the last one's pod.
+    RetryBesideLivePod,
+    /// Disruptions are made good without an end.
+    DisruptionsUnbounded,
+    /// The number of an attempt is that of the pods that are seen, plus one.
+    NumberFromPods,
+    /// The name of a pod is cut without a hash.
+    NameWithoutHash,
+    /// Creates that wait for their turn aren't asked again whether they are wanted.
+    CancelLosesToCreate,
+    /// A run that has ended follows its cancel.
+    EndedIsCancelled,
+    /// The status carries the time of each round.
+    StampEachRound,
+    /// Transitions are numbered from the length of the history.
+    SeqFromLength,
+}
+
+impl Mutant {
+    /// Every fault.
+    pub const ALL: [Self; 29] = [
+        Self::StatusWithoutVersion,
+        Self::EffectsBeforeStatus,
+        Self::ConflictIgnored,
+        Self::DeleteWithoutUid,
+        Self::OwnByLabel,
+        Self::ExistingIsOurs,
+        Self::ExistingIsForeign,
+        Self::ReleaseUnrecorded,
+        Self::OrphansKept,
+        Self::AliveByName,
+        Self::UnknownIsAbsent,
+        Self::TermsShareMemory,
+        Self::PermitForever,
+        Self::OlderNewsWins,
+        Self::DeadRise,
+        Self::RelistKeepsGone,
+        Self::ChangeLost,
+        Self::FailureForgotten,
+        Self::WakeForgotten,
+        Self::NeedsAny,
+        Self::NeedsRunning,
+        Self::RetryBesideLivePod,
+        Self::DisruptionsUnbounded,
+        Self::NumberFromPods,
+        Self::NameWithoutHash,
+        Self::CancelLosesToCreate,
+        Self::EndedIsCancelled,
+        Self::StampEachRound,
+        Self::SeqFromLength,
+    ];
+}
+
+#[cfg(feature = "mutants")]
+thread_local! {
+    static CHOSEN: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Chooses the fault that this thread has from now on; with `None` it has none.
+#[cfg(feature = "mutants")]
+pub fn choose(mutant: Option<Mutant>) {
+    CHOSEN.set(mutant);
+}
+
+/// Whether this thread has the fault.
+#[cfg(feature = "mutants")]
+#[must_use]
+pub fn is(mutant: Mutant) -> bool {
+    CHOSEN.get() == Some(mutant)
+}
+
+/// Whether this thread has the fault: never.
+#[cfg(not(feature = "mutants"))]
+#[must_use]
+pub const fn is(_: Mutant) -> bool {
+    false
+}
