@@ -48,6 +48,7 @@ use tokio::task::JoinSet;
 
 pub use cache::Cache;
 pub use client::{Cluster, Failure};
+pub use loose::Loose;
 pub use queue::Queue;
 
 use crate::api::{Workflow, WorkflowRun};
