@@ -126,7 +126,11 @@ fn send(world: &Arc<World>, process: &Arc<Process>, request: Request) -> Option<
         let number = state.sent.values().map(|count| u64::from(*count)).sum();
         let numbers = [2, u64::from(process.replica), hash(request.path.as_bytes()), hash(&request.body)];
         let line = || format!("{} -> {point} {} {}", process.identity, request.method, short(&request.path));
-        state.trace.note(world.millis(), &numbers, line);
+        if class == Class::Lease {
+            state.trace.quietly(world.millis(), &numbers);
+        } else {
+            state.trace.note(world.millis(), &numbers, line);
+        }
         if class == Class::Write {
             // Also one that changes nothing is a sign of unrest.
             state.quiet_since = Instant::now();
@@ -284,6 +288,10 @@ fn reset() -> Broken {
 /// An answer that the API server, or something before it, gives instead of the true one.
 fn refuse(code: u16, request: &Request) -> Answer {
     let (reason, message) = match code {
+        // A pod that is itself invalid would rightly fail its task; one that a policy doesn't like for now is tried again.
+        422 if request.method == Method::POST => {
+            ("Invalid", "ValidatingAdmissionPolicy 'p' with binding 'b' denied request")
+        }
         403 => ("Forbidden", "exceeded quota: simulated, requested: pods=1, used: pods=9, limited: pods=9"),
         409 => ("Conflict", "Operation cannot be fulfilled: the object has been modified"),
         422 => ("Invalid", "the object is invalid: simulated"),

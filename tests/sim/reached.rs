@@ -50,7 +50,6 @@ rare! {
     PodNotOnRecord: "a process started with a pod whose start was not on record",
     EndNotOnRecord: "a process started with an ended pod whose outcome was not on record",
     RetriedAfterDisruption: "an attempt followed a disrupted one",
-    RetriedAfterFailure: "an attempt followed a failed one",
 }
 
 /// How often each came to pass.
@@ -175,14 +174,16 @@ impl Reached {
         news
     }
 
-    /// The lease was written, and this one holds it.
-    pub fn led(&mut self, holder: &str) {
-        if !holder.is_empty() && holder != self.leader {
-            if !self.leader.is_empty() {
-                self.count(Rare::LeaseTaken);
-            }
-            holder.clone_into(&mut self.leader);
+    /// The lease was written, and this one holds it; whether another did before.
+    pub fn led(&mut self, holder: &str) -> bool {
+        if holder.is_empty() || holder == self.leader {
+            return false;
         }
+        if !self.leader.is_empty() {
+            self.count(Rare::LeaseTaken);
+        }
+        holder.clone_into(&mut self.leader);
+        true
     }
 
     /// A process other than the first starts: what did those before leave half done?
@@ -210,13 +211,8 @@ impl Reached {
         for run in server.list("workflowruns") {
             for task in run.pointer("/status/tasks").and_then(Value::as_array).into_iter().flatten() {
                 let attempts = task["attempts"].as_array().map_or(&[][..], Vec::as_slice);
-                for pair in attempts.windows(2) {
-                    match pair[0]["outcome"].as_str() {
-                        Some("Disrupted") => self.count(Rare::RetriedAfterDisruption),
-                        Some("Failed") => self.count(Rare::RetriedAfterFailure),
-                        _ => {}
-                    }
-                }
+                let disrupted = attempts.windows(2).filter(|pair| pair[0]["outcome"] == "Disrupted").count();
+                (0..disrupted).for_each(|_| self.count(Rare::RetriedAfterDisruption));
             }
         }
     }

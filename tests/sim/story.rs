@@ -23,13 +23,18 @@ impl Trace {
 
     /// Something happened at this millisecond. The numbers tell it from everything else that may have happened then.
     pub fn note(&mut self, at: u64, numbers: &[u64], line: impl FnOnce() -> String) {
-        self.steps += 1;
-        self.hash = numbers.iter().fold(mix(self.hash ^ at), |hash, number| mix(hash ^ *number));
+        self.quietly(at, numbers);
         if let Some(lines) = &mut self.lines {
             let said = String::from_utf8(LOG.take()).unwrap_or_default();
             lines.extend(said.lines().map(|line| format!("{:>12}  | {line}", "")));
             lines.push(format!("{:>6}.{:03} s  {}", at / 1_000, at % 1_000, line()));
         }
+    }
+
+    /// Something happened that is no part of the story: a lease was renewed once more.
+    pub fn quietly(&mut self, at: u64, numbers: &[u64]) {
+        self.steps += 1;
+        self.hash = numbers.iter().fold(mix(self.hash ^ at), |hash, number| mix(hash ^ *number));
     }
 
     /// A write was applied. What operators send is told by their requests; here the others have their say.

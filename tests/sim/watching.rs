@@ -182,11 +182,10 @@ impl Open {
         if goes_on && !is_error { Next::GoesOn } else { Next::Ends }
     }
 
-    /// Sends one line; false if nobody reads any more.
+    /// Sends one line; false if nobody reads any more. The type comes first, as kube-apiserver writes it.
     fn line(&self, event: &Value) -> bool {
-        let mut bytes = serde_json::to_vec(event).unwrap_or_default();
-        bytes.push(b'\n');
-        self.lines.send(Ok(Bytes::from(bytes))).is_ok()
+        let line = format!("{{\"type\":{},\"object\":{}}}\n", event["type"], event["object"]);
+        self.lines.send(Ok(Bytes::from(line))).is_ok()
     }
 }
 

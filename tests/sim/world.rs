@@ -209,9 +209,14 @@ impl World {
         }
         state.reached.judged(process, request, &answer, &state.server);
         let numbers = [4, u64::from(process.replica), u64::from(code), hash(version.as_bytes())];
-        state.trace.note(self.millis(), &numbers, || {
+        let line = || {
             format!("{} == {point} {} {}: {code} @{version}", process.identity, request.method, short(&request.path))
-        });
+        };
+        if point.class == Class::Lease && code < 300 {
+            state.trace.quietly(self.millis(), &numbers);
+        } else {
+            state.trace.note(self.millis(), &numbers, line);
+        }
         self.publish(state);
         answer
     }
@@ -285,7 +290,10 @@ impl World {
             let Entry::Write(write) = entry else { continue };
             trace.wrote(at, write);
             if write.resource == "leases" {
-                reached.led(text(&write.object, "/spec/holderIdentity"));
+                let holder = text(&write.object, "/spec/holderIdentity");
+                if reached.led(holder) {
+                    trace.note(at, &[9, hash(holder.as_bytes())], || format!("{holder} leads"));
+                }
             } else {
                 changed = true;
             }
