@@ -1,0 +1,64 @@
+//! S3: no pod is made before the status on record satisfies every gate of its task. S8: none is sent after a cancel, an end or
+//! a suspension is on record.
+
+use gantline::api::{RunPhase, TaskPhase, label};
+
+use super::journal::Verb;
+use super::read::{Status, list, meta, text};
+use super::world::{Run, Step, World};
+use super::{Findings, Invariant};
+
+/// Gates of pods.
+pub struct Gates;
+
+impl<'j> Invariant<'j> for Gates {
+    fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
+        let write = step.write;
+        if !step.is(Verb::Create, "pods") {
+            return;
+        }
+        let of = |name| meta::label(&write.object, name);
+        let (task, attempt) = (of(label::TASK), of(label::ATTEMPT));
+        let Some(run) = world.runs.get(of(label::RUN_UID)) else {
+            return findings.check("S3", step.index, false, || format!("pod {} is of no run that ever was", write.name));
+        };
+        // What was on record when the request was sent: it may have been under way while that changed.
+        let known: Vec<&Status<'_>> = run.as_of(write.sent, world.rules).collect();
+
+        let goes_on = |status: &&Status<'_>| !matches!(status.phase, RunPhase::Stopping | RunPhase::Suspended) && !status.phase.is_finished();
+        let stopped = !known.is_empty() && !known.iter().any(goes_on);
+        findings.check("S8", step.index, !stopped, || {
+            let phases: Vec<RunPhase> = known.iter().map(|status| status.phase).collect();
+            format!("pod {} is sent while run {} is {phases:?} on record", write.name, run.name)
+        });
+
+        let stopped = |status: &&Status<'_>| status.phase == RunPhase::Stopping || status.phase.is_finished();
+        if known.iter().any(stopped) && !known.iter().any(|status| !stopped(status)) {
+            // Its tasks are closed: that is S8.
+            return;
+        }
+        let closed: Vec<_> = known.iter().map(|status| closed(world, run, status, task, attempt, &write.name)).collect();
+        findings.check("S3", step.index, closed.iter().any(Option::is_none), || {
+            let why = closed.iter().flatten().next().map_or("nothing is on record", String::as_str);
+            format!("pod {} of task {task}, attempt {attempt}: {why}", write.name)
+        });
+    }
+}
+
+/// Which gate of the task's pod this status leaves closed.
+fn closed(world: &World<'_>, run: &Run<'_>, status: &Status<'_>, name: &str, attempt: &str, pod: &str) -> Option<String> {
+    let Some(task) = status.task(name) else { return Some("the task is not on record".to_owned()) };
+    if task.phase != TaskPhase::Starting {
+        return Some(format!("the task is {:?} on record", task.phase));
+    }
+    let intended = task.attempts.last().filter(|last| last.pod == pod && last.number.to_string() == attempt);
+    if intended.is_none_or(|last| last.outcome.is_some()) {
+        return Some("the attempt is not on record as the task's newest, without an outcome".to_owned());
+    }
+    let Some(planned) = world.planned(run, status, name) else {
+        return Some(format!("the task is not in revision {:?}", text(status.value, "revision")));
+    };
+    let succeeded = |need: &str| status.task(need).is_some_and(|task| task.phase == TaskPhase::Succeeded);
+    let mut needs = list(planned, "needs").iter().filter_map(|need| need.as_str());
+    needs.find(|need| !succeeded(need)).map(|need| format!("task {need}, which it needs, has not succeeded on record"))
+}

@@ -1,0 +1,149 @@
+//! What must never happen, checked over a journal of applied writes: of a simulated world, or of a real API server's audit log.
+//!
+//! Written from the rules, not from the operator's code: nothing here calls the engine or looks at its tables. Each file is
+//! one invariant or a few close ones; it follows the entries once, beside one replay of the world ([`world`]).
+//!
+//! | file | invariants |
+//! |---|---|
+//! | `pods` | S1 one pod an attempt, ever; S2 one live pod a task |
+//! | `gates` | S3 no pod before its gates are satisfied on record; S8 none after a cancel, an end or a suspension on record |
+//! | `terminal` | S4 what has ended stays as it is |
+//! | `attempts` | S5 attempts only grow, within their budgets; S10 at most 64 wait for their pods |
+//! | `outcome` | S6 no attempt is lost, and each outcome is the truth |
+//! | `history` | S7 each transition is legal and on record once |
+//! | `lease` | S9 who writes leads |
+//! | `leftover` | S11 nothing is left behind |
+//! | `size` | S12 bounds |
+//! | `change` | S13 no write without a change |
+//! | `rights` | S15 nothing but our own is written; S16 everything by uid |
+//!
+//! People may do what the rules forbid the operator: edit a status, strip a finalizer, delete the lease. That is seen in the
+//! journal by who wrote, and each exemption for it is as narrow as it can be and says why it is one.
+
+pub mod journal;
+
+mod attempts;
+mod gates;
+mod history;
+mod lease;
+mod leftover;
+mod outcome;
+mod pods;
+mod read;
+mod rights;
+mod size;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod truth;
+mod unchanged;
+mod world;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use journal::{Entry, Journal, Write};
+use world::{Step, World};
+
+/// What is known of a journal beforehand.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// The actors that are operators.
+    pub operators: Vec<String>,
+    /// Whether operators share a lease, so that S9 applies.
+    pub leases: bool,
+    /// Whether everything had come to rest when the journal ended. Only then must what is due have been done.
+    pub settled: bool,
+    /// How much later than in truth a write's `at` may be: zero in a simulated world; in an audit log, what the API server
+    /// takes to write its answer.
+    pub slack: SignedDuration,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What must never happen and did, in the order of the journal.
+    pub violations: Vec<Violation>,
+    /// How often each invariant was evaluated. One that looked at nothing proves nothing.
+    pub evaluated: BTreeMap<&'static str, u64>,
+}
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which: `S1` and so on.
+    pub invariant: &'static str,
+    /// The entry that broke it; the number of entries for what was found at the end.
+    pub entry: usize,
+    /// What happened, in a sentence.
+    pub what: String,
+}
+
+/// One rule, or a few close ones.
+trait Invariant<'j> {
+    /// Looks at a write. `world` is as it was before.
+    fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings);
+
+    /// Looks at what is left at the end.
+    fn end(&mut self, _world: &World<'j>, _findings: &mut Findings) {}
+}
+
+impl Findings {
+    /// Counts an evaluation, and keeps what it found.
+    fn check(&mut self, invariant: &'static str, entry: usize, holds: bool, what: impl FnOnce() -> String) {
+        *self.evaluated.entry(invariant).or_default() += 1;
+        if !holds {
+            self.violations.push(Violation { invariant, entry, what: what() });
+        }
+    }
+}
+
+/// Follows the journal and says what in it must never happen.
+pub fn check(journal: &Journal, rules: &Rules) -> Findings {
+    let mut invariants: Vec<Box<dyn Invariant<'_> + '_>> = vec![
+        Box::new(pods::Pods::default()),
+        Box::new(gates::Gates),
+        Box::new(terminal::Terminal),
+        Box::new(attempts::Attempts),
+        Box::new(outcome::Outcomes),
+        Box::new(history::History::default()),
+        Box::new(leftover::Leftovers),
+        Box::new(size::Sizes),
+        Box::new(unchanged::Unchanged),
+        Box::new(rights::Rights),
+    ];
+    if rules.leases {
+        invariants.push(Box::new(lease::Leadership::default()));
+    }
+    let mut world = World::new(rules);
+    let mut findings = Findings::default();
+    for (index, entry) in journal.entries.iter().enumerate() {
+        match entry {
+            Entry::Started { pod, .. } => world.started(pod),
+            Entry::Ended { pod, exit_code, .. } => world.ended(pod, *exit_code),
+            Entry::Write(write) => {
+                let step = Step::new(index, write, &world);
+                for invariant in &mut invariants {
+                    invariant.step(&step, &world, &mut findings);
+                }
+                world.take(step);
+            }
+        }
+    }
+    for invariant in &mut invariants {
+        invariant.end(&world, &mut findings);
+    }
+    findings
+}
+
+/// What operators wrote after `since`, but for the lease: nothing, where the cluster is quiet.
+pub fn quiet<'j>(journal: &'j Journal, rules: &Rules, since: Timestamp) -> Vec<&'j Write> {
+    let writes = journal.entries.iter().filter_map(|entry| match entry {
+        Entry::Write(write) => Some(write),
+        Entry::Started { .. } | Entry::Ended { .. } => None,
+    });
+    writes
+        .filter(|write| write.at > since && write.resource != "leases" && rules.operators.contains(&write.actor))
+        .collect()
+}

@@ -1,0 +1,218 @@
+//! S6: no attempt is lost. Every pod that an operator made has one attempt on record; the outcome of an attempt is the truth
+//! about its pod; and the finalizer that holds a pod until then isn't taken off sooner.
+
+use gantline::api::{AttemptOutcome, Reason, RunPhase};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::read::{self, Attempt, Status, list, meta, text};
+use super::world::{Pod, Run, Step, World};
+use super::{Findings, Invariant};
+
+/// Outcomes.
+pub struct Outcomes;
+
+impl<'j> Invariant<'j> for Outcomes {
+    fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
+        if !step.by_operator {
+            return;
+        }
+        if let Some(after) = &step.status {
+            let Some(run) = world.runs.get(step.write.uid.as_str()) else { return };
+            for (task, attempt) in after.attempts() {
+                let Some(outcome) = attempt.outcome.filter(|_| !is_closed(run, attempt)) else { continue };
+                let claim = Claim { world, run, after, task: task.name, attempt };
+                let fault = claim.fault(outcome);
+                findings.check("S6", step.index, fault.is_none(), || {
+                    let told = format!("attempt {} of task {} is {outcome:?} {}", attempt.number, task.name, attempt.reason());
+                    format!("{told}: {}", fault.as_deref().unwrap_or_default())
+                });
+            }
+        } else if step.write.resource == "pods" {
+            self.release(step, world, findings);
+        }
+    }
+
+    fn end(&mut self, world: &World<'j>, findings: &mut Findings) {
+        // What became of the attempts of a run that is gone, its record doesn't say any more.
+        let kept = |pod: &&Pod<'_>| pod.made && world.runs.get(pod.run).is_some_and(|run| run.going.is_none());
+        for pod in world.pods.values().filter(kept) {
+            let run = &world.runs[pod.run];
+            let Some(status) = run.status() else { continue };
+            let own: Vec<&Attempt<'_>> = status.attempts().map(|(_, it)| it).filter(|it| it.pod == pod.name).collect();
+            // A hand may have taken it out of the record.
+            let lost = own.is_empty() && !run.edited;
+            findings.check("S6", world.entries, own.len() <= 1 && !lost, || {
+                format!("pod {} is that of {} attempts on record", pod.name, own.len())
+            });
+            let due = world.rules.settled && pod.is_over();
+            for open in own.iter().filter(|_| due) {
+                findings.check("S6", world.entries, open.outcome.is_some(), || {
+                    format!("pod {} is over, and its attempt has no outcome", pod.name)
+                });
+            }
+        }
+    }
+}
+
+impl Outcomes {
+    /// Checks that a pod that is let go may be.
+    fn release(&self, step: &Step<'_>, world: &World<'_>, findings: &mut Findings) {
+        let write = step.write;
+        let Some(pod) = world.pods.get(write.uid.as_str()) else { return };
+        let held_after = meta::is_held(&write.object) && !write.removed;
+        if !meta::is_held(pod.object) || held_after {
+            return;
+        }
+        let may = may_release(world, pod, step);
+        findings.check("S6", step.index, may, || {
+            format!("pod {} is let go before the outcome of its attempt is on record", pod.name)
+        });
+    }
+}
+
+fn may_release(world: &World<'_>, pod: &Pod<'_>, step: &Step<'_>) -> bool {
+    let by_then = |at: jiff::Timestamp| at <= world.rules.latest(step.write.sent);
+    // By its label, which is how an orphan is found; by its owner where that was taken off.
+    let labelled = meta::label(pod.object, gantline::api::label::RUN_UID);
+    let run = if labelled.is_empty() { pod.owner } else { labelled };
+    let Some(run) = world.runs.get(run) else { return true };
+    if run.going.is_some_and(by_then) || run.namespace != pod.namespace || meta::controller(pod.object) != run.uid {
+        return true;
+    }
+    if run.closed.get(pod.name).is_some_and(|at| by_then(*at)) {
+        return true;
+    }
+    match run.attempt(pod.name) {
+        // The attempt's own pod is another one.
+        Some(attempt) if attempt.uid.is_some_and(|uid| uid != pod.uid) => true,
+        // What a hand has put on record may leave an attempt that nobody follows any more.
+        Some(_) => run.edited || world.is_operator_going(),
+        // A hand made the pod, or took its attempt out of the record.
+        None => !pod.made || run.edited || world.is_operator_going(),
+    }
+}
+
+/// Whether the outcome of an attempt was on record before.
+fn is_closed(run: &Run<'_>, attempt: &Attempt<'_>) -> bool {
+    let old = run.status().into_iter().flat_map(Status::attempts).find(|(_, old)| old.pod == attempt.pod);
+    old.is_some_and(|(_, old)| old.outcome.is_some())
+}
+
+/// An outcome that goes on record.
+struct Claim<'s, 'j> {
+    world: &'s World<'j>,
+    run: &'s Run<'j>,
+    after: &'s Status<'j>,
+    task: &'s str,
+    attempt: &'s Attempt<'j>,
+}
+
+impl Claim<'_, '_> {
+    /// What speaks against it.
+    fn fault(&self, outcome: AttemptOutcome) -> Option<String> {
+        if outcome == AttemptOutcome::Cancelled {
+            return self.cancelled();
+        }
+        let Some(uid) = self.attempt.uid else { return self.without_pod(outcome) };
+        // Made before the journal began.
+        let pod = self.world.pods.get(uid)?;
+        self.exit_code(pod).or_else(|| match outcome {
+            AttemptOutcome::Succeeded => self.succeeded(pod),
+            AttemptOutcome::Failed => self.failed(pod),
+            AttemptOutcome::Disrupted | AttemptOutcome::Cancelled => self.disrupted(pod),
+        })
+    }
+
+    /// The exit code is that of the container, by the API server and by its node.
+    fn exit_code(&self, pod: &Pod<'_>) -> Option<String> {
+        let told = self.attempt.value.get("exitCode")?.as_i64();
+        if told != pod.verdicts.exit_code {
+            return Some(format!("exit code {told:?} is on record, and {:?} was told", pod.verdicts.exit_code));
+        }
+        // Where the kubelet lost track, its number is made up.
+        let truth = pod.ended.filter(|_| !pod.verdicts.unknown).map(i64::from);
+        (truth.is_some() && truth != told).then(|| format!("exit code {told:?} is on record, and {truth:?} is the truth"))
+    }
+
+    fn succeeded(&self, pod: &Pod<'_>) -> Option<String> {
+        if !pod.verdicts.succeeded {
+            return Some(format!("its pod tells {:?}", pod.verdicts));
+        }
+        (pod.started && pod.ended != Some(0)).then(|| format!("its container ended {:?}", pod.ended))
+    }
+
+    fn failed(&self, pod: &Pod<'_>) -> Option<String> {
+        let reason = self.attempt.reason();
+        if matches!(reason, "OutputMissing" | "OutputInvalid" | "OutputTooLarge") {
+            let declared = !self.outputs()?.is_empty();
+            return (!pod.verdicts.succeeded || !declared).then(|| "it wrote what it was to write, or failed otherwise".to_owned());
+        }
+        if !pod.verdicts.failed {
+            return Some(format!("its pod tells {:?}", pod.verdicts));
+        }
+        let status = pod.object.get("status").unwrap_or(&Value::Null);
+        let main = read::main_end(pod.object);
+        let word = main.map_or("", |main| text(main, "reason"));
+        let told = match reason {
+            "ExitCode" | "OutOfMemory" | "StartError" => {
+                main.is_some() && (reason == "OutOfMemory") == (word == "OOMKilled")
+            }
+            "Evicted" | "DeadlineExceeded" => text(status, "reason") == reason,
+            "InitFailed" => main.is_none(),
+            _ => false,
+        };
+        (!told).then(|| format!("nothing tells of {reason}: {status}"))
+    }
+
+    fn disrupted(&self, pod: &Pod<'_>) -> Option<String> {
+        // Without the finalizer it may vanish before anyone sees its end; under other labels nobody may find it.
+        let unseen = pod.stripped && pod.removed || pod.disguised;
+        if self.attempt.reason() == "PodDeleted" && pod.deleted_by_operator {
+            return Some("an operator deleted the pod".to_owned());
+        }
+        (!pod.verdicts.disrupted && !unseen).then(|| format!("its pod tells {:?}", pod.verdicts))
+    }
+
+    /// An attempt that never had a pod ends only by a refusal.
+    fn without_pod(&self, outcome: AttemptOutcome) -> Option<String> {
+        let refused = matches!(
+            self.attempt.reason(),
+            "PodInvalid" | "NameClash" | "NamespaceTerminating" | "ExpressionError"
+        );
+        if outcome != AttemptOutcome::Failed || !refused {
+            return Some("no pod of it is on record".to_owned());
+        }
+        let own = |pod: &&Pod<'_>| pod.made && pod.name == self.attempt.pod && pod.run == self.run.uid;
+        let pod = self.world.pods.values().find(own)?;
+        // Under other labels it is a stranger.
+        (!pod.disguised).then(|| format!("pod {} was made all the same", pod.uid))
+    }
+
+    /// Only a cancel on record, or the failure of the run as a whole in the same write, cancels an attempt; and what has
+    /// succeeded by itself has succeeded.
+    fn cancelled(&self) -> Option<String> {
+        let reason = text(self.after.value, "reason");
+        if self.after.phase == RunPhase::Failed {
+            let whole = Reason::deserialize(&self.after.value["reason"]).is_ok_and(|reason| reason != Reason::TaskFailed);
+            return (!whole || self.attempt.reason() != reason).then(|| format!("the run is Failed {reason}"));
+        }
+        let stopping = self.run.status().is_some_and(|status| status.phase == RunPhase::Stopping);
+        let asked = self.run.object.pointer("/spec/cancel").is_some();
+        if !matches!(self.after.phase, RunPhase::Stopping | RunPhase::Cancelled) || !(asked || stopping) {
+            return Some(format!("the run is {:?}, and its cancel was {}", self.after.phase, if asked { "asked for" } else { "not asked for" }));
+        }
+        if self.attempt.reason() != "CancelRequested" {
+            // Its revision was lost while it was stopping: what its pods do counts no more.
+            return None;
+        }
+        let pod = self.world.pods.get(self.attempt.uid?)?;
+        let honest = text(pod.object.get("status")?, "phase") == "Succeeded" && !read::is_condemned(pod.object);
+        (honest && !pod.removed && self.outputs()?.is_empty()).then(|| "its pod succeeded".to_owned())
+    }
+
+    /// The outputs that the task declares; nothing if the journal doesn't have its spec.
+    fn outputs(&self) -> Option<&[Value]> {
+        Some(list(self.world.planned(self.run, self.after, self.task)?, "outputs"))
+    }
+}

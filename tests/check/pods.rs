@@ -1,0 +1,59 @@
+//! S1: at most one pod is ever made for an attempt. S2: a task has at most one live pod, and attempt n+1 comes only after the
+//! outcome of attempt n is on record and its pod is over.
+
+use std::collections::BTreeMap;
+
+use gantline::api::label;
+
+use super::journal::Verb;
+use super::read::meta;
+use super::world::{Pod, Run, Step, World};
+use super::{Findings, Invariant};
+
+/// The pods that operators made: uids by run and task, and of each attempt how many.
+#[derive(Default)]
+pub struct Pods<'j> {
+    of_task: BTreeMap<(&'j str, &'j str), Vec<&'j str>>,
+    of_attempt: BTreeMap<(&'j str, &'j str, &'j str), u32>,
+}
+
+impl<'j> Invariant<'j> for Pods<'j> {
+    fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
+        let write = step.write;
+        if !step.is(Verb::Create, "pods") {
+            return;
+        }
+        let of = |name| meta::label(&write.object, name);
+        let (run, task, attempt) = (of(label::RUN_UID), of(label::TASK), of(label::ATTEMPT));
+
+        let made = self.of_attempt.entry((run, task, attempt)).or_default();
+        // A hand took the attempt, or its uid, out of the record: for whoever reads that, it has no pod yet.
+        let dropped = world.runs.get(run).is_some_and(|run| run.edited && run.attempt(&write.name).is_none_or(|it| it.uid.is_none()));
+        findings.check("S1", step.index, *made == 0 || dropped, || {
+            format!("pod {} is number {} of run {run}, task {task}, attempt {attempt}", write.name, *made + 1)
+        });
+        *made += 1;
+
+        let others = self.of_task.entry((run, task)).or_default();
+        for other in others.iter().filter_map(|uid| world.pods.get(uid)) {
+            findings.check("S2", step.index, other.is_over() || is_disowned(other, world), || {
+                format!("pod {} of task {task} is made while pod {} is not over", write.name, other.name)
+            });
+        }
+        others.push(&write.uid);
+
+        let number: u64 = attempt.parse().unwrap_or(0);
+        let known = world.runs.get(run).and_then(Run::status).and_then(|status| status.task(task));
+        let earlier = known.into_iter().flat_map(|task| &task.attempts).filter(|it| it.number < number);
+        for open in earlier {
+            findings.check("S2", step.index, open.outcome.is_some(), || {
+                format!("pod {} is made while attempt {} of task {task} has no outcome on record", write.name, open.number)
+            });
+        }
+    }
+}
+
+/// Whether a hand took the pod out of its run's record: no operator can know that it is one of the task's.
+fn is_disowned(pod: &Pod<'_>, world: &World<'_>) -> bool {
+    world.runs.get(pod.run).is_some_and(|run| run.edited && run.attempt(pod.name).is_none())
+}

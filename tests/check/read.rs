@@ -1,0 +1,160 @@
+//! Objects as the rules speak of them. Everything borrows from the journal: nothing large is copied.
+
+use gantline::api::{AttemptOutcome, RunPhase, TaskPhase};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The text of a field; empty where there is none.
+pub fn text<'j>(value: &'j Value, field: &str) -> &'j str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The items of a field; none where it is no list.
+pub fn list<'j>(value: &'j Value, field: &str) -> &'j [Value] {
+    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A time that a field holds.
+pub fn time(value: &Value, field: &str) -> Option<Timestamp> {
+    value.get(field)?.as_str()?.parse().ok()
+}
+
+/// A word of a closed set that a field holds; its default where the field is missing, nothing where the word is none of the set.
+fn word<'j, T: Deserialize<'j> + Default>(value: &'j Value, field: &str) -> Option<T> {
+    value.get(field).map_or_else(|| Some(T::default()), |word| T::deserialize(word).ok())
+}
+
+/// The status of a run.
+#[derive(Debug)]
+pub struct Status<'j> {
+    pub value: &'j Value,
+    pub phase: RunPhase,
+    pub tasks: Vec<Task<'j>>,
+    /// The newest transitions, oldest first.
+    pub history: &'j [Value],
+}
+
+/// The state of a task.
+#[derive(Debug)]
+pub struct Task<'j> {
+    pub value: &'j Value,
+    pub name: &'j str,
+    pub phase: TaskPhase,
+    pub attempts: Vec<Attempt<'j>>,
+}
+
+/// One try at a task.
+#[derive(Debug)]
+pub struct Attempt<'j> {
+    pub value: &'j Value,
+    pub number: u64,
+    pub pod: &'j str,
+    pub uid: Option<&'j str>,
+    pub outcome: Option<AttemptOutcome>,
+}
+
+impl<'j> Status<'j> {
+    /// `None` if its words are none of the language's.
+    pub fn read(value: &'j Value) -> Option<Self> {
+        let tasks = list(value, "tasks").iter().map(Task::read).collect::<Option<_>>()?;
+        Some(Self { value, phase: word(value, "phase")?, tasks, history: list(value, "history") })
+    }
+
+    /// The task of this name.
+    pub fn task(&self, name: &str) -> Option<&Task<'j>> {
+        self.tasks.iter().find(|task| task.name == name)
+    }
+
+    /// Every attempt with its task.
+    pub fn attempts(&self) -> impl Iterator<Item = (&Task<'j>, &Attempt<'j>)> {
+        self.tasks.iter().flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)))
+    }
+}
+
+impl<'j> Task<'j> {
+    fn read(value: &'j Value) -> Option<Self> {
+        let attempts = list(value, "attempts").iter().map(Attempt::read).collect::<Option<_>>()?;
+        Some(Self { value, name: text(value, "name"), phase: word(value, "phase")?, attempts })
+    }
+}
+
+impl<'j> Attempt<'j> {
+    fn read(value: &'j Value) -> Option<Self> {
+        Some(Self {
+            value,
+            number: value.get("number")?.as_u64()?,
+            pod: text(value, "pod"),
+            uid: value.get("uid").and_then(Value::as_str),
+            outcome: word(value, "outcome")?,
+        })
+    }
+
+    /// Whether the container `main` is on record as having run.
+    pub fn has_started(&self) -> bool {
+        self.value.get("startedAt").is_some()
+    }
+
+    /// The one word that says why it ended.
+    pub fn reason(&self) -> &'j str {
+        text(self.value, "reason")
+    }
+}
+
+/// Views of an object's metadata.
+pub mod meta {
+    use gantline::api::{FINALIZER, GROUP};
+    use serde_json::Value;
+
+    use super::{list, text};
+
+    /// The whole of it.
+    pub fn of(object: &Value) -> &Value {
+        object.get("metadata").unwrap_or(&Value::Null)
+    }
+
+    /// A label; empty where there is none.
+    pub fn label<'j>(object: &'j Value, name: &str) -> &'j str {
+        of(object).get("labels").map_or("", |labels| text(labels, name))
+    }
+
+    /// Whether its deletion was asked for.
+    pub fn is_deleting(object: &Value) -> bool {
+        of(object).get("deletionTimestamp").is_some()
+    }
+
+    /// The time that it has to end, in seconds.
+    pub fn grace(object: &Value) -> Option<i64> {
+        of(object).get("deletionGracePeriodSeconds")?.as_i64()
+    }
+
+    /// Whether our finalizer holds it.
+    pub fn is_held(object: &Value) -> bool {
+        list(of(object), "finalizers").iter().any(|name| name == FINALIZER)
+    }
+
+    /// The uid of the WorkflowRun that controls it; empty where there is none.
+    pub fn controller(object: &Value) -> &str {
+        let owners = list(of(object), "ownerReferences").iter();
+        let group = |owner: &Value| text(owner, "apiVersion").split_once('/').is_some_and(|(group, _)| group == GROUP);
+        let mut ours = owners.filter(|owner| owner["controller"] == true && group(owner) && owner["kind"] == "WorkflowRun");
+        ours.next().map_or("", |owner| text(owner, "uid"))
+    }
+}
+
+/// The words with which the API server says that a pod has ended: its phase, or a deletion whose time to end is over.
+pub fn is_over(pod: &Value) -> bool {
+    let phase = pod.pointer("/status/phase").and_then(Value::as_str);
+    matches!(phase, Some("Succeeded" | "Failed")) || is_condemned(pod)
+}
+
+/// Whether a deletion's time to end is over: no container runs any more, or someone didn't want to wait for that.
+pub fn is_condemned(pod: &Value) -> bool {
+    meta::is_deleting(pod) && meta::grace(pod) == Some(0)
+}
+
+/// How the container `main` ended, in the kubelet's words.
+pub fn main_end(pod: &Value) -> Option<&Value> {
+    let containers = list(pod.get("status")?, "containerStatuses");
+    containers.iter().find(|container| container["name"] == "main")?.get("state")?.get("terminated")
+}

@@ -1,0 +1,86 @@
+//! S15: operators write nothing but what is theirs to write (DESIGN, section 6). S16: everything by uid: a pod that an operator
+//! deletes is its run's own, and an attempt's uid is that of a pod of this very run, task and attempt.
+
+use gantline::api::{FINALIZER, label};
+use serde_json::Value;
+
+use super::journal::{Verb, Write};
+use super::read::{list, meta};
+use super::world::{Step, World};
+use super::{Findings, Invariant};
+
+/// What is written, and to whom.
+pub struct Rights;
+
+impl<'j> Invariant<'j> for Rights {
+    fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
+        if !step.by_operator {
+            return;
+        }
+        let write = step.write;
+        let may = may_write(write, world.before(write));
+        findings.check("S15", step.index, may, || {
+            format!("{:?} of {}/{} {}", write.verb, write.resource, write.subresource, write.name)
+        });
+        if step.is(Verb::Delete, "pods") {
+            let own = |pod: &Value| !meta::controller(pod).is_empty() && meta::controller(pod) == meta::label(pod, label::RUN_UID);
+            let known = world.before(write).unwrap_or(&write.object);
+            // Known by its uid on record, it is the run's own whatever became of its labels.
+            let recorded = || {
+                let run = world.pods.get(write.uid.as_str()).and_then(|pod| world.runs.get(pod.owner));
+                run.and_then(|run| run.attempt(&write.name)).is_some_and(|attempt| attempt.uid == Some(&write.uid))
+            };
+            findings.check("S16", step.index, own(known) || recorded(), || format!("pod {} is no run's own", write.name));
+        }
+        if let (Some(after), Some(run)) = (&step.status, world.runs.get(write.uid.as_str())) {
+            let old = |pod: &str| run.attempt(pod).and_then(|attempt| attempt.uid);
+            for (task, attempt) in after.attempts() {
+                let Some(uid) = attempt.uid.filter(|uid| old(attempt.pod) != Some(uid)) else { continue };
+                // Made before the journal began.
+                let Some(pod) = world.pods.get(uid) else { continue };
+                let number = attempt.number.to_string();
+                let told = (pod.name, pod.namespace, pod.owner, pod.run, pod.task, pod.attempt);
+                let own = told == (attempt.pod, run.namespace, run.uid, run.uid, task.name, number.as_str());
+                findings.check("S16", step.index, own, || {
+                    format!("pod {uid} is on record as that of run {}, task {}, attempt {number}", run.uid, task.name)
+                });
+            }
+        }
+    }
+}
+
+fn may_write(write: &Write, before: Option<&Value>) -> bool {
+    let ours = |object: &Value| {
+        let labelled = [label::RUN, label::RUN_UID, label::TASK, label::ATTEMPT].iter().all(|name| !meta::label(object, name).is_empty());
+        labelled && !meta::controller(object).is_empty()
+    };
+    match (write.resource.as_str(), write.subresource.as_str(), write.verb) {
+        ("workflows" | "workflowruns", "status", Verb::Update)
+        | ("workflowrecords", "", Verb::Create | Verb::Delete)
+        | ("events", "", Verb::Create)
+        | ("leases", "", Verb::Create | Verb::Update) => true,
+        ("pods", "", Verb::Create) => ours(&write.object) && meta::is_held(&write.object),
+        ("pods", "", Verb::Delete) => {
+            let known = before.unwrap_or(&write.object);
+            // Someone may have taken the labels off; the owner stays.
+            ours(known) || !meta::controller(known).is_empty()
+        }
+        ("pods", "", Verb::Patch) => before.is_none_or(|before| is_release(before, &write.object)),
+        _ => false,
+    }
+}
+
+/// Whether a pod lost our finalizer and nothing else.
+fn is_release(before: &Value, after: &Value) -> bool {
+    let fields = |pod: &Value| -> Vec<(String, Value)> {
+        let all = meta::of(pod).as_object().into_iter().flatten();
+        let skip = ["finalizers", "resourceVersion", "managedFields"];
+        all.filter(|(field, _)| !skip.contains(&field.as_str())).map(|(field, value)| (field.clone(), value.clone())).collect()
+    };
+    let finalizers = |pod: &Value| -> Vec<Value> { list(meta::of(pod), "finalizers").to_vec() };
+    let mut left = finalizers(before);
+    left.retain(|name| name != FINALIZER);
+    let whole = ["spec", "status"].iter().all(|field| before.get(field) == after.get(field));
+    // A deletion that only the finalizer held up is carried out with it.
+    whole && left == finalizers(after) && fields(before) == fields(after)
+}

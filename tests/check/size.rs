@@ -1,0 +1,85 @@
+//! S12: what is on record stays within its bounds.
+
+use serde_json::Value;
+
+use super::journal::Verb;
+use super::read::{Status, list, text};
+use super::world::{Run, Step, World};
+use super::{Findings, Invariant};
+
+/// Bytes of a message, and of what something waits for.
+const MESSAGE: usize = 1024;
+/// Bytes of a condition's message.
+const CONDITION: usize = 32 * 1024;
+/// Transitions that a status spells out.
+const HISTORY: usize = 64;
+/// Bytes of a run's status: what etcd takes in one request, less what else is in it.
+const STATUS: usize = 1_400_000;
+/// Bytes of a record.
+const RECORD: usize = 1024 * 1024;
+
+/// Sizes.
+pub struct Sizes;
+
+impl<'j> Invariant<'j> for Sizes {
+    fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
+        if !step.by_operator {
+            return;
+        }
+        if step.is(Verb::Create, "workflowrecords") {
+            let size = size(&step.write.object);
+            findings.check("S12", step.index, size <= RECORD, || format!("the record has {size} bytes"));
+        }
+        if let Some(status) = &step.status {
+            let run = world.runs.get(step.write.uid.as_str());
+            let fault = fault(status, run.and_then(Run::status));
+            findings.check("S12", step.index, fault.is_none(), || fault.unwrap_or_default());
+        }
+    }
+}
+
+fn fault(status: &Status<'_>, before: Option<&Status<'_>>) -> Option<String> {
+    let long = |whose: &str, value: &Value, bound: usize| {
+        let bytes = text(value, "message").len();
+        (bytes > bound).then(|| format!("the message of {whose} has {bytes} bytes"))
+    };
+    let waits = |whose: &str, value: &Value| {
+        let bytes = value.get("waitingFor").map_or(0, |it| text(it, "detail").len());
+        (bytes > MESSAGE).then(|| format!("what {whose} waits for is told in {bytes} bytes"))
+    };
+    if status.history.len() > HISTORY {
+        return Some(format!("{} transitions are spelt out", status.history.len()));
+    }
+    let whole = long("the run", status.value, MESSAGE).or_else(|| waits("the run", status.value));
+    let conditions = list(status.value, "conditions").iter();
+    let mut found = whole.or_else(|| conditions.filter_map(|it| long(text(it, "type"), it, CONDITION)).next());
+    for task in &status.tasks {
+        found = found.or_else(|| long(task.name, task.value, MESSAGE)).or_else(|| waits(task.name, task.value));
+        for attempt in &task.attempts {
+            found = found.or_else(|| long(attempt.pod, attempt.value, MESSAGE));
+        }
+    }
+    found.or_else(|| {
+        // What a status has grown by is small, so that it is enough to measure it now and then.
+        let measured = before.is_none_or(|before| before.phase != status.phase) || status.tasks.len() > HISTORY;
+        let bytes = if measured { size(status.value) } else { 0 };
+        (bytes > STATUS).then(|| format!("the status has {bytes} bytes"))
+    })
+}
+
+/// Bytes of a value as JSON.
+fn size(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).map_or(usize::MAX, |()| count.0)
+}

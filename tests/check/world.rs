@@ -1,0 +1,312 @@
+//! The world as the journal tells it: every object as it last was, every status that a run ever had, every pod that ever was.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gantline::api::label;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Rules;
+use super::journal::{Verb, Write};
+use super::read::{self, Attempt, Status, list, meta, text};
+use super::truth::Verdicts;
+
+/// A write that is about to be taken in.
+pub struct Step<'j> {
+    /// Its entry.
+    pub index: usize,
+    pub write: &'j Write,
+    /// Whether an operator wrote it.
+    pub by_operator: bool,
+    /// Whether it wrote a run's status.
+    pub is_status: bool,
+    /// That status; `None` where it can't be read.
+    pub status: Option<Status<'j>>,
+}
+
+impl<'j> Step<'j> {
+    pub fn new(index: usize, write: &'j Write, world: &World<'j>) -> Self {
+        let is_status = write.resource == "workflowruns" && write.subresource == "status" && !write.removed;
+        let status = is_status.then(|| write.object.get("status")).flatten().and_then(Status::read);
+        Self { index, write, by_operator: world.is_operator(&write.actor), is_status, status }
+    }
+
+    /// Whether it is a write of an operator, of this verb, to the resource itself.
+    pub fn is(&self, verb: Verb, resource: &str) -> bool {
+        let write = self.write;
+        self.by_operator && write.verb == verb && write.resource == resource && write.subresource.is_empty()
+    }
+}
+
+/// A run.
+pub struct Run<'j> {
+    pub uid: &'j str,
+    pub namespace: &'j str,
+    pub name: &'j str,
+    /// As it last was.
+    pub object: &'j Value,
+    /// Every status that it had, oldest first.
+    pub statuses: Vec<Recorded<'j>>,
+    /// Whether someone else than an operator wrote its status. From then on the record may say what never was.
+    pub edited: bool,
+    /// When each attempt's outcome went on record, by the name of its pod.
+    pub closed: BTreeMap<&'j str, Timestamp>,
+    /// Whether it is gone.
+    pub removed: bool,
+    /// Since when it is gone or being deleted.
+    pub going: Option<Timestamp>,
+}
+
+/// A status as it went on record.
+pub struct Recorded<'j> {
+    /// When.
+    pub at: Timestamp,
+    pub status: Status<'j>,
+}
+
+impl<'j> Run<'j> {
+    /// Its status as it is.
+    pub fn status(&self) -> Option<&Status<'j>> {
+        self.statuses.last().map(|recorded| &recorded.status)
+    }
+
+    /// The statuses that a request of this time may rest upon: the newest by then. Of several of the very same time nobody can
+    /// say which of them and the request came first, so each of them may be the one.
+    pub fn as_of(&self, sent: Timestamp, rules: &Rules) -> impl Iterator<Item = &Status<'j>> {
+        let known = self.statuses.iter().rev().filter(move |it| it.at <= rules.latest(sent));
+        let mut older = false;
+        let open = known.take_while(move |it| !std::mem::replace(&mut older, it.at < sent));
+        open.map(|recorded| &recorded.status)
+    }
+
+    /// The attempt whose pod has this name.
+    pub fn attempt(&self, pod: &str) -> Option<&Attempt<'j>> {
+        self.status()?.attempts().map(|(_, attempt)| attempt).find(|attempt| attempt.pod == pod)
+    }
+}
+
+/// A pod.
+pub struct Pod<'j> {
+    pub uid: &'j str,
+    pub namespace: &'j str,
+    pub name: &'j str,
+    /// Run, task and attempt, as its labels said when it was first seen.
+    pub run: &'j str,
+    pub task: &'j str,
+    pub attempt: &'j str,
+    /// The uid of the run that controlled it when it was first seen.
+    pub owner: &'j str,
+    /// As it last was.
+    pub object: &'j Value,
+    /// Whether an operator made it.
+    pub made: bool,
+    /// Whether its container `main` began to run on its node.
+    pub started: bool,
+    /// The exit code with which it ended there.
+    pub ended: Option<i32>,
+    /// Every end of its attempt that some version of it told.
+    pub verdicts: Verdicts,
+    /// Whether it was an operator that asked for its deletion first.
+    pub deleted_by_operator: bool,
+    /// Whether an operator left it no time to end by itself.
+    pub forced: bool,
+    /// Whether someone else than an operator took our finalizer off.
+    pub stripped: bool,
+    /// Whether someone else than an operator changed the labels or the owner that it is known by.
+    pub disguised: bool,
+    /// Whether it is gone.
+    pub removed: bool,
+}
+
+impl Pod<'_> {
+    /// Whether no container of it runs or will ever run again. What the API server says counts, with one exception: an
+    /// operator that forced the deletion made it say so, and only the node knows.
+    pub fn is_over(&self) -> bool {
+        let said = self.removed || read::is_over(self.object);
+        let runs = self.started && self.ended.is_none();
+        said && !(self.forced && runs)
+    }
+}
+
+/// The world.
+pub struct World<'j> {
+    pub rules: &'j Rules,
+    /// Runs by uid.
+    pub runs: BTreeMap<&'j str, Run<'j>>,
+    /// Pods by uid.
+    pub pods: BTreeMap<&'j str, Pod<'j>>,
+    /// Every object that exists, by uid.
+    pub objects: BTreeMap<&'j str, &'j Value>,
+    /// What records held when they were made, by namespace and name. They never change.
+    records: BTreeMap<(&'j str, &'j str), &'j Value>,
+    /// Namespaces that are being deleted.
+    going: BTreeSet<&'j str>,
+    /// Namespaces of the operators' leases.
+    homes: BTreeSet<&'j str>,
+    /// How many entries were taken in.
+    pub entries: usize,
+}
+
+impl<'j> World<'j> {
+    pub fn new(rules: &'j Rules) -> Self {
+        Self {
+            rules,
+            runs: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            records: BTreeMap::new(),
+            going: BTreeSet::new(),
+            homes: BTreeSet::new(),
+            entries: 0,
+        }
+    }
+
+    pub fn is_operator(&self, actor: &str) -> bool {
+        self.rules.operators.iter().any(|operator| operator == actor)
+    }
+
+    /// The object as it was before the write.
+    pub fn before(&self, write: &Write) -> Option<&'j Value> {
+        self.objects.get(write.uid.as_str()).copied()
+    }
+
+    /// The spec that a run's status is pinned to; `None` if the journal doesn't have it.
+    pub fn pinned(&self, run: &Run<'j>, status: &Status<'j>) -> Option<&'j Value> {
+        let revision = text(status.value, "revision");
+        let record = self.records.get(&(run.namespace, revision)).copied();
+        record.or_else(|| run.object.pointer("/spec/workflow").filter(|_| !revision.is_empty()))
+    }
+
+    /// A task of the spec that a run's status is pinned to.
+    pub fn planned(&self, run: &Run<'j>, status: &Status<'j>, task: &str) -> Option<&'j Value> {
+        list(self.pinned(run, status)?, "tasks").iter().find(|planned| text(planned, "name") == task)
+    }
+
+    /// Whether a namespace of the operators themselves is being deleted: then they let go of every pod.
+    pub fn is_operator_going(&self) -> bool {
+        self.homes.iter().any(|home| self.going.contains(home))
+    }
+
+    pub fn started(&mut self, pod: &str) {
+        self.entries += 1;
+        if let Some(pod) = self.pods.get_mut(pod) {
+            pod.started = true;
+        }
+    }
+
+    pub fn ended(&mut self, pod: &str, exit_code: i32) {
+        self.entries += 1;
+        if let Some(pod) = self.pods.get_mut(pod) {
+            pod.started = true;
+            pod.ended = Some(exit_code);
+        }
+    }
+
+    /// Takes a write in.
+    pub fn take(&mut self, step: Step<'j>) {
+        self.entries += 1;
+        let write = step.write;
+        match write.resource.as_str() {
+            "workflowruns" => self.take_run(step),
+            "pods" => self.take_pod(&step),
+            "workflowrecords" => {
+                let data = write.object.pointer("/spec/data").unwrap_or(&Value::Null);
+                self.records.entry((&write.namespace, &write.name)).or_insert(data);
+            }
+            "namespaces" => {
+                let is_going = !write.removed && meta::is_deleting(&write.object);
+                if is_going { self.going.insert(&write.name) } else { self.going.remove(write.name.as_str()) };
+            }
+            "leases" if step.by_operator => {
+                self.homes.insert(&write.namespace);
+            }
+            _ => {}
+        }
+        if write.removed {
+            self.objects.remove(write.uid.as_str());
+        } else {
+            self.objects.insert(&write.uid, &write.object);
+        }
+    }
+
+    fn take_run(&mut self, step: Step<'j>) {
+        let write = step.write;
+        let run = self.runs.entry(&write.uid).or_insert_with(|| Run {
+            uid: &write.uid,
+            namespace: &write.namespace,
+            name: &write.name,
+            object: &write.object,
+            statuses: Vec::new(),
+            edited: false,
+            closed: BTreeMap::new(),
+            removed: false,
+            going: None,
+        });
+        run.object = &write.object;
+        run.removed = write.removed;
+        if write.removed || meta::is_deleting(&write.object) {
+            run.going.get_or_insert(write.at);
+        }
+        if !step.is_status {
+            return;
+        }
+        run.edited |= !step.by_operator;
+        let Some(status) = step.status else { return };
+        if !step.by_operator {
+            // What is on record is what the hand wrote, no more.
+            run.closed.clear();
+        }
+        for (_, attempt) in status.attempts().filter(|(_, attempt)| attempt.outcome.is_some()) {
+            run.closed.entry(attempt.pod).or_insert(write.at);
+        }
+        run.statuses.push(Recorded { at: write.at, status });
+    }
+
+    fn take_pod(&mut self, step: &Step<'j>) {
+        let write = step.write;
+        let object: &'j Value = &write.object;
+        let made = step.is(Verb::Create, "pods");
+        let pod = self.pods.entry(&write.uid).or_insert_with(|| Pod {
+            uid: &write.uid,
+            namespace: &write.namespace,
+            name: &write.name,
+            run: meta::label(object, label::RUN_UID),
+            task: meta::label(object, label::TASK),
+            attempt: meta::label(object, label::ATTEMPT),
+            owner: meta::controller(object),
+            object,
+            made,
+            started: false,
+            ended: None,
+            verdicts: Verdicts::default(),
+            deleted_by_operator: false,
+            forced: false,
+            stripped: false,
+            disguised: false,
+            removed: false,
+        });
+        if !step.by_operator {
+            pod.stripped |= meta::is_held(pod.object) && !meta::is_held(object);
+            pod.disguised |= known_by(pod.object) != known_by(object);
+        } else if write.verb == Verb::Delete {
+            pod.deleted_by_operator |= !meta::is_deleting(pod.object);
+            pod.forced |= read::is_condemned(object) && !read::is_condemned(pod.object) && pod.started;
+        }
+        pod.object = object;
+        pod.removed = write.removed;
+        pod.verdicts.add(object);
+    }
+}
+
+/// The labels and the owner that a pod is known by.
+fn known_by(pod: &Value) -> [&str; 4] {
+    let label = |name| meta::label(pod, name);
+    [label(label::RUN_UID), label(label::TASK), label(label::ATTEMPT), meta::controller(pod)]
+}
+
+impl Rules {
+    /// The latest `at` that a write may have that was done by this time.
+    pub fn latest(&self, time: Timestamp) -> Timestamp {
+        time.checked_add(self.slack).unwrap_or(time)
+    }
+}
