@@ -86,7 +86,8 @@ fn replaced(status: &Status<'_>, task: &Task<'_>, earlier: &[Attempt<'_>], added
         return Some(format!("attempt {} ended {:?}, and there is another", last.number, last.outcome));
     }
     for started in [false, true] {
-        let disrupted = |it: &&Attempt<'_>| it.outcome == Some(AttemptOutcome::Disrupted) && it.has_started() == started;
+        let disrupted =
+            |it: &&Attempt<'_>| it.outcome == Some(AttemptOutcome::Disrupted) && it.has_started() == started;
         let count = earlier.iter().filter(disrupted).count();
         if last.has_started() == started && count > DISRUPTIONS {
             let when = if started { "after" } else { "before" };
@@ -107,7 +108,8 @@ fn open(task: &Task<'_>) -> Option<String> {
     let last = task.attempts.len().saturating_sub(1);
     let open: Vec<usize> = (0..task.attempts.len()).filter(|index| task.attempts[*index].outcome.is_none()).collect();
     let expected: &[usize] = if task.phase.has_pod() { &[last] } else { &[] };
-    (open != expected).then(|| format!("it is {:?}, and the attempts without an outcome are {open:?}, from 0", task.phase))
+    (open != expected)
+        .then(|| format!("it is {:?}, and the attempts without an outcome are {open:?}, from 0", task.phase))
 }
 
 /// Attempts whose pod isn't known to exist.

@@ -20,12 +20,15 @@ impl<'j> Invariant<'j> for Gates {
         let of = |name| meta::label(&write.object, name);
         let (task, attempt) = (of(label::TASK), of(label::ATTEMPT));
         let Some(run) = world.runs.get(of(label::RUN_UID)) else {
-            return findings.check("S3", step.index, false, || format!("pod {} is of no run that ever was", write.name));
+            return findings
+                .check("S3", step.index, false, || format!("pod {} is of no run that ever was", write.name));
         };
         // What was on record when the request was sent: it may have been under way while that changed.
         let known: Vec<&Status<'_>> = run.as_of(write.sent, world.rules).collect();
 
-        let goes_on = |status: &&Status<'_>| !matches!(status.phase, RunPhase::Stopping | RunPhase::Suspended) && !status.phase.is_finished();
+        let goes_on = |status: &&Status<'_>| {
+            !matches!(status.phase, RunPhase::Stopping | RunPhase::Suspended) && !status.phase.is_finished()
+        };
         let stopped = !known.is_empty() && !known.iter().any(goes_on);
         findings.check("S8", step.index, !stopped, || {
             let phases: Vec<RunPhase> = known.iter().map(|status| status.phase).collect();
@@ -37,7 +40,8 @@ impl<'j> Invariant<'j> for Gates {
             // Its tasks are closed: that is S8.
             return;
         }
-        let closed: Vec<_> = known.iter().map(|status| closed(world, run, status, task, attempt, &write.name)).collect();
+        let closed: Vec<_> =
+            known.iter().map(|status| closed(world, run, status, task, attempt, &write.name)).collect();
         findings.check("S3", step.index, closed.iter().any(Option::is_none), || {
             let why = closed.iter().flatten().next().map_or("nothing is on record", String::as_str);
             format!("pod {} of task {task}, attempt {attempt}: {why}", write.name)
@@ -46,7 +50,14 @@ impl<'j> Invariant<'j> for Gates {
 }
 
 /// Which gate of the task's pod this status leaves closed.
-fn closed(world: &World<'_>, run: &Run<'_>, status: &Status<'_>, name: &str, attempt: &str, pod: &str) -> Option<String> {
+fn closed(
+    world: &World<'_>,
+    run: &Run<'_>,
+    status: &Status<'_>,
+    name: &str,
+    attempt: &str,
+    pod: &str,
+) -> Option<String> {
     let Some(task) = status.task(name) else { return Some("the task is not on record".to_owned()) };
     if task.phase != TaskPhase::Starting {
         return Some(format!("the task is {:?} on record", task.phase));

@@ -139,9 +139,11 @@ impl<'s, 'j> Replay<'s, 'j> {
                 intents.push((task, entry["attempt"].as_u64().unwrap_or(0)));
             }
         }
-        let unexplained = self.steps_to_run(after.phase) + after.tasks.iter().map(|task| self.steps_to(task)).sum::<u64>();
+        let unexplained =
+            self.steps_to_run(after.phase) + after.tasks.iter().map(|task| self.steps_to(task)).sum::<u64>();
         if unexplained > self.unseen {
-            let phases: Vec<_> = after.tasks.iter().filter(|task| self.steps_to(task) > 0).map(|it| (it.name, it.phase)).collect();
+            let phases: Vec<_> =
+                after.tasks.iter().filter(|task| self.steps_to(task) > 0).map(|it| (it.name, it.phase)).collect();
             faults.push(format!("no transition explains run {:?}, tasks {phases:?}", after.phase));
         }
         for (task, reason) in &reasons {
@@ -164,7 +166,10 @@ impl<'s, 'j> Replay<'s, 'j> {
         let (name, from, to) = (text(entry, "task"), &entry["from"], &entry["to"]);
         if name.is_empty() {
             let (from, to) = (phase::<RunPhase>(from)?, phase::<RunPhase>(to)?);
-            self.unseen = self.unseen.checked_sub(self.steps_to_run(from)).ok_or(format!("the run was {:?}, not {from:?}", self.run))?;
+            self.unseen = self
+                .unseen
+                .checked_sub(self.steps_to_run(from))
+                .ok_or(format!("the run was {:?}, not {from:?}", self.run))?;
             self.run = to;
             return legal(RUN, from, to);
         }
@@ -210,7 +215,8 @@ fn steps<P: Copy + PartialEq>(law: &[(P, &[P])], from: P, to: P) -> Option<u64> 
     let mut reached = vec![from];
     let mut count = 0;
     while !reached.contains(&to) {
-        let next: Vec<P> = law.iter().filter(|(phase, _)| reached.contains(phase)).flat_map(|(_, next)| *next).copied().collect();
+        let next: Vec<P> =
+            law.iter().filter(|(phase, _)| reached.contains(phase)).flat_map(|(_, next)| *next).copied().collect();
         let new: Vec<P> = next.into_iter().filter(|phase| !reached.contains(phase)).collect();
         if new.is_empty() {
             return None;

@@ -58,20 +58,13 @@ impl<'j> Held<'j> {
     }
 }
 
-/// Whether the actor held the lease at a time.
+/// Whether the actor held the lease at a time. Of writes of that very time, any may have come first.
 fn leads(lease: &[Held<'_>], actor: &str, sent: Timestamp, world: &World<'_>) -> bool {
-    let mut older = false;
-    for held in lease.iter().rev().filter(|held| held.at <= world.rules.latest(sent)) {
-        if held.holder == actor && held.by_operator && sent < held.until {
-            return true;
-        }
-        // Of writes of the very same time, any may have come first. And a hand at the lease, be it to delete it, takes nothing
-        // away from whoever holds it: that one learns of it at the next renewal. Whoever leads after that is bound all the same.
-        let by_hand = !held.by_operator;
-        if older && !by_hand {
-            return false;
-        }
-        older |= held.at < sent && !by_hand;
-    }
-    false
+    let known = lease.iter().take_while(|held| held.at <= world.rules.latest(sent)).count();
+    let own = |held: &Held<'_>| held.by_operator && held.holder == actor;
+    let Some(last) = lease[..known].iter().rposition(own) else { return false };
+    // A hand at the lease, be it to delete it, takes nothing away from whoever holds it, who learns of it at the next renewal;
+    // another may take it at once.
+    let next = lease[last + 1..known].iter().find(|held| held.at < sent);
+    sent < lease[last].until && next.is_none_or(|next| !next.by_operator)
 }

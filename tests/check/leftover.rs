@@ -28,7 +28,8 @@ impl<'j> Invariant<'j> for Leftovers {
             let orphan = owner.is_some_and(|run| run.removed) && !waits_for_node(pod);
             findings.check("S11", world.entries, !orphan, || format!("pod {} outlived its run", pod.name));
             let held = meta::is_held(pod.object) && !is_waited_for(world, pod);
-            findings.check("S11", world.entries, !held, || format!("pod {} carries our finalizer for nobody", pod.name));
+            findings
+                .check("S11", world.entries, !held, || format!("pod {} carries our finalizer for nobody", pod.name));
         }
     }
 }

@@ -28,28 +28,31 @@ impl<'j> Invariant<'j> for Pods<'j> {
 
         let made = self.of_attempt.entry((run, task, attempt)).or_default();
         // A hand took the attempt, or its uid, out of the record: for whoever reads that, it has no pod yet.
-        let dropped = world.runs.get(run).is_some_and(|run| run.edited && run.attempt(&write.name).is_none_or(|it| it.uid.is_none()));
+        let dropped = world
+            .runs
+            .get(run)
+            .is_some_and(|run| run.edited && run.attempt(&write.name).is_none_or(|it| it.uid.is_none()));
         findings.check("S1", step.index, *made == 0 || dropped, || {
             format!("pod {} is number {} of run {run}, task {task}, attempt {attempt}", write.name, *made + 1)
         });
         *made += 1;
 
         let others = self.of_task.entry((run, task)).or_default();
-        for other in others.iter().filter_map(|uid| world.pods.get(uid)) {
-            findings.check("S2", step.index, other.is_over() || is_disowned(other, world), || {
-                format!("pod {} of task {task} is made while pod {} is not over", write.name, other.name)
-            });
-        }
+        let live = |pod: &&Pod<'_>| !pod.is_over() && !is_disowned(pod, world);
+        let live = others.iter().filter_map(|uid| world.pods.get(uid)).find(live);
+        findings.check("S2", step.index, live.is_none(), || {
+            let live = live.map_or("", |pod| pod.name);
+            format!("pod {} of task {task} is made while pod {live} is not over", write.name)
+        });
         others.push(&write.uid);
 
         let number: u64 = attempt.parse().unwrap_or(0);
         let known = world.runs.get(run).and_then(Run::status).and_then(|status| status.task(task));
-        let earlier = known.into_iter().flat_map(|task| &task.attempts).filter(|it| it.number < number);
-        for open in earlier {
-            findings.check("S2", step.index, open.outcome.is_some(), || {
-                format!("pod {} is made while attempt {} of task {task} has no outcome on record", write.name, open.number)
-            });
-        }
+        let mut earlier = known.into_iter().flat_map(|task| &task.attempts).filter(|it| it.number < number);
+        let open = earlier.find(|it| it.outcome.is_none()).map(|it| it.number);
+        findings.check("S2", step.index, open.is_none(), || {
+            format!("pod {} is made while attempt {open:?} of task {task} has no outcome on record", write.name)
+        });
     }
 }
 

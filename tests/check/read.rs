@@ -137,7 +137,8 @@ pub mod meta {
     pub fn controller(object: &Value) -> &str {
         let owners = list(of(object), "ownerReferences").iter();
         let group = |owner: &Value| text(owner, "apiVersion").split_once('/').is_some_and(|(group, _)| group == GROUP);
-        let mut ours = owners.filter(|owner| owner["controller"] == true && group(owner) && owner["kind"] == "WorkflowRun");
+        let mut ours =
+            owners.filter(|owner| owner["controller"] == true && group(owner) && owner["kind"] == "WorkflowRun");
         ours.next().map_or("", |owner| text(owner, "uid"))
     }
 }

@@ -22,15 +22,26 @@ impl<'j> Invariant<'j> for Rights {
         findings.check("S15", step.index, may, || {
             format!("{:?} of {}/{} {}", write.verb, write.resource, write.subresource, write.name)
         });
+        if step.is(Verb::Create, "pods") {
+            let run = world.runs.get(meta::label(&write.object, label::RUN_UID));
+            let own =
+                run.is_some_and(|run| run.namespace == write.namespace && run.uid == meta::controller(&write.object));
+            findings.check("S16", step.index, own, || {
+                format!("pod {} is not of the run that it is labelled with", write.name)
+            });
+        }
         if step.is(Verb::Delete, "pods") {
-            let own = |pod: &Value| !meta::controller(pod).is_empty() && meta::controller(pod) == meta::label(pod, label::RUN_UID);
+            let own = |pod: &Value| {
+                !meta::controller(pod).is_empty() && meta::controller(pod) == meta::label(pod, label::RUN_UID)
+            };
             let known = world.before(write).unwrap_or(&write.object);
             // Known by its uid on record, it is the run's own whatever became of its labels.
             let recorded = || {
                 let run = world.pods.get(write.uid.as_str()).and_then(|pod| world.runs.get(pod.owner));
                 run.and_then(|run| run.attempt(&write.name)).is_some_and(|attempt| attempt.uid == Some(&write.uid))
             };
-            findings.check("S16", step.index, own(known) || recorded(), || format!("pod {} is no run's own", write.name));
+            findings
+                .check("S16", step.index, own(known) || recorded(), || format!("pod {} is no run's own", write.name));
         }
         if let (Some(after), Some(run)) = (&step.status, world.runs.get(write.uid.as_str())) {
             let old = |pod: &str| run.attempt(pod).and_then(|attempt| attempt.uid);
@@ -51,7 +62,9 @@ impl<'j> Invariant<'j> for Rights {
 
 fn may_write(write: &Write, before: Option<&Value>) -> bool {
     let ours = |object: &Value| {
-        let labelled = [label::RUN, label::RUN_UID, label::TASK, label::ATTEMPT].iter().all(|name| !meta::label(object, name).is_empty());
+        let labelled = [label::RUN, label::RUN_UID, label::TASK, label::ATTEMPT]
+            .iter()
+            .all(|name| !meta::label(object, name).is_empty());
         labelled && !meta::controller(object).is_empty()
     };
     match (write.resource.as_str(), write.subresource.as_str(), write.verb) {
@@ -75,7 +88,9 @@ fn is_release(before: &Value, after: &Value) -> bool {
     let fields = |pod: &Value| -> Vec<(String, Value)> {
         let all = meta::of(pod).as_object().into_iter().flatten();
         let skip = ["finalizers", "resourceVersion", "managedFields"];
-        all.filter(|(field, _)| !skip.contains(&field.as_str())).map(|(field, value)| (field.clone(), value.clone())).collect()
+        all.filter(|(field, _)| !skip.contains(&field.as_str()))
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect()
     };
     let finalizers = |pod: &Value| -> Vec<Value> { list(meta::of(pod), "finalizers").to_vec() };
     let mut left = finalizers(before);

@@ -48,8 +48,11 @@ fn find<'s, 'j>(status: &'s Status<'j>, task: &Task<'_>) -> Option<&'s Task<'j>>
 
 /// Whether two statuses of a run that has ended say the same, but for which version of the spec they have seen.
 fn is_same_end(before: &Value, after: &Value) -> bool {
-    let fields = |status: &'_ Value| status.as_object().map_or(0, serde_json::Map::len) - usize::from(status.get(SEEN).is_some());
-    let same = |(field, value): (&String, &Value)| field == SEEN || field == "conditions" || after.get(field) == Some(value);
+    let fields = |status: &'_ Value| {
+        status.as_object().map_or(0, serde_json::Map::len) - usize::from(status.get(SEEN).is_some())
+    };
+    let same =
+        |(field, value): (&String, &Value)| field == SEEN || field == "conditions" || after.get(field) == Some(value);
     fields(before) == fields(after)
         && before.as_object().is_some_and(|before| before.iter().all(same))
         && is_same_list(list(before, "conditions"), list(after, "conditions"))

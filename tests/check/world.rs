@@ -215,7 +215,11 @@ impl<'j> World<'j> {
             }
             "namespaces" => {
                 let is_going = !write.removed && meta::is_deleting(&write.object);
-                if is_going { self.going.insert(&write.name) } else { self.going.remove(write.name.as_str()) };
+                if is_going {
+                    self.going.insert(&write.name)
+                } else {
+                    self.going.remove(write.name.as_str())
+                };
             }
             "leases" if step.by_operator => {
                 self.homes.insert(&write.namespace);
