@@ -30,19 +30,15 @@ impl<'j> Invariant<'j> for Attempts {
         let bound = before.map_or(0, self::waiting).max(WAITING);
         findings.check("S10", step.index, waiting <= bound, || format!("{waiting} attempts wait for their pods"));
 
-        let listed = |status: &Status<'_>| !status.tasks.is_empty();
-        if let Some(before) = before.filter(|before| listed(before)) {
+        if let Some(before) = before.filter(|before| !before.tasks.is_empty()) {
             let names = before.tasks.iter().map(|task| task.name);
             findings.check("S5", step.index, names.eq(after.tasks.iter().map(|task| task.name)), || {
                 "the tasks on record are others than before".to_owned()
             });
         }
-        for task in &after.tasks {
-            let old = before.and_then(|before| before.task(task.name));
-            if old.is_some_and(|old| old.value == task.value) {
-                continue;
-            }
-            let fault = grown(after, task, old.map_or(&[], |old| &old.attempts));
+        for changed in &after.changed {
+            let task = changed.new.as_ref();
+            let fault = grown(after, task, changed.old_attempts());
             // A hand may have left a state that none of our own would be, such as an end without an outcome.
             let fault = fault.or_else(|| open(task).filter(|_| !run.is_some_and(|run| run.edited)));
             findings.check("S5", step.index, fault.is_none(), || {
@@ -73,7 +69,7 @@ fn grown(status: &Status<'_>, task: &Task<'_>, old: &[Attempt<'_>]) -> Option<St
     if added.number != expected {
         return Some(format!("attempt {} was added where {expected} is next", added.number));
     }
-    if status.attempts().filter(|(_, other)| other.pod == added.pod).count() != 1 {
+    if status.attempts().filter(|other| other.pod == added.pod).count() != 1 {
         return Some(format!("pod {} is that of several attempts", added.pod));
     }
     replaced(status, task, earlier, added)

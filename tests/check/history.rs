@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use gantline::api::{RunPhase, TaskPhase};
 use serde_json::Value;
 
-use super::read::{Status, Task, list, text};
+use super::read::{Changed, Status, Task, list, text};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -37,82 +37,69 @@ const RUN: &[(RunPhase, &[RunPhase])] = {
     ]
 };
 
-/// The transitions of each run, by number.
-#[derive(Default)]
-pub struct History<'j> {
-    of_run: BTreeMap<&'j str, BTreeMap<u64, &'j Value>>,
-}
+/// Transitions.
+pub struct History;
 
-impl<'j> Invariant<'j> for History<'j> {
+impl<'j> Invariant<'j> for History {
     fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
-        if !step.is_status {
+        // The API server keeps what a hand writes to the schema's words; from there on it is what counts.
+        if !step.is_status || !step.by_operator {
             return;
         }
-        let uid = step.write.uid.as_str();
-        let known = self.of_run.entry(uid).or_default();
         let Some(after) = step.status.as_ref() else {
-            // The API server keeps the words to the schema's; what a hand writes past it is nobody's fault here.
-            return findings.check("S7", step.index, !step.by_operator, || "the status can't be read".to_owned());
+            return findings.check("S7", step.index, false, || "the status can't be read".to_owned());
         };
-        let last = known.last_key_value().map_or(0, |(seq, _)| *seq);
-        if !step.by_operator {
-            // What a hand wrote is what counts from here on.
-            *known = after.history.iter().filter_map(|entry| Some((entry["seq"].as_u64()?, entry))).collect();
-            return;
-        }
+        let before = world.runs.get(step.write.uid.as_str()).and_then(Run::status);
         let mut faults = Vec::new();
-        let fresh = numbered(after, known, last, &mut faults);
-        let before = world.runs.get(uid).and_then(Run::status);
-        let first = fresh.first().and_then(|entry| entry["seq"].as_u64()).unwrap_or(last + 1);
-        Replay::new(before, first.saturating_sub(last + 1)).explain(&fresh, after, &mut faults);
+        let (fresh, unseen) = fresh(before.map_or(&[], |before| before.history), after.history, &mut faults);
+        Replay::new(before, unseen).explain(fresh, after, &mut faults);
         if let Some(before) = before {
             times(before, after, &mut faults);
         }
         let told = faults.join("; ");
         findings.check("S7", step.index, faults.is_empty(), || told);
-        known.extend(fresh.iter().filter_map(|entry| Some((entry["seq"].as_u64()?, *entry))));
     }
 }
 
-/// Checks the numbers, and that what was on record is as it was; returns what is new.
-fn numbered<'j>(
-    after: &Status<'j>,
-    known: &BTreeMap<u64, &'j Value>,
-    last: u64,
-    faults: &mut Vec<String>,
-) -> Vec<&'j Value> {
-    let mut fresh = Vec::new();
-    let mut expected = None;
-    for entry in after.history {
-        let Some(seq) = entry["seq"].as_u64() else {
-            faults.push("a transition has no number".to_owned());
-            continue;
-        };
-        if expected.is_some_and(|expected| seq != expected) {
-            faults.push(format!("transition {seq} stands where {} is next", expected.unwrap_or_default()));
+/// What is new in a history, and how many transitions before it there was no room to spell out. Checks that all else is as it
+/// was, and the numbers.
+fn fresh<'j>(before: &[Value], after: &'j [Value], faults: &mut Vec<String>) -> (&'j [Value], u64) {
+    let seq = |entry: Option<&Value>| entry.and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
+    let last = seq(before.last());
+    let (oldest, first) = (before.first().map_or(1, |entry| seq(Some(entry))), seq(after.first()));
+    if after.is_empty() {
+        if !before.is_empty() {
+            faults.push("the transitions are gone".to_owned());
         }
-        expected = Some(seq + 1);
-        match known.get(&seq) {
-            Some(old) if *old != entry => faults.push(format!("transition {seq} was {old} and became {entry}")),
-            Some(_) => {}
-            None if seq <= last => faults.push(format!("transition {seq} is back, or came late")),
-            None => fresh.push(entry),
-        }
+        return (after, 0);
     }
-    let first = after.history.first().and_then(|entry| entry["seq"].as_u64()).unwrap_or(1);
-    let oldest = known.first_key_value().map_or(1, |(seq, _)| *seq);
-    if first > oldest && after.history.len() < SPELT_OUT {
+    if first > oldest && after.len() < SPELT_OUT {
         faults.push(format!("the transitions before {first} are gone, though there is room for them"));
     }
-    if expected.map_or(0, |next| next - 1) < last {
-        faults.push(format!("transition {last} is gone"));
+    let kept = usize::try_from(first.saturating_sub(oldest))
+        .ok()
+        .and_then(|dropped| before.get(dropped..))
+        .unwrap_or_default();
+    for (old, new) in kept.iter().zip(after).filter(|(old, new)| old != new) {
+        faults.push(format!("a transition was {old} and became {new}"));
     }
-    fresh
+    let Some(fresh) = after.get(kept.len()..) else {
+        faults.push(format!("transition {last} is gone"));
+        return (&[], 0);
+    };
+    let unseen = if kept.is_empty() { first.saturating_sub(last + 1) } else { 0 };
+    for (entry, expected) in fresh.iter().zip(last + 1 + unseen..) {
+        if seq(Some(entry)) != expected {
+            faults.push(format!("transition {} stands where {expected} is next", entry["seq"]));
+        }
+    }
+    (fresh, unseen)
 }
 
 /// The phases that transitions lead through, one after another.
 struct Replay<'s, 'j> {
     run: RunPhase,
+    /// The phases of the tasks that have changed, or that a transition speaks of.
     tasks: BTreeMap<&'j str, TaskPhase>,
     before: Option<&'s Status<'j>>,
     /// Transitions that there was no room to spell out: so many steps may stay unexplained.
@@ -121,12 +108,11 @@ struct Replay<'s, 'j> {
 
 impl<'s, 'j> Replay<'s, 'j> {
     fn new(before: Option<&'s Status<'j>>, unseen: u64) -> Self {
-        let tasks = before.into_iter().flat_map(|status| &status.tasks).map(|task| (task.name, task.phase)).collect();
-        Self { run: before.map_or(RunPhase::Pending, |status| status.phase), tasks, before, unseen }
+        Self { run: before.map_or(RunPhase::Pending, |status| status.phase), tasks: BTreeMap::new(), before, unseen }
     }
 
     /// Whether the new transitions lead to the new status, with its reasons and its attempts, and to nothing else.
-    fn explain(mut self, fresh: &[&'j Value], after: &Status<'j>, faults: &mut Vec<String>) {
+    fn explain(mut self, fresh: &'j [Value], after: &Status<'j>, faults: &mut Vec<String>) {
         let mut reasons = BTreeMap::new();
         let mut intents = Vec::new();
         for entry in fresh {
@@ -152,7 +138,7 @@ impl<'s, 'j> Replay<'s, 'j> {
                 faults.push(format!("the reason of the newest transition of {task:?} is not the one on record"));
             }
         }
-        let added: Vec<(&str, u64)> = after.tasks.iter().flat_map(|task| self.added(task)).collect();
+        let added: Vec<(&str, u64)> = after.changed.iter().flat_map(added).collect();
         let told = |attempt: &&(&str, u64)| intents.contains(attempt);
         let untold = added.iter().filter(|attempt| !told(attempt)).count();
         let vain = intents.iter().filter(|attempt| !added.contains(attempt)).count();
@@ -174,7 +160,7 @@ impl<'s, 'j> Replay<'s, 'j> {
             return legal(RUN, from, to);
         }
         let (from, to) = (phase::<TaskPhase>(from)?, phase::<TaskPhase>(to)?);
-        let was = self.tasks.get(name).copied().unwrap_or_default();
+        let was = self.phase_of(name);
         let skipped = steps(TASK, was, from).unwrap_or(u64::MAX);
         self.unseen = self.unseen.checked_sub(skipped).ok_or(format!("task {name} was {was:?}, not {from:?}"))?;
         self.tasks.insert(name, to);
@@ -188,14 +174,20 @@ impl<'s, 'j> Replay<'s, 'j> {
 
     /// Steps from where a task is to the phase that it has on record.
     fn steps_to(&self, task: &Task<'_>) -> u64 {
-        steps(TASK, self.tasks.get(task.name).copied().unwrap_or_default(), task.phase).unwrap_or(1 << 32)
+        steps(TASK, self.phase_of(task.name), task.phase).unwrap_or(1 << 32)
     }
 
-    /// The attempts that a task has now and had not.
-    fn added(&self, task: &Task<'j>) -> Vec<(&'j str, u64)> {
-        let old = self.before.and_then(|before| before.task(task.name)).map_or(0, |old| old.attempts.len());
-        task.attempts.iter().skip(old).map(|attempt| (task.name, attempt.number)).collect()
+    /// Where a task is, so far.
+    fn phase_of(&self, name: &str) -> TaskPhase {
+        let so_far = self.tasks.get(name).copied();
+        so_far.or_else(|| Some(self.before?.task(name)?.phase)).unwrap_or_default()
     }
+}
+
+/// The attempts that a task has now and had not.
+fn added<'j>(task: &Changed<'j>) -> impl Iterator<Item = (&'j str, u64)> {
+    let name = task.new.name;
+    task.new.attempts.iter().skip(task.old_attempts().len()).map(move |attempt| (name, attempt.number))
 }
 
 fn phase<'j, P: serde::Deserialize<'j>>(word: &'j Value) -> Result<P, String> {
@@ -244,8 +236,8 @@ fn times(before: &Status<'_>, after: &Status<'_>, faults: &mut Vec<String>) {
         }
     }
     since(&mut stay, "the run", before.value, after.value);
-    for old in &before.tasks {
-        let Some(new) = after.task(old.name) else { continue };
+    for Changed { old, new } in &after.changed {
+        let Some(old) = old else { continue };
         stay(old.name, old.value, new.value, &["startedAt", "finishedAt"]);
         since(&mut stay, old.name, old.value, new.value);
         for (old, new) in old.attempts.iter().zip(&new.attempts) {

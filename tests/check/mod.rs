@@ -107,7 +107,7 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
         Box::new(terminal::Terminal),
         Box::new(attempts::Attempts),
         Box::new(outcome::Outcomes),
-        Box::new(history::History::default()),
+        Box::new(history::History),
         Box::new(leftover::Leftovers),
         Box::new(size::Sizes),
         Box::new(unchanged::Unchanged),

@@ -19,13 +19,17 @@ impl<'j> Invariant<'j> for Outcomes {
         }
         if let Some(after) = &step.status {
             let Some(run) = world.runs.get(step.write.uid.as_str()) else { return };
-            for (task, attempt) in after.attempts() {
-                let Some(outcome) = attempt.outcome.filter(|_| !is_closed(run, attempt)) else { continue };
-                let claim = Claim { world, run, after, task: task.name, attempt };
+            for (changed, attempt) in
+                after.changed.iter().flat_map(|it| it.new.attempts.iter().map(move |attempt| (it, attempt)))
+            {
+                let closed =
+                    changed.old_attempts().iter().any(|old| old.number == attempt.number && old.outcome.is_some());
+                let Some(outcome) = attempt.outcome.filter(|_| !closed) else { continue };
+                let task = changed.new.name;
+                let claim = Claim { world, run, after, task, attempt };
                 let fault = claim.fault(outcome);
                 findings.check("S6", step.index, fault.is_none(), || {
-                    let told =
-                        format!("attempt {} of task {} is {outcome:?} {}", attempt.number, task.name, attempt.reason());
+                    let told = format!("attempt {} of task {task} is {outcome:?} {}", attempt.number, attempt.reason());
                     format!("{told}: {}", fault.as_deref().unwrap_or_default())
                 });
             }
@@ -40,7 +44,7 @@ impl<'j> Invariant<'j> for Outcomes {
         for pod in world.pods.values().filter(kept) {
             let run = &world.runs[pod.run];
             let Some(status) = run.status() else { continue };
-            let own: Vec<&Attempt<'_>> = status.attempts().map(|(_, it)| it).filter(|it| it.pod == pod.name).collect();
+            let own: Vec<&Attempt<'_>> = status.attempts().filter(|it| it.pod == pod.name).collect();
             // A hand may have taken it out of the record.
             let lost = own.is_empty() && !run.edited;
             findings.check("S6", world.entries, own.len() <= 1 && !lost, || {
@@ -93,12 +97,6 @@ fn may_release(world: &World<'_>, pod: &Pod<'_>, step: &Step<'_>) -> bool {
         // A hand made the pod, or took its attempt out of the record.
         None => !pod.made || run.edited || world.is_operator_going(),
     }
-}
-
-/// Whether the outcome of an attempt was on record before.
-fn is_closed(run: &Run<'_>, attempt: &Attempt<'_>) -> bool {
-    let old = run.status().into_iter().flat_map(Status::attempts).find(|(_, old)| old.pod == attempt.pod);
-    old.is_some_and(|(_, old)| old.outcome.is_some())
 }
 
 /// An outcome that goes on record.

@@ -1,5 +1,7 @@
 //! Objects as the rules speak of them. Everything borrows from the journal: nothing large is copied.
 
+use std::rc::Rc;
+
 use gantline::api::{AttemptOutcome, RunPhase, TaskPhase};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -30,9 +32,20 @@ fn word<'j, T: Deserialize<'j> + Default>(value: &'j Value, field: &str) -> Opti
 pub struct Status<'j> {
     pub value: &'j Value,
     pub phase: RunPhase,
-    pub tasks: Vec<Task<'j>>,
+    pub tasks: Vec<Rc<Task<'j>>>,
+    /// The tasks that differ from what they were in the status before, or were not in it.
+    pub changed: Vec<Changed<'j>>,
+    /// The tasks that were in the status before, and are not in this one.
+    pub gone: Vec<Rc<Task<'j>>>,
     /// The newest transitions, oldest first.
     pub history: &'j [Value],
+}
+
+/// A task that has changed.
+#[derive(Debug)]
+pub struct Changed<'j> {
+    pub old: Option<Rc<Task<'j>>>,
+    pub new: Rc<Task<'j>>,
 }
 
 /// The state of a task.
@@ -55,20 +68,50 @@ pub struct Attempt<'j> {
 }
 
 impl<'j> Status<'j> {
-    /// `None` if its words are none of the language's.
-    pub fn read(value: &'j Value) -> Option<Self> {
-        let tasks = list(value, "tasks").iter().map(Task::read).collect::<Option<_>>()?;
-        Some(Self { value, phase: word(value, "phase")?, tasks, history: list(value, "history") })
+    /// Reads a status that follows another; `None` if its words are none of the language's. Most tasks are as they were, and are
+    /// not read again.
+    pub fn read(value: &'j Value, before: Option<&Self>) -> Option<Self> {
+        let (mut tasks, mut changed) = (Vec::new(), Vec::new());
+        for (index, value) in list(value, "tasks").iter().enumerate() {
+            let name = text(value, "name");
+            let same_place = before.and_then(|before| before.tasks.get(index)).filter(|old| old.name == name);
+            let old = same_place.or_else(|| before?.tasks.iter().find(|old| old.name == name));
+            if let Some(old) = old.filter(|old| old.value == value) {
+                tasks.push(Rc::clone(old));
+            } else {
+                let new = Rc::new(Task::read(value)?);
+                changed.push(Changed { old: old.cloned(), new: Rc::clone(&new) });
+                tasks.push(new);
+            }
+        }
+        let is_gone = |old: &&Rc<Task<'j>>| tasks.iter().all(|new| new.name != old.name);
+        let all_there =
+            before.is_none_or(|before| before.tasks.len() == tasks.len() && changed.iter().all(|it| it.old.is_some()));
+        let gone = before
+            .into_iter()
+            .filter(|_| !all_there)
+            .flat_map(|before| &before.tasks)
+            .filter(is_gone)
+            .cloned()
+            .collect();
+        Some(Self { value, phase: word(value, "phase")?, tasks, changed, gone, history: list(value, "history") })
     }
 
     /// The task of this name.
     pub fn task(&self, name: &str) -> Option<&Task<'j>> {
-        self.tasks.iter().find(|task| task.name == name)
+        self.tasks.iter().find(|task| task.name == name).map(Rc::as_ref)
     }
 
-    /// Every attempt with its task.
-    pub fn attempts(&self) -> impl Iterator<Item = (&Task<'j>, &Attempt<'j>)> {
-        self.tasks.iter().flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)))
+    /// Every attempt.
+    pub fn attempts(&self) -> impl Iterator<Item = &Attempt<'j>> {
+        self.tasks.iter().flat_map(|task| &task.attempts)
+    }
+}
+
+impl<'j> Changed<'j> {
+    /// The attempts that the task had before.
+    pub fn old_attempts(&self) -> &[Attempt<'j>] {
+        self.old.as_ref().map_or(&[], |old| &old.attempts)
     }
 }
 

@@ -44,9 +44,14 @@ impl<'j> Invariant<'j> for Rights {
                 .check("S16", step.index, own(known) || recorded(), || format!("pod {} is no run's own", write.name));
         }
         if let (Some(after), Some(run)) = (&step.status, world.runs.get(write.uid.as_str())) {
-            let old = |pod: &str| run.attempt(pod).and_then(|attempt| attempt.uid);
-            for (task, attempt) in after.attempts() {
-                let Some(uid) = attempt.uid.filter(|uid| old(attempt.pod) != Some(uid)) else { continue };
+            for (changed, attempt) in
+                after.changed.iter().flat_map(|it| it.new.attempts.iter().map(move |attempt| (it, attempt)))
+            {
+                let task = changed.new.as_ref();
+                let known = |uid: &&str| {
+                    changed.old_attempts().iter().any(|old| old.pod == attempt.pod && old.uid == Some(uid))
+                };
+                let Some(uid) = attempt.uid.filter(|uid| !known(uid)) else { continue };
                 // Made before the journal began.
                 let Some(pod) = world.pods.get(uid) else { continue };
                 let number = attempt.number.to_string();

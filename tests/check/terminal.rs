@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::read::{Attempt, Status, Task, list};
+use super::read::{Changed, list};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -14,37 +14,35 @@ impl<'j> Invariant<'j> for Terminal {
         // What a hand writes is judged by nobody; from there on it is what counts.
         let Some(after) = step.status.as_ref().filter(|_| step.by_operator) else { return };
         let Some(before) = world.runs.get(step.write.uid.as_str()).and_then(Run::status) else { return };
-        if before.phase.is_finished() {
-            findings.check("S4", step.index, is_same_end(before.value, after.value), || {
-                format!("run {} is {:?} and was changed", step.write.name, before.phase)
-            });
+        let mut faults = Vec::new();
+        if before.phase.is_finished() && !is_same_end(before.value, after.value) {
+            faults.push(format!("the run is {:?} and was changed", before.phase));
         }
-        for old in before.tasks.iter().filter(|task| task.phase.is_finished()) {
-            let new = find(after, old);
-            findings.check("S4", step.index, new.is_some_and(|new| new.value == old.value), || {
-                format!("task {} is {:?} and was changed to {:?}", old.name, old.phase, new.map(|new| new.phase))
-            });
+        for old in after.gone.iter().filter(|old| old.phase.is_finished()) {
+            faults.push(format!("task {} is {:?} and is gone", old.name, old.phase));
         }
-        for (task, old) in before.attempts().filter(|(_, attempt)| attempt.outcome.is_some()) {
-            let new = find(after, task).and_then(|task| task.attempts.iter().find(|it| it.number == old.number));
-            findings.check("S4", step.index, new.is_some_and(|new| new.value == old.value), || {
-                let outcome = |attempt: &Attempt<'_>| attempt.outcome;
-                format!(
-                    "attempt {} of task {} has outcome {:?} and was changed to {:?}",
-                    old.number,
-                    task.name,
-                    old.outcome,
-                    new.and_then(outcome)
-                )
-            });
+        for Changed { old, new } in &after.changed {
+            let Some(old) = old else { continue };
+            if old.phase.is_finished() {
+                faults.push(format!("task {} is {:?} and was changed; it is {:?}", old.name, old.phase, new.phase));
+            }
+            for old in old.attempts.iter().filter(|it| it.outcome.is_some()) {
+                let same = new.attempts.iter().any(|new| new.number == old.number && new.value == old.value);
+                if !same {
+                    faults.push(format!(
+                        "attempt {} of task {} ended {:?} and was changed",
+                        old.number, new.name, old.outcome
+                    ));
+                }
+            }
         }
+        let told = faults.join("; ");
+        findings.check("S4", step.index, faults.is_empty(), || told);
     }
 }
 
-/// The same task in another status.
-fn find<'s, 'j>(status: &'s Status<'j>, task: &Task<'_>) -> Option<&'s Task<'j>> {
-    status.task(task.name)
-}
+/// The field that says which metadata.generation a status, or a condition, speaks of.
+const SEEN: &str = "observedGeneration";
 
 /// Whether two statuses of a run that has ended say the same, but for which version of the spec they have seen.
 fn is_same_end(before: &Value, after: &Value) -> bool {
@@ -57,9 +55,6 @@ fn is_same_end(before: &Value, after: &Value) -> bool {
         && before.as_object().is_some_and(|before| before.iter().all(same))
         && is_same_list(list(before, "conditions"), list(after, "conditions"))
 }
-
-/// The field that says which metadata.generation a status, or a condition, speaks of.
-const SEEN: &str = "observedGeneration";
 
 fn is_same_list(before: &[Value], after: &[Value]) -> bool {
     let fields = |condition: &Value| -> Vec<(String, Value)> {

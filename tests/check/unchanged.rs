@@ -32,5 +32,8 @@ fn is_same(before: &Value, after: &Value) -> bool {
         let mut all = before.as_object().into_iter().flatten();
         fields(before) == fields(after) && all.all(|(field, value)| skip(field) || after.get(field) == Some(value))
     };
-    same_but(before, after, &|field| field == "metadata") && same_but(meta::of(before), meta::of(after), &own)
+    // Where something has changed, it is most likely the status.
+    before.get("status") == after.get("status")
+        && same_but(before, after, &|field| field == "metadata")
+        && same_but(meta::of(before), meta::of(after), &own)
 }

@@ -27,7 +27,9 @@ pub struct Step<'j> {
 impl<'j> Step<'j> {
     pub fn new(index: usize, write: &'j Write, world: &World<'j>) -> Self {
         let is_status = write.resource == "workflowruns" && write.subresource == "status" && !write.removed;
-        let status = is_status.then(|| write.object.get("status")).flatten().and_then(Status::read);
+        let status = is_status.then(|| write.object.get("status")).flatten();
+        let before = status.and_then(|_| world.runs.get(write.uid.as_str())?.status());
+        let status = status.and_then(|status| Status::read(status, before));
         Self { index, write, by_operator: world.is_operator(&write.actor), is_status, status }
     }
 
@@ -81,7 +83,7 @@ impl<'j> Run<'j> {
 
     /// The attempt whose pod has this name.
     pub fn attempt(&self, pod: &str) -> Option<&Attempt<'j>> {
-        self.status()?.attempts().map(|(_, attempt)| attempt).find(|attempt| attempt.pod == pod)
+        self.status()?.attempts().find(|attempt| attempt.pod == pod)
     }
 }
 
@@ -260,7 +262,12 @@ impl<'j> World<'j> {
             // What is on record is what the hand wrote, no more.
             run.closed.clear();
         }
-        for (_, attempt) in status.attempts().filter(|(_, attempt)| attempt.outcome.is_some()) {
+        let read: Box<dyn Iterator<Item = &Attempt<'j>>> = if step.by_operator {
+            Box::new(status.changed.iter().flat_map(|it| &it.new.attempts))
+        } else {
+            Box::new(status.attempts())
+        };
+        for attempt in read.filter(|attempt| attempt.outcome.is_some()) {
             run.closed.entry(attempt.pod).or_insert(write.at);
         }
         run.statuses.push(Recorded { at: write.at, status });
