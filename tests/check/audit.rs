@@ -58,10 +58,15 @@ fn in_order(events: &[Value]) -> Vec<&Value> {
     let mut by_time: Vec<&Value> = events.iter().filter(|event| verb(event).is_some()).collect();
     by_time.sort_by_key(|event| if is_collection(event) { sent(event) } else { at(event) });
     let mut newest = 0;
+    let mut versions = BTreeMap::new();
     let mut placed: Vec<(u64, usize, &Value)> = Vec::new();
     for (index, event) in by_time.into_iter().enumerate() {
-        let revision = version(event.get("responseObject").filter(|_| !is_collection(event)));
-        newest = newest.max(revision.unwrap_or(0));
+        let object = event.get("responseObject").filter(|_| !is_collection(event));
+        let known = versions.entry(object.map_or("", meta::uid)).or_insert(0);
+        // What removed an object answers with it as it was, its revision too.
+        let revision = version(object).filter(|revision| revision > known);
+        *known = revision.unwrap_or(*known);
+        newest = newest.max(*known);
         placed.push((revision.unwrap_or(newest), index, event));
     }
     placed.sort_by_key(|(revision, index, _)| (*revision, *index));
@@ -174,7 +179,7 @@ impl Reader {
         let is_same = |before: Arc<Value>| {
             meta::uid(&before) == meta::uid(&object) && version(Some(&before)) == version(Some(&object))
         };
-        if verb != Verb::Delete && before.is_some_and(is_same) {
+        if verb != Verb::Delete && !removed && before.is_some_and(is_same) {
             return;
         }
         let (actor, is_operator) = actor(event);

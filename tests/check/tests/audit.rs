@@ -145,12 +145,11 @@ fn what_a_deletion_leaves_is_told() {
         pod["status"] = json!({ "phase": "Succeeded" });
         pod
     };
-    let release = |answer: &Value| {
-        event((4, 4), OPERATOR, "patch", "pods", "p", 200, {
-            let mut pod = answer.clone();
-            pod["metadata"]["resourceVersion"] = json!("7");
-            pod
-        })
+    // What it removes has no new revision.
+    let release = |revision: u32, answer: &Value| {
+        let mut pod = answer.clone();
+        pod["metadata"]["resourceVersion"] = json!(revision.to_string());
+        event((4, 4), OPERATOR, "patch", "pods", "p", 200, pod)
     };
     for (case, events, gone) in [
         ("nothing holds it, and it runs nowhere", vec![create(&unbound), delete(&unbound)], true),
@@ -164,15 +163,15 @@ fn what_a_deletion_leaves_is_told() {
         ("our finalizer holds it", vec![create(&held), delete(&marked(0, ours.clone()))], false),
         (
             "our finalizer is taken off while it runs",
-            vec![create(&held), delete(&marked(30, ours.clone())), release(&marked(30, none.clone()))],
+            vec![create(&held), delete(&marked(30, ours.clone())), release(3, &marked(30, none.clone()))],
             false,
         ),
         (
             "our finalizer is taken off at its end",
-            vec![create(&held), delete(&marked(0, ours)), release(&marked(0, none))],
+            vec![create(&held), delete(&marked(0, ours)), release(2, &marked(0, none))],
             true,
         ),
-        ("our finalizer is taken off, and nobody deletes it", vec![create(&held), release(&plain)], false),
+        ("our finalizer is taken off, and nobody deletes it", vec![create(&held), release(3, &plain)], false),
     ] {
         assert_eq!(writes(&events).pop().unwrap().removed, gone, "{case}");
     }
