@@ -179,14 +179,14 @@ impl Reader {
         let is_same = |before: Arc<Value>| {
             meta::uid(&before) == meta::uid(&object) && version(Some(&before)) == version(Some(&object))
         };
-        if verb != Verb::Delete && !removed && before.is_some_and(is_same) {
+        if verb != Verb::Delete && !removed && before.clone().is_some_and(is_same) {
             return;
         }
         let (actor, is_operator) = actor(event);
         if is_operator {
             self.operators.insert(actor.clone());
         }
-        self.writes.push(Write {
+        let write = Write {
             sent: sent(event),
             at: at(event),
             actor,
@@ -198,7 +198,9 @@ impl Reader {
             uid,
             object,
             removed,
-        });
+        };
+        self.writes.extend(before.filter(|_| is_only_of_finalizers(event)).and_then(|before| unseen(&before, &write)));
+        self.writes.push(write);
     }
 
     /// A namespace is an object of which nobody needs to know more than that it goes.
@@ -206,6 +208,34 @@ impl Reader {
         let metadata = json!({ "name": name, "uid": name, "deletionTimestamp": at(event) });
         self.push(event, Verb::Delete, ["namespaces", ""], json!({ "metadata": metadata }));
     }
+}
+
+/// Whether a request asks for a change of finalizers and for nothing else.
+fn is_only_of_finalizers(event: &Value) -> bool {
+    let Some(steps) = event.get("requestObject").and_then(Value::as_array) else { return false };
+    let only = |step: &Value| step["op"] == "test" || text(step, "path").starts_with("/metadata/finalizers");
+    event["verb"] == "patch" && steps.iter().all(only)
+}
+
+/// What was done to an object before a write that asks for finalizers alone, and that no object told of, such as a pod's binding
+/// to a node. `None` if the write tells of nothing else.
+fn unseen(before: &Value, write: &Write) -> Option<Write> {
+    let mut object = write.object.as_ref().clone();
+    let finalizers = meta::of(before).get("finalizers").cloned();
+    let kept = object["metadata"].as_object_mut()?;
+    match finalizers {
+        Some(finalizers) => kept.insert("finalizers".to_owned(), finalizers),
+        None => kept.remove("finalizers"),
+    };
+    kept.insert("resourceVersion".to_owned(), meta::of(before)["resourceVersion"].clone());
+    (object != *before).then(|| Write {
+        actor: "unseen".to_owned(),
+        at: write.sent,
+        subresource: "status".to_owned(),
+        object: Arc::new(object),
+        removed: false,
+        ..write.clone()
+    })
 }
 
 /// An object that is deleted along with all of its kind: what a finalizer holds, or what runs, is only marked.

@@ -178,6 +178,26 @@ fn what_a_deletion_leaves_is_told() {
 }
 
 #[test]
+fn what_no_object_told_of_is_not_put_on_whoever_comes_next() {
+    let (unbound, bound) = {
+        let mut pod = object("p", 1, json!({ "finalizers": ["gantline.dev/outcome"] }));
+        pod["spec"] = json!({});
+        (pod, object("p", 2, json!({})))
+    };
+    let release = |steps: Value| {
+        let mut release = event((3, 3), OPERATOR, "patch", "pods", "p", 200, bound.clone());
+        release["requestObject"] = steps;
+        release
+    };
+    let create = || event((1, 1), OPERATOR, "create", "pods", "p", 201, unbound.clone());
+    let steps =
+        json!([{ "op": "test", "path": "/metadata/uid" }, { "op": "remove", "path": "/metadata/finalizers/0" }]);
+    assert_eq!(told(&[create(), release(steps)]), ["one Create pods p", "unseen Patch pods p", "one Patch pods p"]);
+    let more = json!([{ "op": "remove", "path": "/metadata/finalizers/0" }, { "op": "add", "path": "/spec/nodeName" }]);
+    assert_eq!(told(&[create(), release(more)]), ["one Create pods p", "one Patch pods p"]);
+}
+
+#[test]
 fn a_namespace_goes_with_all_that_is_in_it() {
     let held = object("p", 1, json!({ "finalizers": ["gantline.dev/outcome"] }));
     let items = json!({ "kind": "PodList", "metadata": { "resourceVersion": "5" }, "items": [held, object("q", 2, json!({}))] });
