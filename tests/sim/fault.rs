@@ -149,14 +149,10 @@ impl Fault {
         }
     }
 
-    /// Whether everything must come out as if it had not struck: it only hides, delays or repeats. What people and pods do is
-    /// another story, so is a refusal that says that a pod can't be, and a clock by which deadlines are measured.
+    /// Whether everything must come out as if it had not struck: it only hides, delays, refuses or repeats. What people and
+    /// pods do is another story.
     pub const fn is_gentle(&self) -> bool {
-        match self {
-            Self::Human { .. } | Self::Pod { .. } | Self::Clock { .. } => false,
-            Self::Answer { code, .. } => !matches!(*code, 403 | 422),
-            _ => true,
-        }
+        !matches!(self, Self::Human { .. } | Self::Pod { .. })
     }
 
     /// Reads the textual form.

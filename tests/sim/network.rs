@@ -288,6 +288,10 @@ fn reset() -> Broken {
 /// An answer that the API server, or something before it, gives instead of the true one.
 fn refuse(code: u16, request: &Request) -> Answer {
     let (reason, message) = match code {
+        // A pod that is itself invalid would rightly fail its task; one that a policy doesn't like for now is tried again.
+        422 if request.method == Method::POST => {
+            ("Invalid", "ValidatingAdmissionPolicy 'p' with binding 'b' denied request")
+        }
         403 => ("Forbidden", "exceeded quota: simulated, requested: pods=1, used: pods=9, limited: pods=9"),
         409 => ("Conflict", "Operation cannot be fulfilled: the object has been modified"),
         422 => ("Invalid", "the object is invalid: simulated"),

@@ -50,7 +50,6 @@ rare! {
     PodNotOnRecord: "a process started with a pod whose start was not on record",
     EndNotOnRecord: "a process started with an ended pod whose outcome was not on record",
     RetriedAfterDisruption: "an attempt followed a disrupted one",
-    RetriedAfterFailure: "an attempt followed a failed one",
 }
 
 /// How often each came to pass.
@@ -212,13 +211,8 @@ impl Reached {
         for run in server.list("workflowruns") {
             for task in run.pointer("/status/tasks").and_then(Value::as_array).into_iter().flatten() {
                 let attempts = task["attempts"].as_array().map_or(&[][..], Vec::as_slice);
-                for pair in attempts.windows(2) {
-                    match pair[0]["outcome"].as_str() {
-                        Some("Disrupted") => self.count(Rare::RetriedAfterDisruption),
-                        Some("Failed") => self.count(Rare::RetriedAfterFailure),
-                        _ => {}
-                    }
-                }
+                let disrupted = attempts.windows(2).filter(|pair| pair[0]["outcome"] == "Disrupted").count();
+                (0..disrupted).for_each(|_| self.count(Rare::RetriedAfterDisruption));
             }
         }
     }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use self::behaviour::{Behaviour, Hindrance, OnTerm, Reports, Taken, Taker, Trouble, WRONG_ENV, When, Work};
+pub use self::behaviour::{Behaviour, OnTerm, Taken, Taker, Trouble, When, Work};
 pub use self::catalogue::catalogue;
 
 use self::pod::NodePod;

@@ -38,7 +38,8 @@ impl TaskEnds {
         } else {
             follow(scripts, task, 0, [0, 0], mine().filter(|deed| deed.takes_a_pod()).count(), &mut own);
         }
-        if mine().any(|deed| matches!(deed, Human::ForeignPod { .. })) {
+        // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one.
+        if mine().any(|deed| matches!(deed, Human::ForeignPod { .. } | Human::StripLabels { .. })) {
             own.insert("Failed");
         }
         Self { name: name.to_owned(), needs: needs.collect(), own }
