@@ -13,13 +13,15 @@ const KUBECTL: &str = "kubectl/v1.36.2";
 fn event(times: (u32, u32), agent: &str, verb: &str, what: &str, name: &str, code: u16, answer: Value) -> Value {
     let (resource, subresource) = what.split_once('/').unwrap_or((what, ""));
     let user = if agent.starts_with("kube-scheduler") { "system:kube-scheduler" } else { "admin" };
-    json!({
+    let mut event = json!({
         "kind": "Event", "stage": "ResponseComplete", "verb": verb, "userAgent": agent, "user": { "username": user },
         "objectRef": { "resource": resource, "subresource": subresource, "namespace": "n", "name": name },
-        "responseStatus": { "code": code }, "responseObject": answer,
+        "responseStatus": { "code": code },
         "requestReceivedTimestamp": format!("2030-01-01T00:00:{:02}.000000Z", times.0),
         "stageTimestamp": format!("2030-01-01T00:00:{:02}.000000Z", times.1),
-    })
+    });
+    event["responseObject"] = answer;
+    event
 }
 
 /// An object of namespace `n`, at a revision, with what else its metadata holds.
@@ -36,7 +38,7 @@ fn gone() -> Value {
 }
 
 fn log(events: &[Value]) -> String {
-    events.iter().map(|event| format!("{event}\n")).collect()
+    events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn writes(events: &[Value]) -> Vec<Write> {
