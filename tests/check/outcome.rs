@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::read::{self, Attempt, Status, list, meta, text};
+use super::truth::End;
 use super::world::{Pod, Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -34,7 +35,7 @@ impl<'j> Invariant<'j> for Outcomes {
                 });
             }
         } else if step.write.resource == "pods" {
-            self.release(step, world, findings);
+            release(step, world, findings);
         }
     }
 
@@ -61,20 +62,18 @@ impl<'j> Invariant<'j> for Outcomes {
     }
 }
 
-impl Outcomes {
-    /// Checks that a pod that is let go may be.
-    fn release(&self, step: &Step<'_>, world: &World<'_>, findings: &mut Findings) {
-        let write = step.write;
-        let Some(pod) = world.pods.get(write.uid.as_str()) else { return };
-        let held_after = meta::is_held(&write.object) && !write.removed;
-        if !meta::is_held(pod.object) || held_after {
-            return;
-        }
-        let may = may_release(world, pod, step);
-        findings.check("S6", step.index, may, || {
-            format!("pod {} is let go before the outcome of its attempt is on record", pod.name)
-        });
+/// Checks that a pod that is let go may be.
+fn release(step: &Step<'_>, world: &World<'_>, findings: &mut Findings) {
+    let write = step.write;
+    let Some(pod) = world.pods.get(write.uid.as_str()) else { return };
+    let held_after = meta::is_held(&write.object) && !write.removed;
+    if !meta::is_held(pod.object) || held_after {
+        return;
     }
+    let may = may_release(world, pod, step);
+    findings.check("S6", step.index, may, || {
+        format!("pod {} is let go before the outcome of its attempt is on record", pod.name)
+    });
 }
 
 fn may_release(world: &World<'_>, pod: &Pod<'_>, step: &Step<'_>) -> bool {
@@ -118,7 +117,7 @@ impl Claim<'_, '_> {
         // Made before the journal began.
         let pod = self.world.pods.get(uid)?;
         self.exit_code(pod).or_else(|| match outcome {
-            AttemptOutcome::Succeeded => self.succeeded(pod),
+            AttemptOutcome::Succeeded => succeeded(pod),
             AttemptOutcome::Failed => self.failed(pod),
             AttemptOutcome::Disrupted | AttemptOutcome::Cancelled => self.disrupted(pod),
         })
@@ -136,21 +135,14 @@ impl Claim<'_, '_> {
             .then(|| format!("exit code {told:?} is on record, and {truth:?} is the truth"))
     }
 
-    fn succeeded(&self, pod: &Pod<'_>) -> Option<String> {
-        if !pod.verdicts.succeeded {
-            return Some(format!("its pod tells {:?}", pod.verdicts));
-        }
-        (pod.started && pod.ended != Some(0)).then(|| format!("its container ended {:?}", pod.ended))
-    }
-
     fn failed(&self, pod: &Pod<'_>) -> Option<String> {
         let reason = self.attempt.reason();
         if matches!(reason, "OutputMissing" | "OutputInvalid" | "OutputTooLarge") {
             let declared = !self.outputs()?.is_empty();
-            return (!pod.verdicts.succeeded || !declared)
+            return (!pod.verdicts.has(End::Succeeded) || !declared)
                 .then(|| "it wrote what it was to write, or failed otherwise".to_owned());
         }
-        if !pod.verdicts.failed {
+        if !pod.verdicts.has(End::Failed) {
             return Some(format!("its pod tells {:?}", pod.verdicts));
         }
         let status = pod.object.get("status").unwrap_or(&Value::Null);
@@ -173,7 +165,7 @@ impl Claim<'_, '_> {
         if self.attempt.reason() == "PodDeleted" && pod.deleted_by_operator {
             return Some("an operator deleted the pod".to_owned());
         }
-        (!pod.verdicts.disrupted && !unseen).then(|| format!("its pod tells {:?}", pod.verdicts))
+        (!pod.verdicts.has(End::Disrupted) && !unseen).then(|| format!("its pod tells {:?}", pod.verdicts))
     }
 
     /// An attempt that never had a pod ends only by a refusal.
@@ -220,4 +212,11 @@ impl Claim<'_, '_> {
     fn outputs(&self) -> Option<&[Value]> {
         Some(list(self.world.planned(self.run, self.after, self.task)?, "outputs"))
     }
+}
+
+fn succeeded(pod: &Pod<'_>) -> Option<String> {
+    if !pod.verdicts.has(End::Succeeded) {
+        return Some(format!("its pod tells {:?}", pod.verdicts));
+    }
+    (pod.started && pod.ended != Some(0)).then(|| format!("its container ended {:?}", pod.ended))
 }

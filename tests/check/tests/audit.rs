@@ -13,13 +13,15 @@ const KUBECTL: &str = "kubectl/v1.36.2";
 fn event(times: (u32, u32), agent: &str, verb: &str, what: &str, name: &str, code: u16, answer: Value) -> Value {
     let (resource, subresource) = what.split_once('/').unwrap_or((what, ""));
     let user = if agent.starts_with("kube-scheduler") { "system:kube-scheduler" } else { "admin" };
-    json!({
+    let mut event = json!({
         "kind": "Event", "stage": "ResponseComplete", "verb": verb, "userAgent": agent, "user": { "username": user },
         "objectRef": { "resource": resource, "subresource": subresource, "namespace": "n", "name": name },
-        "responseStatus": { "code": code }, "responseObject": answer,
+        "responseStatus": { "code": code },
         "requestReceivedTimestamp": format!("2030-01-01T00:00:{:02}.000000Z", times.0),
         "stageTimestamp": format!("2030-01-01T00:00:{:02}.000000Z", times.1),
-    })
+    });
+    event["responseObject"] = answer;
+    event
 }
 
 /// An object of namespace `n`, at a revision, with what else its metadata holds.
@@ -36,7 +38,7 @@ fn gone() -> Value {
 }
 
 fn log(events: &[Value]) -> String {
-    events.iter().map(|event| format!("{event}\n")).collect()
+    events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn writes(events: &[Value]) -> Vec<Write> {
@@ -100,7 +102,7 @@ fn writes_are_in_the_order_of_their_revisions() {
     let events = [
         event((1, 9), OPERATOR, "create", "pods", "a", 201, object("a", 1, json!({}))),
         event((2, 3), OPERATOR, "create", "pods", "b", 201, object("b", 2, json!({}))),
-        // What tells no revision has its place by time.
+        // What tells no revision comes after what was answered before.
         event((3, 4), KUBECTL, "delete", "pods", "b", 200, gone()),
         event((5, 6), OPERATOR, "create", "pods", "c", 201, object("c", 3, json!({}))),
     ];
@@ -112,6 +114,35 @@ fn writes_are_in_the_order_of_their_revisions() {
     assert_eq!(
         (first.sent.to_string(), first.at.to_string()),
         ("2030-01-01T00:00:01Z".into(), "2030-01-01T00:00:09Z".into())
+    );
+}
+
+#[test]
+fn a_removal_comes_after_what_led_to_it() {
+    let meta = json!({ "deletionTimestamp": "2030-01-01T00:00:03Z", "deletionGracePeriodSeconds": 0 });
+    let held = {
+        let mut meta = meta.clone();
+        meta["finalizers"] = json!(["gantline.dev/outcome"]);
+        meta
+    };
+    let events = [
+        event(
+            (1, 1),
+            OPERATOR,
+            "create",
+            "pods",
+            "p",
+            201,
+            object("p", 1, json!({ "finalizers": ["gantline.dev/outcome"] })),
+        ),
+        // The watch was quicker than the answer.
+        event((2, 4), KUBECTL, "delete", "pods", "p", 200, object("p", 3, held)),
+        event((3, 5), OPERATOR, "patch", "pods", "p", 200, object("p", 3, meta)),
+        event((6, 6), OPERATOR, "create", "pods", "q", 201, object("q", 4, json!({}))),
+    ];
+    assert_eq!(
+        told(&events),
+        ["one Create pods p", "user Delete pods p", "one Patch pods p gone", "one Create pods q"]
     );
 }
 
