@@ -94,3 +94,17 @@ fn a_run_that_was_put_back_to_its_start_ends_as_its_tasks_did() {
     assert_eq!(decision.illegal, []);
     assert_eq!(decision.status.phase, RunPhase::Failed);
 }
+
+#[test]
+fn a_pod_that_is_gone_was_lost_though_its_uid_is_on_no_record() {
+    let mut world = World::new(&[("a", &[])]);
+    world.settle();
+    world.start("a");
+    world.settle();
+    world.status.tasks[0].attempts[0].uid = None;
+    let pod = world.made[0].clone();
+    world.sights.insert(pod, Sight::Absent);
+    world.settle();
+    assert_eq!(world.story(), "Running a:Starting#2");
+    assert_eq!(world.status.tasks[0].attempts[0].reason, Some(Reason::PodLost));
+}
