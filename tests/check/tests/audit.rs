@@ -228,6 +228,63 @@ fn what_no_object_told_of_is_not_put_on_whoever_comes_next() {
     assert_eq!(told(&[create(), release(more)]), ["one Create pods p", "one Patch pods p"]);
 }
 
+/// A request that was cut off.
+fn cut_off(times: (u32, u32), verb: &str, what: &str, name: &str, body: Value) -> Value {
+    let mut event = event(times, OPERATOR, verb, what, name, 504, json!({ "kind": "Status" }));
+    event["requestObject"] = body;
+    event
+}
+
+#[test]
+fn a_pod_that_is_there_was_created() {
+    let wanted = json!({ "metadata": { "name": "p", "finalizers": ["gantline.dev/outcome"] }, "spec": {} });
+    let create = cut_off((1, 2), "create", "pods", "p", wanted);
+    let pod = |revision: u32| {
+        let mut pod = object("p", revision, json!({}));
+        pod["kind"] = json!("Pod");
+        pod
+    };
+    let seen = |second: u32| event((second, second), KUBECTL, "patch", "pods/status", "p", 200, pod(second));
+    let again = event((3, 3), OPERATOR, "create", "pods", "p", 201, pod(3));
+    for (case, events, expected) in [
+        ("it is seen later", vec![create.clone(), seen(4)], &["one Create pods p", "user Patch pods p"][..]),
+        ("it is never seen", vec![create.clone()], &[]),
+        ("another made it", vec![create.clone(), again, seen(4)], &["one Create pods p", "user Patch pods p"]),
+        ("it was there before", vec![seen(0), create], &["user Patch pods p"]),
+    ] {
+        assert_eq!(told(&events), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_status_that_others_build_on_was_written() {
+    let run = |revision: u32, phase: &str| {
+        let mut run = object("r", revision, json!({}));
+        run["status"] = json!({ "phase": phase });
+        run
+    };
+    let update = |second: u32, base: u32, revision: u32, phase: &str| {
+        let what = "workflowruns/status";
+        let mut update = event((second, second), OPERATOR, "update", what, "r", 200, run(revision, phase));
+        update["requestObject"] = run(base, phase);
+        update
+    };
+    let read =
+        |revision: u32, phase: &str| event((4, 4), OPERATOR, "get", "workflowruns", "r", 200, run(revision, phase));
+    for (case, later, expected) in [
+        ("the next builds on it", update(5, 7, 8, "Failed"), &["Running", "Suspended", "Failed"][..]),
+        ("the next builds on the one before", update(5, 2, 8, "Failed"), &["Running", "Failed"]),
+        ("a read shows it", read(7, "Suspended"), &["Running", "Suspended"]),
+        ("a read shows another", read(7, "Stopping"), &["Running"]),
+        ("a read shows the one before", read(2, "Running"), &["Running"]),
+    ] {
+        let lost = cut_off((2, 3), "update", "workflowruns/status", "r", run(2, "Suspended"));
+        let writes = writes(&[update(1, 1, 2, "Running"), lost, later]);
+        let phases: Vec<&str> = writes.iter().filter_map(|write| write.object["status"]["phase"].as_str()).collect();
+        assert_eq!(phases, expected, "{case}");
+    }
+}
+
 #[test]
 fn a_namespace_goes_with_all_that_is_in_it() {
     let held = object("p", 1, json!({ "finalizers": ["gantline.dev/outcome"] }));

@@ -75,6 +75,10 @@ fn s7_each_transition_is_on_record_once_and_legal() {
             ),
         ],
     );
+}
+
+#[test]
+fn s7_what_goes_on_record_beside_a_transition_follows_from_it() {
     tell(
         Story::pinned,
         &[

@@ -25,6 +25,11 @@ fn deleted() -> Story {
     story
 }
 
+/// Someone deletes the pod of `a` and takes its finalizer off.
+fn vanishes(s: &mut Story) -> &mut Story {
+    s.is_deleted("user", "r-a-1", 0).lets_go_as("user", "r-a-1")
+}
+
 #[test]
 fn s1_at_most_one_pod_is_ever_made_for_an_attempt() {
     tell(
@@ -32,13 +37,20 @@ fn s1_at_most_one_pod_is_ever_made_for_an_attempt() {
         &[
             ("one", |s| s.makes("r-a-1").starts("r-a-1"), &[]),
             (
-                "another after the first is gone",
+                "another after a hand made the first vanish, of which nothing was on record",
+                |s| vanishes(s.makes("r-a-1")).makes_of("r-a-1", "again", |_| ()),
+                &[],
+            ),
+            (
+                "another after a hand made the first vanish, whose uid was on record",
+                |s| vanishes(s.makes("r-a-1").knows("a").records()).makes_of("r-a-1", "again", |_| ()),
+                &["S1", "S11", "S6"],
+            ),
+            (
+                "another after the operator let the first go",
                 |s| {
-                    s.makes("r-a-1").is_deleted("user", "r-a-1", 0).lets_go_as("user", "r-a-1").makes_of(
-                        "r-a-1",
-                        "again",
-                        |_| (),
-                    )
+                    s.makes("r-a-1").lets_go("r-a-1").is_deleted("user", "r-a-1", 0);
+                    s.makes_of("r-a-1", "again", |_| ())
                 },
                 &["S1", "S6"],
             ),
@@ -62,7 +74,7 @@ fn s1_at_most_one_pod_is_ever_made_for_an_attempt() {
             (
                 "a hand takes the attempt out of the record",
                 |s| {
-                    s.makes("r-a-1").is_deleted("user", "r-a-1", 0).lets_go_as("user", "r-a-1");
+                    vanishes(s.makes("r-a-1").knows("a").records());
                     s.edits(|status| status["tasks"][0] = json!({ "name": "a", "phase": "Pending" }));
                     s.intends("a").records().makes_of("r-a-1", "again", |_| ())
                 },

@@ -42,7 +42,7 @@ fn s4_what_has_ended_stays() {
     );
     let mut story = Story::told();
     story.edits(|status| {
-        status["conditions"] = json!([{ "type": "Finished", "status": "True", "observedGeneration": 1 }])
+        status["conditions"] = json!([{ "type": "Finished", "status": "True", "observedGeneration": 1 }]);
     });
     story.status["conditions"][0]["observedGeneration"] = json!(2);
     story.records();
