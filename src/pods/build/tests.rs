@@ -40,7 +40,7 @@ fn the_pod_of_a_plain_task() {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                "name": "pod-1",
+                "name": crate::plan::pod_name(OWNER.name, OWNER.uid, "extract", 3),
                 "namespace": "analytics",
                 "labels": {
                     "app.kubernetes.io/managed-by": "gantline",
