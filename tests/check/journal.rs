@@ -1,6 +1,7 @@
 //! What happened, in the order in which the API server made it so: every applied write, and what the containers of pods
 //! really did. A simulated world writes it natively; of a real cluster it is read from the audit log.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -74,4 +75,26 @@ pub enum Verb {
     Patch,
     /// DELETE. One that only marks the object as being deleted leaves `removed` false.
     Delete,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(write) => write.fmt(f),
+            Self::Started { pod, at } => write!(f, "{at} node: main of pod {pod} began to run"),
+            Self::Ended { pod, at, exit_code } => write!(f, "{at} node: main of pod {pod} ended with {exit_code}"),
+        }
+    }
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sent, at, actor, verb, resource, subresource, namespace, name, uid, .. } = self;
+        let what = if subresource.is_empty() { resource.clone() } else { format!("{resource}/{subresource}") };
+        write!(f, "{at} {actor}: {verb:?} {what} {namespace}/{name} ({uid})")?;
+        if sent < at {
+            write!(f, ", sent at {sent}")?;
+        }
+        if self.removed { write!(f, ", and it is gone") } else { Ok(()) }
+    }
 }

@@ -20,6 +20,7 @@
 //! People may do what the rules forbid the operator: edit a status, strip a finalizer, delete the lease. That is seen in the
 //! journal by who wrote, and each exemption for it is as narrow as it can be and says why it is one.
 
+pub mod audit;
 pub mod journal;
 
 mod attempts;
@@ -40,6 +41,7 @@ mod unchanged;
 mod world;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -90,6 +92,20 @@ trait Invariant<'j> {
 }
 
 impl Findings {
+    /// What was found, for people: each violation with the entry that broke the invariant, and those before it.
+    pub fn told(&self, journal: &Journal, before: usize) -> String {
+        let mut told = String::new();
+        for Violation { invariant, entry, what } in &self.violations {
+            let _ = writeln!(told, "{invariant} is broken at entry {entry}: {what}");
+            let from = entry.saturating_sub(before);
+            let around = journal.entries.iter().enumerate().skip(from).take(entry + 1 - from);
+            for (index, entry) in around {
+                let _ = writeln!(told, "{index:6} {entry}");
+            }
+        }
+        told
+    }
+
     /// Counts an evaluation, and keeps what it found.
     fn check(&mut self, invariant: &'static str, entry: usize, holds: bool, what: impl FnOnce() -> String) {
         *self.evaluated.entry(invariant).or_default() += 1;

@@ -156,6 +156,11 @@ pub mod meta {
         object.get("metadata").unwrap_or(&Value::Null)
     }
 
+    /// Its identity.
+    pub fn uid(object: &Value) -> &str {
+        text(of(object), "uid")
+    }
+
     /// A label; empty where there is none.
     pub fn label<'j>(object: &'j Value, name: &str) -> &'j str {
         of(object).get("labels").map_or("", |labels| text(labels, name))

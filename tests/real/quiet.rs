@@ -108,6 +108,8 @@ fn written_since(stage: &Stage, mark: Option<u64>) -> Vec<String> {
     let here = |entry: &Value| entry["objectRef"]["namespace"] == stage.namespace.as_str();
     let is_write = |entry: &Value| !["get", "list", "watch"].iter().any(|verb| entry["verb"] == *verb);
     let by_us = |entry: &Value| entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("gantline/"));
-    let writes = entries.filter(|entry| here(entry) && is_write(entry) && by_us(entry));
+    // Whoever leads says so again and again.
+    let is_lease = |entry: &Value| entry["objectRef"]["resource"] == "leases";
+    let writes = entries.filter(|entry| here(entry) && is_write(entry) && by_us(entry) && !is_lease(entry));
     writes.map(|entry| format!("{} {}", entry["verb"], entry["requestURI"])).collect()
 }

@@ -15,8 +15,8 @@ use crate::swarm;
 
 /// Stack of a thread that plays: the operator's own threads have as much, since expressions recurse.
 const STACK_BYTES: usize = 16 << 20;
-/// Failing schedules that are kept.
-const KEPT: usize = 12;
+/// Failing schedules that are kept of each invariant.
+const KEPT: usize = 3;
 
 /// How much is played.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +48,8 @@ pub struct Tally {
     pub evaluated: BTreeMap<&'static str, u64>,
     /// Schedules that failed.
     pub failed: u64,
-    /// The first of them in their order, and how.
-    pub failures: BTreeMap<u64, (Schedule, Failure)>,
+    /// The first of them by the invariant that broke, in their order, and how.
+    pub failures: BTreeMap<&'static str, BTreeMap<u64, (Schedule, Failure)>>,
 }
 
 impl Tally {
@@ -67,9 +67,10 @@ impl Tally {
         sum(&mut self.evaluated, outcome.evaluated);
         if let Some(failure) = outcome.failures.into_iter().next() {
             self.failed += 1;
-            self.failures.insert(index, (schedule.clone(), failure));
-            if self.failures.len() > KEPT {
-                self.failures.pop_last();
+            let kept = self.failures.entry(failure.invariant).or_default();
+            kept.insert(index, (schedule.clone(), failure));
+            if kept.len() > KEPT {
+                kept.pop_last();
             }
         }
     }
@@ -86,9 +87,12 @@ impl Tally {
         sum(&mut self.struck, other.struck);
         sum(&mut self.reached, other.reached);
         sum(&mut self.evaluated, other.evaluated);
-        self.failures.extend(other.failures);
-        while self.failures.len() > KEPT {
-            self.failures.pop_last();
+        for (invariant, failures) in other.failures {
+            let kept = self.failures.entry(invariant).or_default();
+            kept.extend(failures);
+            while kept.len() > KEPT {
+                kept.pop_last();
+            }
         }
     }
 }
@@ -114,6 +118,11 @@ impl Deck {
         let families = families(&baselines);
         let sizes = families.iter().map(|family| (family.name, family.schedules.len() as u64)).collect();
         Self { enumerated: deal(families), baselines, sizes }
+    }
+
+    /// Every scenario without faults, by its name.
+    pub const fn baselines(&self) -> &BTreeMap<&'static str, Baseline> {
+        &self.baselines
     }
 
     /// The n-th schedule, and the family that it is of.

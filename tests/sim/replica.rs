@@ -155,9 +155,11 @@ pub async fn keep(world: Arc<World>, replica: u8) {
             }
         };
         world.hold();
-        // What the process had in memory goes here.
-        task.abort();
-        let _ = task.await;
+        if !task.is_finished() {
+            // What the process had in memory goes here.
+            task.abort();
+            let _ = task.await;
+        }
         world.process_ended(&process, &why);
         sleep(downtime).await;
         world.let_go();

@@ -1,18 +1,18 @@
 //! The evidence, on one page: what was played, what it met, what was checked.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::campaign::{Deck, Size, Tally, run};
 use crate::conform::{self, Conformance};
+use crate::fault::Class;
 use crate::reached::Rare;
 use crate::schedule::Schedule;
 use crate::shrink::shrink;
 
 /// Schedules of a plain `cargo test`: about twenty seconds on two cores.
 const SLICE: u64 = 400;
-/// Failures that are made small and told.
-const TOLD: usize = 4;
 
 #[test]
 fn report() {
@@ -21,12 +21,15 @@ fn report() {
     let begun = Instant::now();
     let deck = Deck::new();
     let tally = run(&deck, size);
-    let mut page = page(&tally, begun.elapsed());
+    let mut page = page(&deck, &tally, begun.elapsed());
     let conformance = minutes.and_then(|_| conformance());
     if let Some(conformance) = &conformance {
         let _ = writeln!(page, "\n{conformance}");
     }
-    for (schedule, failure) in tally.failures.values().take(TOLD) {
+    for (schedule, failure) in tally.failures.values().flat_map(BTreeMap::values) {
+        let _ = writeln!(page, "FAILED {} {schedule}\n  {}", failure.invariant, failure.what);
+    }
+    for (schedule, failure) in tally.failures.values().filter_map(|failures| failures.values().next()) {
         let _ = write!(page, "\n{}", told(&deck, schedule, failure.invariant));
     }
     println!("{page}");
@@ -64,7 +67,7 @@ pub fn told(deck: &Deck, schedule: &Schedule, invariant: &'static str) -> String
     text
 }
 
-fn page(tally: &Tally, real: Duration) -> String {
+fn page(deck: &Deck, tally: &Tally, real: Duration) -> String {
     let mut page = String::new();
     let hours = tally.took.as_secs() / 3_600;
     let _ = writeln!(
@@ -75,6 +78,16 @@ fn page(tally: &Tally, real: Duration) -> String {
         real.as_secs(),
         tally.failed
     );
+    let _ = writeln!(
+        page,
+        "\nscenarios without faults: writes, reads, watch events, virtual seconds until all was at rest"
+    );
+    for baseline in deck.baselines().values() {
+        let outcome = &baseline.outcomes[0];
+        let (writes, reads) = (baseline.sent(Class::Write), baseline.sent(Class::Read));
+        let (events, seconds, name) = (outcome.delivered, outcome.took.as_secs(), baseline.scenario.name);
+        let _ = writeln!(page, "  {writes:>5} {reads:>5} {events:>5} {seconds:>6}  {name}");
+    }
     let _ = writeln!(page, "\nschedules");
     for (family, (played, of)) in &tally.families {
         let _ = writeln!(page, "  {played:>8} of {of:<7} {family}");

@@ -40,12 +40,6 @@ impl Schedule {
         Self { scenario: scenario.to_owned(), seed, replicas: 0, latency: Latency::Short, faults: Vec::new() }
     }
 
-    /// The same with one more fault.
-    pub fn with(mut self, fault: Fault) -> Self {
-        self.faults.push(fault);
-        self
-    }
-
     /// Reads the textual form.
     ///
     /// # Errors

@@ -96,6 +96,7 @@ pub fn listen() -> tracing::subscriber::DefaultGuard {
         .without_time()
         .with_writer(|| Log)
         .finish();
+    LOG.take();
     tracing::subscriber::set_default(subscriber)
 }
 

@@ -1,5 +1,6 @@
 //! For each invariant, journals that break it, and ones close to them that are legal.
 
+mod audit;
 mod control;
 mod life;
 mod place;
@@ -36,4 +37,22 @@ fn a_run_that_goes_well_breaks_nothing_and_is_looked_at_by_every_invariant() {
     let all = ["S1", "S10", "S11", "S12", "S13", "S15", "S16", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9"];
     // S16 is of deletions and uids, S2 of a second pod; both are there.
     assert_eq!(evaluated, all);
+}
+
+#[test]
+fn a_violation_is_told_with_what_led_to_it() {
+    let mut story = Story::pinned();
+    story.makes("r-b-1").starts("r-b-1").ends("r-b-1", 0);
+    let told = story.findings().told(&story.journal, 2);
+    let first: Vec<&str> = told.lines().skip(1).take(2).collect();
+    let expected = [
+        "     2 2030-01-01T00:00:03Z one: Create workflowrecords default/w-1 (uid-w-1)",
+        "     3 2030-01-01T00:00:04Z one: Update workflowruns/status default/r (uid-r)",
+    ];
+    assert!(
+        told.starts_with("S3 is broken at entry 4: pod r-b-1 of task b, attempt 1: the task is Pending on record\n"),
+        "{told}"
+    );
+    assert_eq!(first, expected);
+    assert!(told.contains("node: main of pod uid-r-b-1 ended with 0"), "{told}");
 }

@@ -1,0 +1,260 @@
+//! Audit logs made by hand, and the journals that are read of them.
+
+use serde_json::{Value, json};
+
+use crate::check::audit::read;
+use crate::check::check;
+use crate::check::journal::{Entry, Write};
+
+const OPERATOR: &str = "gantline/0.1.0 (one)";
+const KUBECTL: &str = "kubectl/v1.36.2";
+
+/// An event: when it was received and answered, in seconds; user agent; verb; `resource/subresource`; name; code; answer.
+fn event(times: (u32, u32), agent: &str, verb: &str, what: &str, name: &str, code: u16, answer: Value) -> Value {
+    let (resource, subresource) = what.split_once('/').unwrap_or((what, ""));
+    let user = if agent.starts_with("kube-scheduler") { "system:kube-scheduler" } else { "admin" };
+    json!({
+        "kind": "Event", "stage": "ResponseComplete", "verb": verb, "userAgent": agent, "user": { "username": user },
+        "objectRef": { "resource": resource, "subresource": subresource, "namespace": "n", "name": name },
+        "responseStatus": { "code": code }, "responseObject": answer,
+        "requestReceivedTimestamp": format!("2030-01-01T00:00:{:02}.000000Z", times.0),
+        "stageTimestamp": format!("2030-01-01T00:00:{:02}.000000Z", times.1),
+    })
+}
+
+/// An object of namespace `n`, at a revision, with what else its metadata holds.
+fn object(name: &str, revision: u32, mut meta: Value) -> Value {
+    meta["namespace"] = json!("n");
+    meta["name"] = json!(name);
+    meta["uid"] = json!(format!("uid-{name}"));
+    meta["resourceVersion"] = json!(revision.to_string());
+    json!({ "metadata": meta, "spec": { "nodeName": "node" } })
+}
+
+fn gone() -> Value {
+    json!({ "kind": "Status", "status": "Success" })
+}
+
+fn log(events: &[Value]) -> String {
+    events.iter().map(|event| format!("{event}\n")).collect()
+}
+
+fn writes(events: &[Value]) -> Vec<Write> {
+    let audited = read(log(events).as_bytes(), &[]).unwrap();
+    let write = |entry| match entry {
+        Entry::Write(write) => write,
+        other => panic!("{other}"),
+    };
+    audited.journal.entries.into_iter().map(write).collect()
+}
+
+/// Actor, verb, resource, name, and `gone` where it is.
+fn told(events: &[Value]) -> Vec<String> {
+    let tell = |write: Write| {
+        let gone = if write.removed { " gone" } else { "" };
+        format!("{} {:?} {} {}{gone}", write.actor, write.verb, write.resource, write.name)
+    };
+    writes(events).into_iter().map(tell).collect()
+}
+
+#[test]
+fn only_writes_that_were_carried_out_are_taken() {
+    let pod = |revision| object("p", revision, json!({}));
+    let mut panicked = event((5, 5), OPERATOR, "create", "pods", "p", 201, pod(9));
+    panicked["stage"] = json!("Panic");
+    let events = [
+        event((1, 1), OPERATOR, "get", "pods", "p", 200, pod(1)),
+        event((2, 2), OPERATOR, "create", "pods", "p", 409, json!({ "kind": "Status" })),
+        event((3, 3), OPERATOR, "create", "pods", "p", 201, pod(2)),
+        event((4, 4), "kube-scheduler/v1", "create", "pods/binding", "p", 201, gone()),
+        panicked,
+        event((6, 6), OPERATOR, "create", "pods", "", 500, json!({ "kind": "Status" })),
+        event((7, 7), KUBECTL, "patch", "pods", "p", 200, pod(2)),
+    ];
+    assert_eq!(told(&events), ["one Create pods p"], "the last one changed nothing");
+}
+
+#[test]
+fn who_wrote_is_told_by_the_user_agent_and_the_user() {
+    let by = |agent: &str, user: &str| {
+        let mut event = event((1, 1), agent, "create", "pods", "p", 201, object("p", 1, json!({})));
+        event["user"]["username"] = json!(user);
+        writes(&[event]).remove(0).actor
+    };
+    assert_eq!(
+        by("gantline/0.1.0 (gantline-7d4-abc_12)", "system:serviceaccount:gantline-system:gantline"),
+        "gantline-7d4-abc_12"
+    );
+    assert_eq!(by("gantline/0.1.0", "admin"), "user", "a command of ours is a person's doing");
+    assert_eq!(by("kubelet/v1", "system:node:n1"), "kubelet");
+    assert_eq!(by("kwok/v0.8.0", "kwok"), "kubelet");
+    assert_eq!(
+        by("kube-controller-manager/v1", "system:serviceaccount:kube-system:generic-garbage-collector"),
+        "generic-garbage-collector"
+    );
+    assert_eq!(by("kubectl/v1", "admin"), "user");
+}
+
+#[test]
+fn writes_are_in_the_order_of_their_revisions() {
+    let events = [
+        event((1, 9), OPERATOR, "create", "pods", "a", 201, object("a", 1, json!({}))),
+        event((2, 3), OPERATOR, "create", "pods", "b", 201, object("b", 2, json!({}))),
+        // What tells no revision has its place by time.
+        event((3, 4), KUBECTL, "delete", "pods", "b", 200, gone()),
+        event((5, 6), OPERATOR, "create", "pods", "c", 201, object("c", 3, json!({}))),
+    ];
+    assert_eq!(
+        told(&events),
+        ["one Create pods a", "one Create pods b", "user Delete pods b gone", "one Create pods c"]
+    );
+    let first = writes(&events).remove(0);
+    assert_eq!(
+        (first.sent.to_string(), first.at.to_string()),
+        ("2030-01-01T00:00:01Z".into(), "2030-01-01T00:00:09Z".into())
+    );
+}
+
+#[test]
+fn what_a_deletion_leaves_is_told() {
+    let create = |pod: &Value| event((1, 1), OPERATOR, "create", "pods", "p", 201, pod.clone());
+    let plain = object("p", 1, json!({}));
+    let held = object("p", 1, json!({ "finalizers": ["gantline.dev/outcome"] }));
+    let unbound = {
+        let mut pod = plain.clone();
+        pod["spec"] = json!({});
+        pod
+    };
+    let marked = |grace: i64, finalizers: Value| {
+        object(
+            "p",
+            2,
+            json!({ "deletionTimestamp": "2030-01-01T00:00:30Z", "deletionGracePeriodSeconds": grace, "finalizers": finalizers }),
+        )
+    };
+    let none = json!([]);
+    let ours = json!(["gantline.dev/outcome"]);
+    let delete = |answer: &Value| event((2, 2), KUBECTL, "delete", "pods", "p", 200, answer.clone());
+    let at_once = |answer: &Value| {
+        let mut event = event((3, 3), "kubelet/v1", "delete", "pods", "p", 200, answer.clone());
+        event["requestObject"] = json!({ "gracePeriodSeconds": 0 });
+        event
+    };
+    let ended = {
+        let mut pod = marked(30, none.clone());
+        pod["status"] = json!({ "phase": "Succeeded" });
+        pod
+    };
+    // What it removes has no new revision.
+    let release = |revision: u32, answer: &Value| {
+        let mut pod = answer.clone();
+        pod["metadata"]["resourceVersion"] = json!(revision.to_string());
+        event((4, 4), OPERATOR, "patch", "pods", "p", 200, pod)
+    };
+    for (case, events, gone) in [
+        ("nothing holds it, and it runs nowhere", vec![create(&unbound), delete(&unbound)], true),
+        ("it has time to end", vec![create(&plain), delete(&marked(30, none.clone()))], false),
+        (
+            "its node says that it has ended",
+            vec![create(&plain), delete(&marked(30, none.clone())), at_once(&marked(30, none.clone()))],
+            true,
+        ),
+        ("it had ended before", vec![create(&plain), delete(&ended)], true),
+        ("our finalizer holds it", vec![create(&held), delete(&marked(0, ours.clone()))], false),
+        (
+            "our finalizer is taken off while it runs",
+            vec![create(&held), delete(&marked(30, ours.clone())), release(3, &marked(30, none.clone()))],
+            false,
+        ),
+        (
+            "our finalizer is taken off at its end",
+            vec![create(&held), delete(&marked(0, ours)), release(2, &marked(0, none))],
+            true,
+        ),
+        ("our finalizer is taken off, and nobody deletes it", vec![create(&held), release(3, &plain)], false),
+    ] {
+        assert_eq!(writes(&events).pop().unwrap().removed, gone, "{case}");
+    }
+}
+
+#[test]
+fn what_no_object_told_of_is_not_put_on_whoever_comes_next() {
+    let (unbound, bound) = {
+        let mut pod = object("p", 1, json!({ "finalizers": ["gantline.dev/outcome"] }));
+        pod["spec"] = json!({});
+        (pod, object("p", 2, json!({})))
+    };
+    let release = |steps: Value| {
+        let mut release = event((3, 3), OPERATOR, "patch", "pods", "p", 200, bound.clone());
+        release["requestObject"] = steps;
+        release
+    };
+    let create = || event((1, 1), OPERATOR, "create", "pods", "p", 201, unbound.clone());
+    let steps =
+        json!([{ "op": "test", "path": "/metadata/uid" }, { "op": "remove", "path": "/metadata/finalizers/0" }]);
+    assert_eq!(told(&[create(), release(steps)]), ["one Create pods p", "unseen Patch pods p", "one Patch pods p"]);
+    let more = json!([{ "op": "remove", "path": "/metadata/finalizers/0" }, { "op": "add", "path": "/spec/nodeName" }]);
+    assert_eq!(told(&[create(), release(more)]), ["one Create pods p", "one Patch pods p"]);
+}
+
+#[test]
+fn a_namespace_goes_with_all_that_is_in_it() {
+    let held = object("p", 1, json!({ "finalizers": ["gantline.dev/outcome"] }));
+    let items = json!({ "kind": "PodList", "metadata": { "resourceVersion": "5" }, "items": [held, object("q", 2, json!({}))] });
+    let mut namespace = event((3, 3), KUBECTL, "delete", "namespaces", "n", 200, json!({}));
+    namespace["objectRef"]["namespace"] = json!("");
+    let events = [
+        event((1, 1), OPERATOR, "create", "pods", "p", 201, held.clone()),
+        namespace,
+        event((4, 6), "kube-controller-manager/v1", "deletecollection", "pods", "", 200, items),
+        event(
+            (5, 5),
+            OPERATOR,
+            "patch",
+            "pods",
+            "p",
+            200,
+            object("p", 6, json!({ "deletionTimestamp": "2030-01-01T00:00:05Z", "deletionGracePeriodSeconds": 0 })),
+        ),
+    ];
+    let all = ["one Create pods p", "user Delete namespaces n", "user Delete pods p", "one Patch pods p gone"];
+    assert_eq!(told(&events), all, "of `q` nothing was known");
+    assert_eq!(writes(&events)[1].object["metadata"]["deletionTimestamp"], "2030-01-01T00:00:03Z");
+}
+
+#[test]
+fn other_namespaces_are_left_out() {
+    let create = event((1, 1), OPERATOR, "create", "pods", "p", 201, object("p", 1, json!({})));
+    let mut elsewhere = event((2, 2), OPERATOR, "create", "pods", "q", 201, object("q", 2, json!({})));
+    elsewhere["objectRef"]["namespace"] = json!("other");
+    let text = log(&[create, elsewhere]);
+    for (namespaces, count) in [(&[][..], 2), (&["n"], 1), (&["n", "other"], 2), (&["m"], 0)] {
+        assert_eq!(read(text.as_bytes(), namespaces).unwrap().journal.entries.len(), count, "{namespaces:?}");
+    }
+}
+
+#[test]
+fn a_log_that_is_none_is_an_error() {
+    assert!(read("not JSON".as_bytes(), &[]).is_err());
+    assert!(read("".as_bytes(), &[]).unwrap().journal.entries.is_empty());
+}
+
+#[test]
+fn the_checker_takes_what_is_read() {
+    let lease = |revision: u32, holder: &str| {
+        let mut lease = object("lease", revision, json!({}));
+        lease["spec"] = json!({ "holderIdentity": holder, "leaseDurationSeconds": 10 });
+        event((revision, revision), &format!("gantline/0.1.0 ({holder})"), "update", "leases", "lease", 200, lease)
+    };
+    let event_of = |second: u32| {
+        event((second, second), OPERATOR, "create", "workflowrecords", "w", 201, object("w", second, json!({})))
+    };
+    for (events, broken) in
+        [(vec![lease(1, "one"), event_of(3)], 0), (vec![lease(1, "one"), lease(2, "two"), event_of(4)], 1)]
+    {
+        let audited = read(log(&events).as_bytes(), &["n"]).unwrap();
+        assert!(audited.rules.leases);
+        let findings = check(&audited.journal, &audited.rules);
+        assert_eq!(findings.violations.len(), broken, "{}", findings.told(&audited.journal, 9));
+    }
+}
