@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::read::{self, Attempt, Status, list, meta, text};
+use super::truth::End;
 use super::world::{Pod, Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -34,7 +35,7 @@ impl<'j> Invariant<'j> for Outcomes {
                 });
             }
         } else if step.write.resource == "pods" {
-            self.release(step, world, findings);
+            release(step, world, findings);
         }
     }
 
@@ -44,16 +45,23 @@ impl<'j> Invariant<'j> for Outcomes {
         for pod in world.pods.values().filter(kept) {
             let run = &world.runs[pod.run];
             let Some(status) = run.status() else { continue };
-            let own: Vec<&Attempt<'_>> = status.attempts().filter(|it| it.pod == pod.name).collect();
+            let all = status.tasks.iter().flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));
+            let own: Vec<_> = all.filter(|(_, attempt)| attempt.pod == pod.name).collect();
             // A hand may have taken it out of the record.
             let lost = own.is_empty() && !run.edited;
             findings.check("S6", world.entries, own.len() <= 1 && !lost, || {
                 format!("pod {} is that of {} attempts on record", pod.name, own.len())
             });
-            // Of a pod that is gone, a record that a hand went through has nothing to tell.
-            let due = world.rules.settled && pod.is_over() && !(run.edited && pod.removed);
-            for open in own.iter().filter(|_| due) {
-                findings.check("S6", world.entries, open.outcome.is_some(), || {
+            if !world.rules.settled || !pod.is_over() {
+                continue;
+            }
+            for (task, attempt) in own {
+                // Without the finalizer it may have vanished before its uid went on record: then it never was.
+                let unknown = attempt.uid != Some(pod.uid) && (attempt.uid.is_some() || vanished(pod));
+                // A hand may have left an attempt that nobody follows any more.
+                let followed = task.phase.has_pod() && !status.phase.is_finished();
+                let due = !unknown && (followed || !run.edited);
+                findings.check("S6", world.entries, !due || attempt.outcome.is_some(), || {
                     format!("pod {} is over, and its attempt has no outcome", pod.name)
                 });
             }
@@ -61,20 +69,23 @@ impl<'j> Invariant<'j> for Outcomes {
     }
 }
 
-impl Outcomes {
-    /// Checks that a pod that is let go may be.
-    fn release(&self, step: &Step<'_>, world: &World<'_>, findings: &mut Findings) {
-        let write = step.write;
-        let Some(pod) = world.pods.get(write.uid.as_str()) else { return };
-        let held_after = meta::is_held(&write.object) && !write.removed;
-        if !meta::is_held(pod.object) || held_after {
-            return;
-        }
-        let may = may_release(world, pod, step);
-        findings.check("S6", step.index, may, || {
-            format!("pod {} is let go before the outcome of its attempt is on record", pod.name)
-        });
+/// Whether a pod is gone, and someone else than an operator had taken off what would have kept it for being seen.
+fn vanished(pod: &Pod<'_>) -> bool {
+    pod.stripped && pod.removed
+}
+
+/// Checks that a pod that is let go may be.
+fn release(step: &Step<'_>, world: &World<'_>, findings: &mut Findings) {
+    let write = step.write;
+    let Some(pod) = world.pods.get(write.uid.as_str()) else { return };
+    let held_after = meta::is_held(&write.object) && !write.removed;
+    if !meta::is_held(pod.object) || held_after {
+        return;
     }
+    let may = may_release(world, pod, step);
+    findings.check("S6", step.index, may, || {
+        format!("pod {} is let go before the outcome of its attempt is on record", pod.name)
+    });
 }
 
 fn may_release(world: &World<'_>, pod: &Pod<'_>, step: &Step<'_>) -> bool {
@@ -118,7 +129,7 @@ impl Claim<'_, '_> {
         // Made before the journal began.
         let pod = self.world.pods.get(uid)?;
         self.exit_code(pod).or_else(|| match outcome {
-            AttemptOutcome::Succeeded => self.succeeded(pod),
+            AttemptOutcome::Succeeded => succeeded(pod),
             AttemptOutcome::Failed => self.failed(pod),
             AttemptOutcome::Disrupted | AttemptOutcome::Cancelled => self.disrupted(pod),
         })
@@ -136,30 +147,23 @@ impl Claim<'_, '_> {
             .then(|| format!("exit code {told:?} is on record, and {truth:?} is the truth"))
     }
 
-    fn succeeded(&self, pod: &Pod<'_>) -> Option<String> {
-        if !pod.verdicts.succeeded {
-            return Some(format!("its pod tells {:?}", pod.verdicts));
-        }
-        (pod.started && pod.ended != Some(0)).then(|| format!("its container ended {:?}", pod.ended))
-    }
-
     fn failed(&self, pod: &Pod<'_>) -> Option<String> {
         let reason = self.attempt.reason();
         if matches!(reason, "OutputMissing" | "OutputInvalid" | "OutputTooLarge") {
             let declared = !self.outputs()?.is_empty();
-            return (!pod.verdicts.succeeded || !declared)
+            return (!pod.verdicts.has(End::Succeeded) || !declared)
                 .then(|| "it wrote what it was to write, or failed otherwise".to_owned());
         }
-        if !pod.verdicts.failed {
+        if !pod.verdicts.has(End::Failed) {
             return Some(format!("its pod tells {:?}", pod.verdicts));
         }
         let status = pod.object.get("status").unwrap_or(&Value::Null);
         let main = read::main_end(pod.object);
         let word = main.map_or("", |main| text(main, "reason"));
         let told = match reason {
-            "ExitCode" | "OutOfMemory" | "StartError" => {
-                main.is_some() && (reason == "OutOfMemory") == (word == "OOMKilled")
-            }
+            "OutOfMemory" => word == "OOMKilled",
+            "StartError" => matches!(word, "StartError" | "ContainerCannotRun"),
+            "ExitCode" => main.is_some() && !matches!(word, "OOMKilled" | "StartError" | "ContainerCannotRun"),
             "Evicted" | "DeadlineExceeded" => text(status, "reason") == reason,
             "InitFailed" => main.is_none(),
             _ => false,
@@ -169,11 +173,11 @@ impl Claim<'_, '_> {
 
     fn disrupted(&self, pod: &Pod<'_>) -> Option<String> {
         // Without the finalizer it may vanish before anyone sees its end; under other labels nobody may find it.
-        let unseen = pod.stripped && pod.removed || pod.disguised;
+        let unseen = vanished(pod) || pod.disguised;
         if self.attempt.reason() == "PodDeleted" && pod.deleted_by_operator {
             return Some("an operator deleted the pod".to_owned());
         }
-        (!pod.verdicts.disrupted && !unseen).then(|| format!("its pod tells {:?}", pod.verdicts))
+        (!pod.verdicts.has(End::Disrupted) && !unseen).then(|| format!("its pod tells {:?}", pod.verdicts))
     }
 
     /// An attempt that never had a pod ends only by a refusal.
@@ -184,9 +188,9 @@ impl Claim<'_, '_> {
             return Some("no pod of it is on record".to_owned());
         }
         let own = |pod: &&Pod<'_>| pod.made && pod.name == self.attempt.pod && pod.run == self.run.uid;
-        let pod = self.world.pods.values().find(own)?;
         // Under other labels it is a stranger.
-        (!pod.disguised).then(|| format!("pod {} was made all the same", pod.uid))
+        let seen = self.world.pods.values().filter(own).find(|pod| !pod.disguised && !vanished(pod))?;
+        Some(format!("pod {} was made all the same", seen.uid))
     }
 
     /// Only a cancel on record, or the failure of the run as a whole in the same write, cancels an attempt; and what has
@@ -220,4 +224,11 @@ impl Claim<'_, '_> {
     fn outputs(&self) -> Option<&[Value]> {
         Some(list(self.world.planned(self.run, self.after, self.task)?, "outputs"))
     }
+}
+
+fn succeeded(pod: &Pod<'_>) -> Option<String> {
+    if !pod.verdicts.has(End::Succeeded) {
+        return Some(format!("its pod tells {:?}", pod.verdicts));
+    }
+    (pod.started && pod.ended != Some(0)).then(|| format!("its container ended {:?}", pod.ended))
 }

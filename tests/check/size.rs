@@ -51,8 +51,8 @@ fn fault(status: &Status<'_>, before: Option<&Status<'_>>) -> Option<String> {
         return Some(format!("{} transitions are spelt out", status.history.len()));
     }
     let whole = long("the run", status.value, MESSAGE).or_else(|| waits("the run", status.value));
-    let conditions = list(status.value, "conditions").iter();
-    let mut found = whole.or_else(|| conditions.filter_map(|it| long(text(it, "type"), it, CONDITION)).next());
+    let mut conditions = list(status.value, "conditions").iter();
+    let mut found = whole.or_else(|| conditions.find_map(|it| long(text(it, "type"), it, CONDITION)));
     for task in status.changed.iter().map(|it| &it.new) {
         found = found.or_else(|| long(task.name, task.value, MESSAGE)).or_else(|| waits(task.name, task.value));
         for attempt in &task.attempts {

@@ -8,19 +8,18 @@ use super::read::{is_condemned, is_over, list, main_end, meta, text, time};
 
 /// The ends that versions of a pod told. An operator decides on what it has seen, which may be any version so far; that what
 /// has ended stays makes them nearly always one and the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts {
-    pub succeeded: bool,
-    pub failed: bool,
-    pub disrupted: bool,
-    /// The exit code of `main` that was told, and whether the kubelet had lost track of the container.
+    ends: Vec<End>,
+    /// The exit code of `main` that was told.
     pub exit_code: Option<i64>,
+    /// Whether the kubelet had lost track of the container, so that the exit code is made up.
     pub unknown: bool,
 }
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub enum End {
     Succeeded,
     Failed,
     Disrupted,
@@ -33,12 +32,12 @@ impl Verdicts {
             self.exit_code = main.get("exitCode").and_then(Value::as_i64);
             self.unknown |= lost_track(main);
         }
-        match end(pod) {
-            Some(End::Succeeded) => self.succeeded = true,
-            Some(End::Failed) => self.failed = true,
-            Some(End::Disrupted) => self.disrupted = true,
-            None => {}
-        }
+        self.ends.extend(end(pod).filter(|end| !self.ends.contains(end)));
+    }
+
+    /// Whether some version told this end.
+    pub fn has(&self, end: End) -> bool {
+        self.ends.contains(&end)
     }
 }
 
@@ -52,10 +51,10 @@ fn end(pod: &Value) -> Option<End> {
     };
     let finished = time(main, "finishedAt");
     // By the kubelet's clock, which tells whole seconds. What ended in the second of the disruption was ended by it.
-    let before = |at: Option<Timestamp>| matches!((finished, at), (Some(finished), Some(at)) if finished < at);
+    let before = |mark: Mark| matches!((finished, mark.at), (Some(finished), Some(at)) if finished < at);
     let by_itself = mark.is_none_or(before);
     if main["exitCode"] == 0 {
-        let not_after = |at: Option<Timestamp>| matches!((finished, at), (Some(finished), Some(at)) if finished <= at);
+        let not_after = |mark: Mark| matches!((finished, mark.at), (Some(finished), Some(at)) if finished <= at);
         return match phase {
             "Succeeded" => Some(End::Succeeded),
             // Containers that are being killed may well exit with 0.
@@ -88,29 +87,38 @@ fn is_own_fault(pod: &Value) -> bool {
         || list(status, "initContainerStatuses").iter().any(|it| failed(it) && !sidecar(text(it, "name")))
 }
 
-/// That someone else took the pod, and when, where that is known: the condition `DisruptionTarget`, the words of a kubelet or a
+/// Someone else took the pod.
+#[derive(Clone, Copy)]
+struct Mark {
+    /// When, where that is known.
+    at: Option<Timestamp>,
+}
+
+/// That someone else took the pod: the condition `DisruptionTarget`, the words of a kubelet or a
 /// controller that ended it for its node's sake, or a deletion.
-fn mark(pod: &Value, phase: &str) -> Option<Option<Timestamp>> {
+fn mark(pod: &Value, phase: &str) -> Option<Mark> {
     let status = pod.get("status").unwrap_or(&Value::Null);
     let mut conditions = list(status, "conditions").iter();
     if let Some(target) = conditions.find(|it| it["type"] == "DisruptionTarget" && it["status"] == "True") {
         // The kubelet sends it after the end, with the time of sending.
         let by_kubelet = text(target, "reason") == "TerminationByKubelet";
-        return Some(time(target, "lastTransitionTime").filter(|_| !by_kubelet));
+        return Some(Mark { at: time(target, "lastTransitionTime").filter(|_| !by_kubelet) });
     }
     let ran = main_end(pod).is_some();
     let rejected = text(status, "message").starts_with("Pod was rejected: ");
     match text(status, "reason") {
-        "NodeLost" => return Some(None),
-        "NodeShutdown" | "Terminated" | "Shutdown" | "Preempting" if phase == "Failed" => return Some(None),
-        _ if phase == "Failed" && rejected => return Some(None),
+        "NodeLost" => return Some(Mark { at: None }),
+        "NodeShutdown" | "Terminated" | "Shutdown" | "Preempting" if phase == "Failed" => {
+            return Some(Mark { at: None });
+        }
+        _ if phase == "Failed" && rejected => return Some(Mark { at: None }),
         // Refused by its node, in other words.
         other if phase == "Failed" && !ran && !matches!(other, "" | "Evicted" | "DeadlineExceeded") => {
-            return Some(None);
+            return Some(Mark { at: None });
         }
         _ => {}
     }
-    meta::is_deleting(pod).then(|| asked_at(pod))
+    meta::is_deleting(pod).then(|| Mark { at: asked_at(pod) })
 }
 
 /// When the deletion was asked for; unknown once the time to end is over.

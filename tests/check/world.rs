@@ -88,6 +88,7 @@ impl<'j> Run<'j> {
 }
 
 /// A pod.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any of them may hold together")]
 pub struct Pod<'j> {
     pub uid: &'j str,
     pub namespace: &'j str,

@@ -13,13 +13,15 @@ const KUBECTL: &str = "kubectl/v1.36.2";
 fn event(times: (u32, u32), agent: &str, verb: &str, what: &str, name: &str, code: u16, answer: Value) -> Value {
     let (resource, subresource) = what.split_once('/').unwrap_or((what, ""));
     let user = if agent.starts_with("kube-scheduler") { "system:kube-scheduler" } else { "admin" };
-    json!({
+    let mut event = json!({
         "kind": "Event", "stage": "ResponseComplete", "verb": verb, "userAgent": agent, "user": { "username": user },
         "objectRef": { "resource": resource, "subresource": subresource, "namespace": "n", "name": name },
-        "responseStatus": { "code": code }, "responseObject": answer,
+        "responseStatus": { "code": code },
         "requestReceivedTimestamp": format!("2030-01-01T00:00:{:02}.000000Z", times.0),
         "stageTimestamp": format!("2030-01-01T00:00:{:02}.000000Z", times.1),
-    })
+    });
+    event["responseObject"] = answer;
+    event
 }
 
 /// An object of namespace `n`, at a revision, with what else its metadata holds.
@@ -36,7 +38,7 @@ fn gone() -> Value {
 }
 
 fn log(events: &[Value]) -> String {
-    events.iter().map(|event| format!("{event}\n")).collect()
+    events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn writes(events: &[Value]) -> Vec<Write> {
@@ -100,7 +102,7 @@ fn writes_are_in_the_order_of_their_revisions() {
     let events = [
         event((1, 9), OPERATOR, "create", "pods", "a", 201, object("a", 1, json!({}))),
         event((2, 3), OPERATOR, "create", "pods", "b", 201, object("b", 2, json!({}))),
-        // What tells no revision has its place by time.
+        // What tells no revision comes after what was answered before.
         event((3, 4), KUBECTL, "delete", "pods", "b", 200, gone()),
         event((5, 6), OPERATOR, "create", "pods", "c", 201, object("c", 3, json!({}))),
     ];
@@ -112,6 +114,35 @@ fn writes_are_in_the_order_of_their_revisions() {
     assert_eq!(
         (first.sent.to_string(), first.at.to_string()),
         ("2030-01-01T00:00:01Z".into(), "2030-01-01T00:00:09Z".into())
+    );
+}
+
+#[test]
+fn a_removal_comes_after_what_led_to_it() {
+    let meta = json!({ "deletionTimestamp": "2030-01-01T00:00:03Z", "deletionGracePeriodSeconds": 0 });
+    let held = {
+        let mut meta = meta.clone();
+        meta["finalizers"] = json!(["gantline.dev/outcome"]);
+        meta
+    };
+    let events = [
+        event(
+            (1, 1),
+            OPERATOR,
+            "create",
+            "pods",
+            "p",
+            201,
+            object("p", 1, json!({ "finalizers": ["gantline.dev/outcome"] })),
+        ),
+        // The watch was quicker than the answer.
+        event((2, 4), KUBECTL, "delete", "pods", "p", 200, object("p", 3, held)),
+        event((3, 5), OPERATOR, "patch", "pods", "p", 200, object("p", 3, meta)),
+        event((6, 6), OPERATOR, "create", "pods", "q", 201, object("q", 4, json!({}))),
+    ];
+    assert_eq!(
+        told(&events),
+        ["one Create pods p", "user Delete pods p", "one Patch pods p gone", "one Create pods q"]
     );
 }
 
@@ -195,6 +226,63 @@ fn what_no_object_told_of_is_not_put_on_whoever_comes_next() {
     assert_eq!(told(&[create(), release(steps)]), ["one Create pods p", "unseen Patch pods p", "one Patch pods p"]);
     let more = json!([{ "op": "remove", "path": "/metadata/finalizers/0" }, { "op": "add", "path": "/spec/nodeName" }]);
     assert_eq!(told(&[create(), release(more)]), ["one Create pods p", "one Patch pods p"]);
+}
+
+/// A request that was cut off.
+fn cut_off(times: (u32, u32), verb: &str, what: &str, name: &str, body: Value) -> Value {
+    let mut event = event(times, OPERATOR, verb, what, name, 504, json!({ "kind": "Status" }));
+    event["requestObject"] = body;
+    event
+}
+
+#[test]
+fn a_pod_that_is_there_was_created() {
+    let wanted = json!({ "metadata": { "name": "p", "finalizers": ["gantline.dev/outcome"] }, "spec": {} });
+    let create = cut_off((1, 2), "create", "pods", "p", wanted);
+    let pod = |revision: u32| {
+        let mut pod = object("p", revision, json!({}));
+        pod["kind"] = json!("Pod");
+        pod
+    };
+    let seen = |second: u32| event((second, second), KUBECTL, "patch", "pods/status", "p", 200, pod(second));
+    let again = event((3, 3), OPERATOR, "create", "pods", "p", 201, pod(3));
+    for (case, events, expected) in [
+        ("it is seen later", vec![create.clone(), seen(4)], &["one Create pods p", "user Patch pods p"][..]),
+        ("it is never seen", vec![create.clone()], &[]),
+        ("another made it", vec![create.clone(), again, seen(4)], &["one Create pods p", "user Patch pods p"]),
+        ("it was there before", vec![seen(0), create], &["user Patch pods p"]),
+    ] {
+        assert_eq!(told(&events), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_status_that_others_build_on_was_written() {
+    let run = |revision: u32, phase: &str| {
+        let mut run = object("r", revision, json!({}));
+        run["status"] = json!({ "phase": phase });
+        run
+    };
+    let update = |second: u32, base: u32, revision: u32, phase: &str| {
+        let what = "workflowruns/status";
+        let mut update = event((second, second), OPERATOR, "update", what, "r", 200, run(revision, phase));
+        update["requestObject"] = run(base, phase);
+        update
+    };
+    let read =
+        |revision: u32, phase: &str| event((4, 4), OPERATOR, "get", "workflowruns", "r", 200, run(revision, phase));
+    for (case, later, expected) in [
+        ("the next builds on it", update(5, 7, 8, "Failed"), &["Running", "Suspended", "Failed"][..]),
+        ("the next builds on the one before", update(5, 2, 8, "Failed"), &["Running", "Failed"]),
+        ("a read shows it", read(7, "Suspended"), &["Running", "Suspended"]),
+        ("a read shows another", read(7, "Stopping"), &["Running"]),
+        ("a read shows the one before", read(2, "Running"), &["Running"]),
+    ] {
+        let lost = cut_off((2, 3), "update", "workflowruns/status", "r", run(2, "Suspended"));
+        let writes = writes(&[update(1, 1, 2, "Running"), lost, later]);
+        let phases: Vec<&str> = writes.iter().filter_map(|write| write.object["status"]["phase"].as_str()).collect();
+        assert_eq!(phases, expected, "{case}");
+    }
 }
 
 #[test]

@@ -10,67 +10,37 @@ fn s3_no_pod_before_its_gates_are_satisfied_on_record() {
     tell(
         Story::pinned,
         &[
-            (
-                "the intent is on record",
-                |s| {
-                    s.makes("r-a-1");
-                },
-                &[],
-            ),
+            ("the intent is on record", |s| s.makes("r-a-1"), &[]),
             (
                 "sent before the intent was on record",
                 |s| {
-                    s.sent = Some(s.now - jiff::SignedDuration::from_secs(1));
-                    s.makes("r-a-1");
+                    s.sent_before(1000);
+                    s.makes("r-a-1")
                 },
                 &["S3"],
             ),
             (
                 "sent in the very moment",
                 |s| {
-                    s.sent = Some(s.now);
-                    s.makes("r-a-1");
+                    s.sent_before(0);
+                    s.makes("r-a-1")
                 },
                 &[],
             ),
             (
                 "another pod than intended",
-                |s| {
-                    s.makes_of("r-a-1", "x", |pod| pod["metadata"]["labels"]["gantline.dev/attempt"] = json!("2"));
-                },
+                |s| s.makes_of("r-a-1", "x", |pod| pod["metadata"]["labels"]["gantline.dev/attempt"] = json!("2")),
                 &["S2", "S3"],
             ),
-            (
-                "no intent",
-                |s| {
-                    s.makes("r-b-1");
-                },
-                &["S11", "S3", "S6"],
-            ),
-            (
-                "what it needs has not succeeded",
-                |s| {
-                    s.intends("b").records().makes("r-b-1");
-                },
-                &["S3"],
-            ),
-            (
-                "the task is over",
-                |s| {
-                    s.closes_for("a", "Failed", "PodInvalid")
-                        .because("a", "Failed", "PodInvalid")
-                        .records()
-                        .makes("r-a-1")
-                        .lets_go("r-a-1");
-                },
-                &["S3"],
-            ),
+            ("no intent", |s| s.makes("r-b-1"), &["S11", "S3", "S6"]),
+            ("what it needs has not succeeded", |s| s.intends("b").records().makes("r-b-1"), &["S3"]),
+            ("the task is over", |s| s.fails("a", "PodInvalid").records().makes("r-a-1").lets_go("r-a-1"), &["S3"]),
             (
                 "the task is over, but it was under way",
                 |s| {
-                    s.closes_for("a", "Failed", "PodInvalid").because("a", "Failed", "PodInvalid").records();
-                    s.sent = Some(s.now - jiff::SignedDuration::from_millis(500));
-                    s.makes("r-a-1").lets_go("r-a-1");
+                    s.fails("a", "PodInvalid").records();
+                    s.sent_before(500);
+                    s.makes("r-a-1").lets_go("r-a-1")
                 },
                 &[],
             ),
@@ -78,7 +48,7 @@ fn s3_no_pod_before_its_gates_are_satisfied_on_record() {
                 "the task is unknown to the revision",
                 |s| {
                     s.status["tasks"][1]["name"] = json!("c");
-                    s.edits(|_| ()).intends("c").records().makes("r-c-1");
+                    s.edits(|_| ()).intends("c").records().makes("r-c-1")
                 },
                 &["S3"],
             ),
@@ -87,18 +57,10 @@ fn s3_no_pod_before_its_gates_are_satisfied_on_record() {
     tell(
         Story::halfway,
         &[
-            (
-                "what it needs has succeeded",
-                |s| {
-                    s.makes("r-b-1");
-                },
-                &[],
-            ),
+            ("what it needs has succeeded", |s| s.makes("r-b-1"), &[]),
             (
                 "what it needs has failed",
-                |s| {
-                    s.edits(|status| status["tasks"][0]["phase"] = json!("Failed")).makes("r-b-1");
-                },
+                |s| s.edits(|status| status["tasks"][0]["phase"] = json!("Failed")).makes("r-b-1"),
                 &["S3"],
             ),
         ],
@@ -123,59 +85,48 @@ fn s8_no_pod_is_sent_after_a_cancel_an_end_or_a_suspension() {
     tell(
         Story::pinned,
         &[
-            (
-                "suspended",
-                |s| {
-                    s.moves("", "Suspended").records().makes("r-a-1");
-                },
-                &["S8"],
-            ),
+            ("suspended", |s| s.moves("", "Suspended").records().makes("r-a-1"), &["S8"]),
             (
                 "suspended, but it was under way",
                 |s| {
                     s.moves("", "Suspended").records();
-                    s.sent = Some(s.now - jiff::SignedDuration::from_millis(500));
-                    s.makes("r-a-1");
+                    s.sent_before(500);
+                    s.makes("r-a-1")
                 },
                 &[],
             ),
             (
                 "suspended and resumed",
-                |s| {
-                    s.moves("", "Suspended").records().moves("", "Running").records().makes("r-a-1");
-                },
+                |s| s.moves("", "Suspended").records().moves("", "Running").records().makes("r-a-1"),
                 &[],
             ),
             (
                 "cancelled, and it is on record",
                 |s| {
                     stops(s);
-                    s.makes("r-a-1");
+                    s.makes("r-a-1")
                 },
                 &["S8"],
             ),
-            (
-                "cancelled, and it is not on record yet",
-                |s| {
-                    s.asks("cancel", json!({})).makes("r-a-1");
-                },
-                &[],
-            ),
+            ("cancelled, and it is not on record yet", |s| s.asks("cancel", json!({})).makes("r-a-1"), &[]),
             (
                 "cancelled while it was under way",
                 |s| {
                     stops(s);
-                    s.sent = Some(s.now - jiff::SignedDuration::from_millis(500));
-                    s.makes("r-a-1");
+                    s.sent_before(500);
+                    s.makes("r-a-1")
                 },
                 &[],
             ),
             (
                 "the run failed",
                 |s| {
-                    s.closes_for("a", "Cancelled", "RevisionLost").because("a", "Cancelled", "RevisionLost");
-                    s.because("b", "Cancelled", "RevisionLost").because("", "Failed", "RevisionLost").records();
-                    s.makes("r-a-1").lets_go("r-a-1");
+                    s.is_cancelled("a", "RevisionLost")
+                        .because("b", "Cancelled", "RevisionLost")
+                        .because("", "Failed", "RevisionLost")
+                        .records()
+                        .makes("r-a-1")
+                        .lets_go("r-a-1")
                 },
                 &["S8"],
             ),
@@ -193,87 +144,32 @@ fn s9_who_writes_leads() {
     tell(
         Story::pinned,
         &[
-            (
-                "it leads",
-                |s| {
-                    s.makes("r-a-1");
-                },
-                &[],
-            ),
-            (
-                "another leads",
-                |s| {
-                    s.lease("two", 3600).makes("r-a-1");
-                },
-                &["S9"],
-            ),
-            (
-                "another leads, but it was under way",
-                |s| {
-                    s.sent = None;
-                    let sent = s.now;
-                    s.lease("two", 3600).sent = Some(sent);
-                    s.makes("r-a-1");
-                },
-                &[],
-            ),
-            (
-                "nobody leads",
-                |s| {
-                    s.lease("", 1).makes("r-a-1");
-                },
-                &["S9"],
-            ),
-            (
-                "its lease ran out",
-                |s| {
-                    s.lease("one", 10).waits(10).makes("r-a-1");
-                },
-                &["S9"],
-            ),
+            ("it leads", |s| s.makes("r-a-1"), &[]),
+            ("another leads", |s| s.lease("two", 3600).makes("r-a-1"), &["S9"]),
+            ("another leads, but it was under way", |s| s.lease("two", 3600).sent_before(500).makes("r-a-1"), &[]),
+            ("nobody leads", |s| s.lease("", 1).makes("r-a-1"), &["S9"]),
+            ("its lease ran out", |s| s.lease("one", 10).waits(10).makes("r-a-1"), &["S9"]),
             (
                 "its lease was renewed in time",
-                |s| {
-                    s.lease("one", 10).waits(8).lease("one", 10).waits(8).makes("r-a-1");
-                },
+                |s| s.lease("one", 10).waits(8).lease("one", 10).waits(8).makes("r-a-1"),
                 &[],
             ),
             (
                 "its lease ran out, and no two operators are",
                 |s| {
                     s.rules.leases = false;
-                    s.lease("one", 10).waits(10).makes("r-a-1");
+                    s.lease("one", 10).waits(10).makes("r-a-1")
                 },
                 &[],
             ),
-            (
-                "a hand deletes the lease",
-                |s| {
-                    s.remove("user", "leases", "gantline").makes("r-a-1");
-                },
-                &[],
-            ),
+            ("a hand deletes the lease", |s| s.remove("user", "leases", "gantline").makes("r-a-1"), &[]),
             (
                 "a hand deletes the lease, and it ran out",
-                |s| {
-                    s.lease("one", 10).remove("user", "leases", "gantline").waits(10).makes("r-a-1");
-                },
+                |s| s.lease("one", 10).remove("user", "leases", "gantline").waits(10).makes("r-a-1"),
                 &["S9"],
             ),
-            (
-                "an event is best effort",
-                |s| {
-                    s.lease("two", 3600).create("one", "events", "r.1", json!({}));
-                },
-                &[],
-            ),
-            (
-                "it never led",
-                |s| {
-                    s.create("two", "workflowrecords", "w-2", json!({}));
-                },
-                &["S9"],
-            ),
+            ("an event is best effort", |s| s.lease("two", 3600).create("one", "events", "r.1", json!({})), &[]),
+            ("it never led", |s| s.create("two", "workflowrecords", "w-2", json!({})), &["S9"]),
         ],
     );
 }

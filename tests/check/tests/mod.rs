@@ -1,16 +1,19 @@
 //! For each invariant, journals that break it, and ones close to them that are legal.
 
 mod audit;
+mod bounds;
 mod control;
-mod life;
+mod history;
+mod outcome;
 mod place;
+mod pods;
 mod record;
 mod story;
 
 use story::Story;
 
 /// A table: what happened after a common beginning, and which invariants that breaks.
-type Cases = &'static [(&'static str, fn(&mut Story), &'static [&'static str])];
+type Cases = &'static [(&'static str, fn(&mut Story) -> &mut Story, &'static [&'static str])];
 
 /// Tells each case after the beginning, and compares.
 fn tell(begin: fn() -> Story, cases: Cases) {

@@ -11,102 +11,59 @@ fn s15_operators_write_what_is_theirs() {
     tell(
         Story::running,
         &[
-            (
-                "a config map",
-                |s| {
-                    s.create("one", "configmaps", "c", json!({}));
-                },
-                &["S15"],
-            ),
-            (
-                "a config map of someone else",
-                |s| {
-                    s.create("user", "configmaps", "c", json!({}));
-                },
-                &[],
-            ),
-            (
-                "an event",
-                |s| {
-                    s.create("one", "events", "e", json!({}));
-                },
-                &[],
-            ),
-            (
-                "a run",
-                |s| {
-                    s.create("one", "workflowruns", "q", json!({}));
-                },
-                &["S15"],
-            ),
-            (
-                "the spec of a run",
-                |s| {
-                    s.change("one", ("workflowruns", "", "r"), |run| run["spec"]["suspend"] = json!(true));
-                },
-                &["S15"],
-            ),
+            ("a config map", |s| s.create("one", "configmaps", "c", json!({})), &["S15"]),
+            ("a config map of someone else", |s| s.create("user", "configmaps", "c", json!({})), &[]),
+            ("an event", |s| s.create("one", "events", "e", json!({})), &[]),
+            ("a run", |s| s.create("one", "workflowruns", "q", json!({})), &["S15"]),
+            ("the spec of a run", |s| s.puts("one", ("workflowruns", "", "r"), "/spec/suspend", json!(true)), &["S15"]),
             (
                 "the status of a workflow",
                 |s| {
-                    s.create("user", "workflows", "w", json!({}))
-                        .change("one", ("workflows", "status", "w"), |it| it["status"] = json!({ "tasks": 2 }));
+                    s.create("user", "workflows", "w", json!({})).puts(
+                        "one",
+                        ("workflows", "status", "w"),
+                        "/status",
+                        json!({ "tasks": 2 }),
+                    )
                 },
                 &[],
             ),
             (
                 "a workflow",
                 |s| {
-                    s.create("user", "workflows", "w", json!({}))
-                        .change("one", ("workflows", "", "w"), |it| it["spec"] = json!({}));
+                    s.create("user", "workflows", "w", json!({})).puts(
+                        "one",
+                        ("workflows", "", "w"),
+                        "/spec",
+                        json!({}),
+                    )
                 },
                 &["S15"],
             ),
-            (
-                "a record is deleted",
-                |s| {
-                    s.remove("one", "workflowrecords", "w-1");
-                },
-                &[],
-            ),
-            (
-                "a record is changed",
-                |s| {
-                    s.change("one", ("workflowrecords", "", "w-1"), |it| it["spec"] = json!({}));
-                },
-                &["S15"],
-            ),
-            (
-                "a pod's label",
-                |s| {
-                    s.change("one", ("pods", "", "r-a-1"), |pod| pod["metadata"]["labels"]["x"] = json!("y"));
-                },
-                &["S15"],
-            ),
+            ("a record is deleted", |s| s.remove("one", "workflowrecords", "w-1"), &[]),
+            ("a record is changed", |s| s.puts("one", ("workflowrecords", "", "w-1"), "/spec", json!({})), &["S15"]),
+            ("a pod's label", |s| s.puts("one", ("pods", "", "r-a-1"), "/metadata/labels/x", json!("y")), &["S15"]),
             (
                 "a pod's spec",
-                |s| {
-                    s.change("one", ("pods", "", "r-a-1"), |pod| pod["spec"]["activeDeadlineSeconds"] = json!(1));
-                },
+                |s| s.puts("one", ("pods", "", "r-a-1"), "/spec/activeDeadlineSeconds", json!(1)),
                 &["S15"],
             ),
             (
                 "someone else's finalizer",
                 |s| {
-                    s.change("user", ("pods", "", "r-a-1"), |pod| {
-                        pod["metadata"]["finalizers"] = json!(["gantline.dev/outcome", "example.org/log"])
-                    });
-                    s.ends("r-a-1", 0).closes("a", "Succeeded", Some(0)).moves("a", "Succeeded").records();
-                    s.lets_go("r-a-1");
+                    s.puts(
+                        "user",
+                        ("pods", "", "r-a-1"),
+                        "/metadata/finalizers",
+                        json!(["gantline.dev/outcome", "example.org/log"]),
+                    );
+                    s.ends("r-a-1", 0).succeeds("a").records().lets_go("r-a-1")
                 },
                 &["S15"],
             ),
             (
                 "a pod's status",
-                |s| {
-                    s.change("one", ("pods", "status", "r-a-1"), |pod| pod["status"]["phase"] = json!("Failed"));
-                    s.rules.settled = false;
-                },
+                |s| s.puts("one", ("pods", "status", "r-a-1"), "/status/phase", json!("Failed")).is_cut_off(),
                 &["S15"],
             ),
         ],
@@ -116,23 +73,17 @@ fn s15_operators_write_what_is_theirs() {
         &[
             (
                 "a pod without labels",
-                |s| {
-                    s.makes_of("r-a-1", "x", |pod| pod["metadata"]["labels"] = json!({ "gantline.dev/run-uid": RUN }));
-                },
+                |s| s.makes_of("r-a-1", "x", |pod| pod["metadata"]["labels"] = json!({ "gantline.dev/run-uid": RUN })),
                 &["S15", "S3"],
             ),
             (
                 "a pod without the finalizer",
-                |s| {
-                    s.makes_of("r-a-1", "x", |pod| pod["metadata"]["finalizers"] = json!([]));
-                },
+                |s| s.makes_of("r-a-1", "x", |pod| pod["metadata"]["finalizers"] = json!([])),
                 &["S15"],
             ),
             (
                 "a pod without an owner",
-                |s| {
-                    s.makes_of("r-a-1", "x", |pod| pod["metadata"]["ownerReferences"] = json!([]));
-                },
+                |s| s.makes_of("r-a-1", "x", |pod| pod["metadata"]["ownerReferences"] = json!([])),
                 &["S15", "S16"],
             ),
         ],
@@ -144,19 +95,10 @@ fn s16_everything_by_uid() {
     tell(
         Story::stopping,
         &[
-            (
-                "its own pod is deleted",
-                |s| {
-                    s.is_deleted("one", "r-a-1", 30);
-                },
-                &[],
-            ),
+            ("its own pod is deleted", |s| s.is_deleted("one", "r-a-1", 30), &[]),
             (
                 "its own pod is deleted, though its labels were taken off",
-                |s| {
-                    s.change("user", ("pods", "", "r-a-1"), |pod| pod["metadata"]["labels"] = json!({}))
-                        .is_deleted("one", "r-a-1", 30);
-                },
+                |s| s.puts("user", ("pods", "", "r-a-1"), "/metadata/labels", json!({})).is_deleted("one", "r-a-1", 30),
                 &[],
             ),
             (
@@ -164,15 +106,13 @@ fn s16_everything_by_uid() {
                 |s| {
                     let mut foreign = pod("r-a-9", "uid-other");
                     foreign["metadata"]["labels"]["gantline.dev/run-uid"] = json!(RUN);
-                    s.create("user", "pods", "r-a-9", foreign).is_deleted("one", "r-a-9", 30);
+                    s.create("user", "pods", "r-a-9", foreign).is_deleted("one", "r-a-9", 30)
                 },
                 &["S16"],
             ),
             (
                 "a pod of nobody",
-                |s| {
-                    s.create("user", "pods", "web", json!({})).is_deleted("one", "web", 30);
-                },
+                |s| s.create("user", "pods", "web", json!({})).is_deleted("one", "web", 30),
                 &["S15", "S16"],
             ),
         ],
@@ -185,7 +125,7 @@ fn s16_everything_by_uid() {
                 |s| {
                     let mut foreign = pod("r-a-1", "uid-other");
                     foreign["metadata"]["finalizers"] = json!([]);
-                    s.create("user", "pods", "r-a-1", foreign).knows("a").records();
+                    s.create("user", "pods", "r-a-1", foreign).knows("a").records()
                 },
                 &["S16"],
             ),
@@ -199,6 +139,7 @@ fn s16_everything_by_uid() {
                         it
                     })
                     .records();
+                    s
                 },
                 &["S11", "S16"],
             ),

@@ -1,9 +1,12 @@
 //! Journals made by hand: a run `r` of the tasks `a` and `b`, which needs `a`, and what is done to it, a second a step.
 
+mod pods;
+
+pub use pods::pod;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gantline::api::{FINALIZER, label};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -19,7 +22,7 @@ pub struct Story {
     pub rules: Rules,
     pub now: Timestamp,
     /// When the next write was sent; at the time of its effect where absent.
-    pub sent: Option<Timestamp>,
+    sent: Option<Timestamp>,
     /// The run's status as it is to be written next.
     pub status: Value,
     /// Objects as they are, by resource and name.
@@ -74,7 +77,7 @@ impl Story {
     /// `a` has succeeded and its pod is let go; the intent of `b`'s first attempt is on record.
     pub fn halfway() -> Self {
         let mut story = Self::running();
-        story.ends("r-a-1", 0).closes("a", "Succeeded", Some(0)).moves("a", "Succeeded").intends("b").records();
+        story.ends("r-a-1", 0).succeeds("a").intends("b").records();
         story.lets_go("r-a-1");
         story
     }
@@ -83,12 +86,7 @@ impl Story {
     pub fn told() -> Self {
         let mut story = Self::halfway();
         story.makes("r-b-1").starts("r-b-1").knows("b").moves("b", "Running").records();
-        story
-            .ends("r-b-1", 0)
-            .closes("b", "Succeeded", Some(0))
-            .moves("b", "Succeeded")
-            .moves("", "Succeeded")
-            .records();
+        story.ends("r-b-1", 0).succeeds("b").moves("", "Succeeded").records();
         story.lets_go("r-b-1");
         story
     }
@@ -108,6 +106,12 @@ impl Story {
 
     pub fn waits(&mut self, seconds: i64) -> &mut Self {
         self.now = self.now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+        self
+    }
+
+    /// The next write was sent so many milliseconds ago, and was under way since.
+    pub fn sent_before(&mut self, milliseconds: i64) -> &mut Self {
+        self.sent = Some(self.now - SignedDuration::from_millis(milliseconds));
         self
     }
 
@@ -172,6 +176,12 @@ impl Story {
         self.write(actor, verb, (resource, subresource, name), object, false)
     }
 
+    /// Changes one field of an object, which is named by a JSON pointer.
+    pub fn puts(&mut self, actor: &str, place: (&str, &str, &str), field: &str, value: Value) -> &mut Self {
+        let (parent, key) = field.rsplit_once('/').unwrap();
+        self.change(actor, place, |object| object.pointer_mut(parent).unwrap()[key] = value)
+    }
+
     /// Removes an object.
     pub fn remove(&mut self, actor: &str, resource: &str, name: &str) -> &mut Self {
         let object = self.object(resource, name);
@@ -219,6 +229,25 @@ impl Story {
     /// The newest attempt of a task.
     pub fn attempt(&mut self, task: &str) -> &mut Value {
         self.task(task)["attempts"].as_array_mut().unwrap().last_mut().unwrap()
+    }
+
+    /// A field of a task, or of the run where that is empty, is set.
+    pub fn sets(&mut self, task: &str, field: &str, value: Value) -> &mut Self {
+        let of = if task.is_empty() { &mut self.status } else { self.task(task) };
+        of[field] = value;
+        self
+    }
+
+    /// A field of a task's newest attempt is set.
+    pub fn sets_attempt(&mut self, task: &str, field: &str, value: Value) -> &mut Self {
+        self.attempt(task)[field] = value;
+        self
+    }
+
+    /// A field of a transition is set.
+    pub fn sets_transition(&mut self, index: usize, field: &str, value: Value) -> &mut Self {
+        self.status["history"][index][field] = value;
+        self
     }
 
     /// A task, or the run where that is empty, moves to a phase.
@@ -294,6 +323,21 @@ impl Story {
         self
     }
 
+    /// A task succeeds with its newest attempt.
+    pub fn succeeds(&mut self, task: &str) -> &mut Self {
+        self.closes(task, "Succeeded", Some(0)).moves(task, "Succeeded")
+    }
+
+    /// A task fails with its newest attempt.
+    pub fn fails(&mut self, task: &str, reason: &str) -> &mut Self {
+        self.closes_for(task, "Failed", reason).because(task, "Failed", reason)
+    }
+
+    /// A task is cancelled with its newest attempt.
+    pub fn is_cancelled(&mut self, task: &str, reason: &str) -> &mut Self {
+        self.closes_for(task, "Cancelled", reason).because(task, "Cancelled", reason)
+    }
+
     /// Operator `one` writes the status.
     pub fn records(&mut self) -> &mut Self {
         self.records_as("one")
@@ -304,94 +348,13 @@ impl Story {
         self.change(actor, ("workflowruns", "status", "r"), |run| run["status"] = status)
     }
 
-    // pods
+    // the verdict
 
-    /// Operator `one` makes the pod `r-TASK-NUMBER`.
-    pub fn makes(&mut self, name: &str) -> &mut Self {
-        let uid = format!("uid-{name}");
-        self.makes_of(name, &uid, |_| ())
-    }
-
-    /// The same, of this uid, changed.
-    pub fn makes_of(&mut self, name: &str, uid: &str, edit: impl FnOnce(&mut Value)) -> &mut Self {
-        let mut pod = pod(name, RUN);
-        pod["metadata"]["uid"] = json!(uid);
-        edit(&mut pod);
-        self.create("one", "pods", name, pod)
-    }
-
-    pub fn starts(&mut self, name: &str) -> &mut Self {
-        let (uid, at) = (self.uid(name), self.now);
-        self.journal.entries.push(Entry::Started { pod: uid, at });
-        let at = self.stamp();
-        self.tells(name, |status| {
-            status["phase"] = json!("Running");
-            status["containerStatuses"] = json!([{ "name": "main", "state": { "running": { "startedAt": at } } }]);
-        })
-    }
-
-    /// The container ends with an exit code, and the kubelet tells of it.
-    pub fn ends(&mut self, name: &str, exit_code: i32) -> &mut Self {
-        self.ends_unseen(name, exit_code).tells_end(name, exit_code)
-    }
-
-    /// The container ends, and nobody tells.
-    pub fn ends_unseen(&mut self, name: &str, exit_code: i32) -> &mut Self {
-        let (uid, at) = (self.uid(name), self.now);
-        self.journal.entries.push(Entry::Ended { pod: uid, at, exit_code });
+    /// The journal ends in the midst of things.
+    pub fn is_cut_off(&mut self) -> &mut Self {
+        self.rules.settled = false;
         self
     }
-
-    /// The kubelet tells of an end.
-    pub fn tells_end(&mut self, name: &str, exit_code: i32) -> &mut Self {
-        let at = self.stamp();
-        self.tells(name, |status| {
-            let (phase, reason) = if exit_code == 0 { ("Succeeded", "Completed") } else { ("Failed", "Error") };
-            status["phase"] = json!(phase);
-            let end = json!({ "exitCode": exit_code, "reason": reason, "finishedAt": at });
-            status["containerStatuses"] = json!([{ "name": "main", "state": { "terminated": end } }]);
-        })
-    }
-
-    /// The kubelet tells something.
-    pub fn tells(&mut self, name: &str, edit: impl FnOnce(&mut Value)) -> &mut Self {
-        self.change("kubelet", ("pods", "status", name), |pod| edit(&mut pod["status"]))
-    }
-
-    /// The pod is marked as taken by someone else.
-    pub fn is_taken(&mut self, name: &str) -> &mut Self {
-        let at = self.stamp();
-        let mark = json!({ "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "lastTransitionTime": at });
-        self.change("user", ("pods", "status", name), |pod| pod["status"]["conditions"] = json!([mark]))
-    }
-
-    /// Its deletion is asked for, with so many seconds to end.
-    pub fn is_deleted(&mut self, actor: &str, name: &str, grace: i64) -> &mut Self {
-        let mut pod = self.object("pods", name);
-        let at = self.now.checked_add(SignedDuration::from_secs(grace)).unwrap();
-        pod["metadata"]["deletionTimestamp"] = json!(at);
-        pod["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
-        let held = pod["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
-        self.write(actor, Verb::Delete, ("pods", "", name), pod, grace == 0 && !held)
-    }
-
-    /// Operator `one` takes the finalizer off.
-    pub fn lets_go(&mut self, name: &str) -> &mut Self {
-        self.lets_go_as("one", name)
-    }
-
-    pub fn lets_go_as(&mut self, actor: &str, name: &str) -> &mut Self {
-        let mut pod = self.object("pods", name);
-        pod["metadata"]["finalizers"] = json!([]);
-        let removed = pod["metadata"]["deletionGracePeriodSeconds"] == 0;
-        self.write(actor, Verb::Patch, ("pods", "", name), pod, removed)
-    }
-
-    fn uid(&self, name: &str) -> String {
-        self.object("pods", name)["metadata"]["uid"].as_str().unwrap().to_owned()
-    }
-
-    // the verdict
 
     pub fn findings(&self) -> Findings {
         check(&self.journal, &self.rules)
@@ -404,17 +367,6 @@ impl Story {
         all.dedup();
         all
     }
-}
-
-/// A pod as operators make them, by its name `r-TASK-NUMBER`, of the run of this uid.
-pub fn pod(name: &str, run: &str) -> Value {
-    let (task, attempt) = name.trim_start_matches("r-").rsplit_once('-').unwrap();
-    let labels = json!({ label::RUN: "r", label::RUN_UID: run, label::TASK: task, label::ATTEMPT: attempt });
-    let owner = json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": "WorkflowRun", "name": "r", "uid": run, "controller": true });
-    json!({
-        "metadata": { "labels": labels, "ownerReferences": [owner], "finalizers": [FINALIZER] },
-        "spec": { "nodeName": "node" }, "status": { "phase": "Pending" },
-    })
 }
 
 fn set(object: &mut Value, field: &str, value: Option<Value>) {
