@@ -82,7 +82,7 @@ pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
     let mut families = Vec::new();
     for (name, make, replicas) in makers {
         let mut schedules = Vec::new();
-        for baseline in baselines.values() {
+        for baseline in baselines.values().filter(|baseline| !baseline.scenario.wide) {
             for faults in make(baseline) {
                 let seed = mix(schedules.len() as u64) % 1_000_000;
                 schedules.push(Schedule { faults, replicas, ..Schedule::new(baseline.scenario.name, seed) });

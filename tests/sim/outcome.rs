@@ -16,7 +16,7 @@ use crate::reached::{Rare, text};
 use crate::reference;
 use crate::replica;
 use crate::scenario::{Scenario, standard};
-use crate::schedule::Schedule;
+use crate::schedule::{Latency, Schedule};
 use crate::story::{self, Trace};
 use crate::stream::Stream;
 use crate::wire::Wire;
@@ -241,7 +241,10 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
 
 /// What runs came to, by the reference; that what was deleted is gone; that nothing sleeps for ever.
 fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluated: &mut BTreeMap<&'static str, u64>) {
-    for (invariant, wrong) in reference::judge(&state.server, &world.scenario, &state.deeds) {
+    let timely = world.schedule.faults.is_empty() && world.schedule.latency != Latency::Wide;
+    let named = timely.then(|| ("L1", reference::compare(&state.server, &world.scenario)));
+    let judged = reference::judge(&state.server, &world.scenario, &state.deeds);
+    for (invariant, wrong) in judged.into_iter().chain(named) {
         *evaluated.entry(invariant).or_insert(0) += 1;
         failures.extend(wrong.into_iter().map(|what| Failure { invariant, what }));
     }

@@ -12,7 +12,7 @@ use crate::schedule::Schedule;
 use crate::shrink::shrink;
 
 /// Schedules of a plain `cargo test`: about twenty seconds on two cores.
-const SLICE: u64 = 400;
+const SLICE: u64 = 200;
 
 #[test]
 fn report() {

@@ -87,6 +87,17 @@ pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'stati
     [("L1", ends), ("L2", deleted.collect())]
 }
 
+/// Compares a cluster at rest with the one end that a scenario names for each run, where neither a fault nor a slow message
+/// made it come to another: what is wrong.
+pub fn compare(server: &Server, scenario: &Scenario) -> Vec<String> {
+    let wrong = |name: String| {
+        let end = server.get("workflowruns", NAMESPACE, &name).map(|run| End::of(run));
+        let named = scenario.ends.get(&name);
+        (end.as_ref() != named).then(|| format!("run {name} came to {end:?} instead of {named:?}"))
+    };
+    scenario.names("WorkflowRun").into_iter().filter_map(wrong).collect()
+}
+
 /// What may become of a run of a scenario in which people did `deeds`, in that order.
 pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     // What was done to an earlier run of that name is gone with it.

@@ -93,6 +93,7 @@ fn values() -> Vec<Scenario> {
 fn disruptions() -> Vec<Scenario> {
     let taken = |when, by| Behaviour::succeeds(4_000, "").taken(when, by);
     let plain = || Behaviour::succeeds(2_000, "");
+    let evicted = |times| vec![taken(When::Running(1_000), Taker::Eviction); times];
     let lost = |returns| Taker::NodeLost { away_ms: 60_000, returns };
     let two = || [task("a", &[]), task("b", &["a"])];
     vec![
@@ -118,6 +119,10 @@ fn disruptions() -> Vec<Scenario> {
             "TaskFailed",
             "a Failed, b UpstreamFailed",
         ),
+        // Each kind has a budget of its own, and neither is used up.
+        Scenario::of("disrupted-before-and-after", &two())
+            .behaves("a", [vec![taken(When::BeforeStart, Taker::Eviction); 3], evicted(3), vec![plain()]].concat())
+            .succeeds(),
         Scenario::of("own-faults", &[task("a", &[]), task("b", &[]), task("c", &[]), task("d", &["a", "b", "c"])])
             .behaves("a", [Behaviour::works(Work::OutOfMemory { after_ms: 2_000 })])
             .behaves("b", [Behaviour::works(Work::StartError)])

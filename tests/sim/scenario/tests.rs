@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use super::{apply, named, standard};
 use crate::human::Human;
 use crate::model::Server;
+use crate::outcome::play;
+use crate::schedule::Schedule;
 
 #[test]
 fn names_are_unique_and_the_api_server_takes_every_manifest() {
@@ -38,4 +40,18 @@ fn everything_that_people_do_has_a_name() {
     for text in ["", "cancel", "cancel:run:soon", "delete-run:run:sideways", "delete-pod:run:a:gently"] {
         assert!(text.parse::<Human>().is_err(), "{text}");
     }
+}
+
+/// The real operator, in worlds where nothing goes wrong but what the scenario has go wrong.
+#[test]
+fn without_faults_every_scenario_comes_to_the_end_that_it_names() {
+    let mut failures = Vec::new();
+    for scenario in standard() {
+        for seed in 1..=3 {
+            let schedule = Schedule::new(scenario.name, seed);
+            let wrong = play(&schedule, false).failures;
+            failures.extend(wrong.into_iter().map(|failure| (schedule.to_string(), failure)));
+        }
+    }
+    assert_eq!(failures, []);
 }
