@@ -141,7 +141,7 @@ fn human(of: &Baseline, rng: &mut Rng) -> Fault {
 fn pod(of: &Baseline, rng: &mut Rng) -> Fault {
     let tasks = of.scenario.tasks();
     let behaviour = usize::try_from(rng.below(catalogue("").len() as u64)).unwrap_or(0);
-    // A run that names no workflow has no tasks; then nothing behaves so.
+    // Of a scenario without tasks no pod is ever made.
     let task = if tasks.is_empty() { String::new() } else { rng.pick(&tasks).clone() };
     Fault::Pod { task, behaviour }
 }
