@@ -1,14 +1,15 @@
 //! Plays many schedules, on all cores, and adds up what came of them.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::enumerate::{Baseline, Family, families};
 use crate::fault::Fault;
 use crate::outcome::{Failure, Outcome, play};
 use crate::reached::Rare;
+use crate::scenario;
 use crate::schedule::Schedule;
 use crate::stream::mix;
 use crate::swarm;
@@ -112,9 +113,21 @@ pub struct Deck {
 }
 
 impl Deck {
+    /// The deck that all tests play from.
+    pub fn get() -> &'static Self {
+        static DECK: OnceLock<Deck> = OnceLock::new();
+        DECK.get_or_init(Self::new)
+    }
+
     /// Plays every scenario without faults, and makes the schedules from what that tells.
-    pub fn new() -> Self {
-        let baselines = Baseline::all();
+    fn new() -> Self {
+        let scenarios = scenario::standard();
+        let next = AtomicUsize::new(0);
+        let of_all = on_all_cores(|| {
+            let mine = std::iter::from_fn(|| scenarios.get(next.fetch_add(1, Ordering::Relaxed)));
+            mine.cloned().map(|scenario| (scenario.name, Baseline::of(scenario))).collect::<Vec<_>>()
+        });
+        let baselines: BTreeMap<&'static str, Baseline> = of_all.into_iter().flatten().collect();
         let families = families(&baselines);
         let sizes = families.iter().map(|family| (family.name, family.schedules.len() as u64)).collect();
         Self { enumerated: deal(families), baselines, sizes }
@@ -186,35 +199,39 @@ fn deal(families: Vec<Family>) -> Vec<(&'static str, Schedule)> {
     }
 }
 
+/// Does the same work on every core, each on a stack as large as the operator's.
+pub fn on_all_cores<R: Send>(work: impl Fn() -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let start =
+            |_| std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, &work).expect("a thread");
+        let threads: Vec<_> = (0..cores).map(start).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no player panics")).collect()
+    })
+}
+
 /// Plays the deck from its top.
 pub fn run(deck: &Deck, size: Size) -> Tally {
     let begun = Instant::now();
     let next = AtomicU64::new(0);
-    let total = Mutex::new(Tally::default());
     let goes_on = |index: u64| match size {
         Size::Schedules(count) => index < count,
         Size::Time(time) => begun.elapsed() < time,
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let player = || {
-                let mut tally = Tally::default();
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if !goes_on(index) {
-                        break;
-                    }
-                    let (family, schedule) = deck.at(index);
-                    let outcome = deck.play(&schedule, false);
-                    tally.add(index, &schedule, family, outcome);
-                }
-                total.lock().expect("no player panics").join(tally);
-            };
-            std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, player).expect("a thread");
+    let tallies = on_all_cores(|| {
+        let mut tally = Tally::default();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if !goes_on(index) {
+                return tally;
+            }
+            let (family, schedule) = deck.at(index);
+            let outcome = deck.play(&schedule, false);
+            tally.add(index, &schedule, family, outcome);
         }
     });
-    let mut tally = total.into_inner().expect("no player panicked");
+    let mut tally = Tally::default();
+    tallies.into_iter().for_each(|part| tally.join(part));
     for (family, size) in &deck.sizes {
         tally.families.entry(family).or_default().1 = *size;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::fault::{Class, Fault, Point, Stage};
 use crate::human::Human;
 use crate::outcome::{Outcome, play};
-use crate::scenario::{self, Scenario};
+use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::stream::mix;
 
@@ -26,13 +26,8 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// All scenarios, played without faults.
-    pub fn all() -> BTreeMap<&'static str, Self> {
-        let standard = scenario::standard().into_iter();
-        standard.map(|scenario| (scenario.name, Self::of(scenario))).collect()
-    }
-
-    fn of(scenario: Scenario) -> Self {
+    /// Plays a scenario without faults.
+    pub fn of(scenario: Scenario) -> Self {
         let outcome = |replicas| play(&Schedule { replicas, ..Schedule::new(scenario.name, 1) }, false);
         Self { outcomes: [outcome(1), outcome(2)], scenario }
     }

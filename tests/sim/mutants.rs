@@ -1,8 +1,10 @@
 //! Faults made by hand in the operator: the simulator catches every one.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use gantline::mutant::{self, Mutant};
 
-use crate::campaign::Deck;
+use crate::campaign::{Deck, on_all_cores};
 use crate::stream::mix;
 
 /// Beginnings in the deck from which each fault is looked for.
@@ -21,22 +23,13 @@ struct Caught {
 
 #[test]
 fn every_mutant_is_caught() {
-    let deck = Deck::new();
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let caught = std::sync::Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let hunt = || {
-                while let Some(mutant) = Mutant::ALL.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-                    let found = hunt(&deck, *mutant);
-                    caught.lock().expect("no hunter panics").push(found);
-                }
-            };
-            std::thread::Builder::new().stack_size(16 << 20).spawn_scoped(scope, hunt).expect("a thread");
-        }
+    let deck = Deck::get();
+    let next = AtomicUsize::new(0);
+    let found = on_all_cores(|| {
+        let mine = std::iter::from_fn(|| Mutant::ALL.get(next.fetch_add(1, Ordering::Relaxed)));
+        mine.map(|mutant| hunt(deck, *mutant)).collect::<Vec<_>>()
     });
-    let mut caught = caught.into_inner().expect("no hunter panicked");
+    let mut caught: Vec<Caught> = found.into_iter().flatten().collect();
     caught.sort_by_key(|caught| caught.mutant);
     let mut missed = Vec::new();
     println!("mutants, schedules until each was caught (median, most), and by which invariants");

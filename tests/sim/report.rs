@@ -19,9 +19,9 @@ fn report() {
     let minutes = std::env::var("SIM_MINUTES").ok().map(|text| text.parse::<u64>().expect("SIM_MINUTES is a number"));
     let size = minutes.map_or(Size::Schedules(SLICE), |minutes| Size::Time(Duration::from_secs(minutes * 60)));
     let begun = Instant::now();
-    let deck = Deck::new();
-    let tally = run(&deck, size);
-    let mut page = page(&deck, &tally, begun.elapsed());
+    let deck = Deck::get();
+    let tally = run(deck, size);
+    let mut page = page(deck, &tally, begun.elapsed());
     let conformance = minutes.and_then(|_| conformance());
     if let Some(conformance) = &conformance {
         let _ = writeln!(page, "\n{conformance}");
@@ -30,7 +30,7 @@ fn report() {
         let _ = writeln!(page, "FAILED {} {schedule}\n  {}", failure.invariant, failure.what);
     }
     for (schedule, failure) in tally.failures.values().filter_map(|failures| failures.values().next()) {
-        let _ = write!(page, "\n{}", told(&deck, schedule, failure.invariant));
+        let _ = write!(page, "\n{}", told(deck, schedule, failure.invariant));
     }
     println!("{page}");
     assert_eq!(tally.failed, 0, "schedules failed; the page above has the first of them");

@@ -42,6 +42,8 @@ pub struct World {
     changes: watch::Sender<u64>,
     /// The newest revision by resource: what watches wait for.
     revisions: BTreeMap<&'static str, watch::Sender<u64>>,
+    /// Whether lists come in pages of two.
+    pub pages_are_short: bool,
     latencies: Stream,
     lags: Stream,
     pauses: Stream,
@@ -76,6 +78,8 @@ pub struct State {
     published: usize,
 }
 
+/// Of so many seeds one has lists in short pages.
+const SHORT_PAGES: u64 = 6;
 /// Resources that are watched.
 const WATCHED: [&str; 3] = ["pods", "workflowruns", "workflows"];
 
@@ -105,6 +109,7 @@ impl World {
             started: now,
             changes: watch::Sender::new(0),
             revisions: WATCHED.into_iter().map(|resource| (resource, watch::Sender::new(0))).collect(),
+            pages_are_short: Stream::new(seed, "pages").below(0, SHORT_PAGES) == 0,
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
             pauses: Stream::new(seed, "pause"),
