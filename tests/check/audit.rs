@@ -190,10 +190,12 @@ impl Reader {
             self.objects.insert(key, Arc::clone(&object));
         }
         // The API server says 200 to what changes nothing, and doesn't store it.
-        let is_same = |before: Arc<Value>| {
-            meta::uid(&before) == meta::uid(&object) && version(Some(&before)) == version(Some(&object))
+        let is_same = |before: &Arc<Value>| {
+            meta::uid(before) == meta::uid(&object)
+                && version(Some(before)) == version(Some(&object))
+                && meta::is_deleting(before) == meta::is_deleting(&object)
         };
-        if verb != Verb::Delete && !removed && before.clone().is_some_and(is_same) {
+        if !removed && before.as_ref().is_some_and(is_same) {
             return;
         }
         let (actor, is_operator) = actor(event);
