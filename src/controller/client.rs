@@ -176,8 +176,15 @@ impl Cluster {
         absent_is_none(self.send_as(Method::PATCH, &path, "application/json-patch+json", Some(&removal)).await)
     }
 
-    /// Deletes a pod of this uid. That it is gone, or another one has its name, is as good.
-    pub async fn delete_pod(&self, namespace: &str, name: &str, uid: &str, grace: Option<u32>) -> Result<(), Failure> {
+    /// Deletes a pod of this uid. That it is gone, or another one has its name, is as good. Returns the pod as it is being deleted,
+    /// where it is still there.
+    pub async fn delete_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        grace: Option<u32>,
+    ) -> Result<Option<SlimPod>, Failure> {
         let path = format!("{}/{name}", Pod::url_path(&(), Some(namespace)));
         let mut options = json!({ "preconditions": { "uid": uid } });
         if is(Mutant::DeleteWithoutUid) {
@@ -186,9 +193,10 @@ impl Cluster {
         if let Some(seconds) = grace {
             options["gracePeriodSeconds"] = json!(seconds);
         }
-        match self.send::<Value>(Method::DELETE, &path, Some(&options)).await {
-            Err(failure) if failure.is_not_found() || failure.is_conflict() => Ok(()),
-            answer => answer.map(|_| ()),
+        // The answer is the pod, or a Status where nothing is left to show.
+        match self.send::<Loose<SlimPod>>(Method::DELETE, &path, Some(&options)).await {
+            Err(failure) if failure.is_not_found() || failure.is_conflict() => Ok(None),
+            answer => Ok(answer?.object.ok().filter(|pod| pod.metadata.uid == uid)),
         }
     }
 

@@ -224,8 +224,12 @@ async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<O
 
 async fn delete(context: Arc<Context>, target: Target, uid: String, grace_seconds: Option<u32>) -> After {
     match context.cluster.delete_pod(&target.namespace, &target.pod, &uid, grace_seconds).await {
-        // The watch tells when it is being deleted; until then the decision would ask again.
-        Ok(()) => After::LATER,
+        Ok(Some(pod)) => {
+            context.cache().put_pod(&pod);
+            After::DONE
+        }
+        // The watch tells what became of it; until then the decision would ask again.
+        Ok(None) => After::LATER,
         Err(failure) => {
             tracing::warn!(pod = target.pod, namespace = target.namespace, %failure, "the pod could not be deleted yet");
             After { clear: true, wait: Some(REFUSED_DELETE) }

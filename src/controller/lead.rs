@@ -18,13 +18,8 @@ pub async fn until(context: &Arc<Context>, mut stop: Pin<&mut impl Future<Output
     };
     let mut election = Election::new(context.settings.identity.clone());
     loop {
-        let held = tokio::select! {
-            biased;
-            () = stop.as_mut() => return,
-            held = take(context, &place, &mut election) => held,
-        };
+        let Some(mut held) = take(context, &place, &mut election, stop.as_mut()).await else { return };
         tracing::info!(lease = place.name, identity = context.settings.identity, "leading");
-        let mut held = held;
         let stopped = term(context, keep(context, &place, &mut election, &mut held), stop.as_mut()).await;
         context.cluster.permit().revoke();
         if stopped {
@@ -62,15 +57,25 @@ async fn term(
     stopped
 }
 
-/// Resolves when the lease is ours.
-async fn take(context: &Context, place: &Place, election: &mut Election) -> Lease {
+/// Waits until the lease is ours; `None` if `stop` resolves first. A look that is under way is never cut off: it may have taken the
+/// lease, which is then to be given back.
+async fn take(
+    context: &Context,
+    place: &Place,
+    election: &mut Election,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> Option<Lease> {
     loop {
         match look(context, place, election).await {
-            Ok(Some(lease)) => return lease,
+            Ok(Some(lease)) => return Some(lease),
             Ok(None) => {}
             Err(failure) => tracing::warn!(lease = place.name, %failure, "the lease could not be had; trying again"),
         }
-        sleep(LOOK).await;
+        tokio::select! {
+            biased;
+            () = stop.as_mut() => return None,
+            () = sleep(LOOK) => {}
+        }
     }
 }
 

@@ -13,7 +13,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::api::{Workflow, WorkflowRun};
+use crate::engine::clip;
 use crate::pods::SlimPod;
+
+/// Bytes kept of the parser's words, which may hold a text of the object as long as that is.
+const WORDS: usize = 1024;
 
 /// An object as far as it could be parsed.
 #[derive(Clone, Debug)]
@@ -22,7 +26,7 @@ pub struct Loose<T> {
     pub meta: ObjectMeta,
     /// Whether it has a status, be it one that could not be parsed.
     pub has_status: bool,
-    /// The object, or why it could not be parsed.
+    /// The object, or why it could not be parsed, in at most 1 KiB.
     pub object: Result<T, String>,
 }
 
@@ -50,11 +54,12 @@ struct OnlyMetadata {
 
 impl<T: DeserializeOwned> Loose<T> {
     /// Parses an object from its JSON text.
+    #[must_use]
     pub fn parse(text: &str) -> Self {
         let (meta, has_status) = serde_json::from_str::<OnlyMetadata>(text)
             .map(|only| (only.metadata, only.status.is_some()))
             .unwrap_or_default();
-        let object = serde_json::from_str::<T>(text).map_err(|error| error.to_string());
+        let object = serde_json::from_str::<T>(text).map_err(|error| clip(&error.to_string(), WORDS));
         let meta = ObjectMeta {
             name: meta.name,
             namespace: meta.namespace,
@@ -148,5 +153,15 @@ mod tests {
         let seen: Vec<(&str, bool)> =
             items.iter().map(|item| (item.meta.uid.as_deref().unwrap(), item.object.is_ok())).collect();
         assert_eq!(seen, [("u-deep", false), ("u-odd", false), ("u-fine", true)]);
+    }
+
+    /// What the parser says goes into logs and statuses.
+    #[test]
+    fn the_words_of_the_parser_are_bounded() {
+        let long = "x\\u001b".repeat(100_000);
+        let text = format!(r#"{{"metadata":{{}},"spec":{{}},"status":{{"phase":"{long}"}}}}"#);
+        let why = Loose::<WorkflowRun>::parse(&text).object.unwrap_err();
+        assert!(why.starts_with("unknown variant `x") && why.len() <= WORDS, "{why}");
+        assert!(!why.contains('\u{1b}'), "{why}");
     }
 }

@@ -58,6 +58,7 @@ use tokio::time::Instant;
 
 pub use cache::Cache;
 pub use client::{Cluster, Failure};
+pub use loose::Loose;
 pub use queue::Queue;
 
 use crate::api::{Workflow, WorkflowRun};

@@ -8,6 +8,10 @@ use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase};
 pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) {
     let generation = ledger.status.generation;
     let all_finished = ledger.status.tasks.iter().all(|task| task.phase.is_finished());
+    // A run that was put back to its start by hand is on its way all the same.
+    if ledger.phase() == RunPhase::Pending {
+        ledger.move_run(RunPhase::Running, None);
+    }
     if all_finished {
         return;
     }

@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_wait_longer_than_any_is_over() {
         let now = Timestamp::from_second(1_000).unwrap();
-        let ahead = |seconds| is_ahead(Timestamp::from_second(1_000 + seconds).unwrap(), now);
+        let ahead = |seconds: i64| is_ahead(Timestamp::from_second(1_000 + seconds).unwrap(), now);
         assert_eq!([-1, 0, 1, 300, 301, 3_600].map(ahead), [false, false, true, true, false, false]);
     }
 

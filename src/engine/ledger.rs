@@ -12,6 +12,8 @@ use crate::mutant::{Mutant, is};
 
 /// Transitions that a status spells out.
 const HISTORY: usize = 64;
+/// Bytes of a task's name in history.
+const NAME: usize = 63;
 /// Bytes that all messages of a run share; when they are used up, further messages are cut to [`SHORT_MESSAGE`].
 const ALL_MESSAGES: usize = 256 * 1024;
 /// Bytes of a message when the run has used up what all its messages share.
@@ -143,7 +145,9 @@ impl Ledger {
         }
         // Nothing hangs on a task's being known to run, so it can ride along with the next write.
         self.urgent |= to != TaskPhase::Running;
-        let (name, attempt) = (task.name.clone(), task.attempts.last().map(|attempt| attempt.number));
+        let attempt = task.attempts.last().map(|attempt| attempt.number);
+        // It is a plan's, and short, unless someone edited the record.
+        let name = clip(&task.name, NAME);
         self.record(Some(name), attempt, format!("{from:?}"), format!("{to:?}"), reason);
         true
     }
@@ -238,6 +242,15 @@ mod tests {
         assert_eq!(seqs, (138..=201).collect::<Vec<u64>>());
         let reopened = Ledger::open(&ledger.status, ledger.now);
         assert_eq!(reopened.seq, 201);
+    }
+
+    #[test]
+    fn a_name_that_was_edited_makes_no_history_long() {
+        let mut ledger = ledger();
+        ledger.task_mut(0).unwrap().name = "é".repeat(100_000);
+        ledger.move_task(0, TaskPhase::Cancelled, None);
+        let name = ledger.status.history[0].task.as_deref().unwrap();
+        assert!(name.starts_with("éé") && name.len() <= NAME, "{name}");
     }
 
     #[test]

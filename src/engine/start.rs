@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
 use super::text::{MESSAGE_BYTES, clip, count};
-use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
+use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus};
 use crate::plan::{Plan, Problem};
 
 /// How long after a run's creation its Workflow may still appear, so that one `kubectl apply` may hold both.
@@ -15,7 +15,8 @@ const WORKFLOW_GRACE: SignedDuration = SignedDuration::from_secs(10);
 /// Pins the run if it isn't yet. Returns the plan by which its tasks are decided, or nothing where there is none.
 pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a Plan> {
     let started = ledger.status.revision.is_some();
-    if !started && seen.run.spec.cancel.is_some() {
+    // One that was stopping is not pinned anew, though someone took its revision off the record.
+    if !started && (seen.run.spec.cancel.is_some() || ledger.phase() == RunPhase::Stopping) {
         ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
         return None;
     }
@@ -38,18 +39,24 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
             None
         }
         Definition::Ready { plan, revision } if started => {
-            let aligned = plan.tasks().len() == ledger.status.tasks.len()
-                && plan.tasks().iter().zip(&ledger.status.tasks).all(|(planned, task)| planned.name == task.name);
-            if aligned {
-                return Some(plan);
-            }
-            let why =
-                format!("status.tasks was edited: it no longer lists the tasks of revision {revision}; make a new run");
-            fail(ledger, Reason::RevisionLost, &why);
+            let Some(what) = edited(&ledger.status, plan, revision) else { return Some(plan) };
+            fail(ledger, Reason::RevisionLost, &format!("status.tasks was edited: {what}; make a new run"));
             None
         }
         Definition::Ready { plan, revision } => pin(ledger, seen, plan, revision).then_some(*plan),
     }
+}
+
+/// What in the record of the tasks is not of our making, and would leave a task where nothing moves it on.
+fn edited(status: &WorkflowRunStatus, plan: &Plan, revision: &str) -> Option<String> {
+    let aligned = plan.tasks().len() == status.tasks.len()
+        && plan.tasks().iter().zip(&status.tasks).all(|(planned, task)| planned.name == task.name);
+    if !aligned {
+        return Some(format!("it no longer lists the tasks of revision {revision}"));
+    }
+    let has_ended = |task: &TaskStatus| task.attempts.last().is_none_or(|last| last.outcome.is_some());
+    let task = status.tasks.iter().find(|task| task.phase.has_pod() && has_ended(task))?;
+    Some(format!("{} is {:?}, and no attempt of it is open", task.name, task.phase))
 }
 
 fn missing(ledger: &mut Ledger, seen: &Observed<'_>) {

@@ -19,6 +19,7 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
     for (index, planned) in plan.tasks().iter().enumerate() {
         let Some(task) = ledger.task(index).filter(|task| task.phase.has_pod()) else { continue };
         let stopping = task.phase == TaskPhase::Stopping;
+        let was_running = task.phase == TaskPhase::Running;
         let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { continue };
         let (known_uid, number) = (last.uid.clone(), last.number);
         // Of what isn't known, nothing is decided.
@@ -28,7 +29,8 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
             Sight::Pod(pod) if known_uid.as_ref().is_none_or(|uid| *uid == pod.uid) => {
                 follow(ledger, index, planned, pod, stopping);
             }
-            Sight::Pod(_) | Sight::Absent if known_uid.is_some() => {
+            // What was running had a pod, also where someone took its uid off the record.
+            Sight::Pod(_) | Sight::Absent if known_uid.is_some() || was_running => {
                 let end = if stopping { cancelled() } else { lost() };
                 finish(ledger, index, planned, end, stopping);
             }

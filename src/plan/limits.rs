@@ -63,6 +63,9 @@ pub const PATTERN: usize = 256;
 /// Bytes of a compiled pattern. Each `\w` of a repetition takes 49 kB, since it is every letter of every script: `\w+` and
 /// `\w{5}` fit, `\w{6}` doesn't; an ASCII class takes next to nothing.
 pub const PATTERN_PROGRAM_BYTES: usize = 256 * 1024;
+/// Regular expressions of a spec in all: patterns of parameters, and calls of `matches`. Each may take 4 ms to compile and keep
+/// 300 KiB, so that without a bound a spec of 95 kB could take 8 s and 600 MB.
+pub const PATTERNS: usize = 32;
 /// Greatest minLength or maxLength.
 pub const LENGTH: u32 = 1_048_576;
 

@@ -278,17 +278,3 @@ mod tests {
         );
     }
 }
-#[cfg(test)]
-mod probe {
-    #[test]
-    fn probe_sizes() {
-        for n in [1, 5, 9, 10, 12, 20, 40, 60] {
-            let p = format!("^\\w{{{n}}}$");
-            let mut k = 1;
-            while regex::RegexBuilder::new(&p).size_limit(k * 1024).build().is_err() {
-                k += 1;
-            }
-            println!("{p}: {k} KiB");
-        }
-    }
-}

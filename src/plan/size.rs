@@ -36,6 +36,7 @@ pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
         });
     }
     check_nesting(spec, report);
+    check_patterns(spec, report);
     // Serialising walks every value recursively; what is nested too deep was refused above.
     if report.is_empty() {
         let found = serialised(spec);
@@ -44,6 +45,23 @@ pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
                 format!("has {found} bytes, {bytes} are allowed: {advice}")
             });
         }
+    }
+}
+
+/// Counts the regular expressions of the spec before any is compiled.
+fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
+    let defaults = spec.task_defaults.iter().flat_map(|defaults| &defaults.env);
+    let env = spec.tasks.iter().flat_map(|task| &task.env).chain(defaults).filter_map(|entry| entry.expr.as_ref());
+    let expressions = env.chain(spec.params.iter().filter_map(|param| param.default_expr.as_ref()));
+    // The name of the function, wherever it stands: that is at least how often it is called.
+    let calls = expressions.map(|text| text.matches("matches").count()).fold(0, usize::saturating_add);
+    let patterns = spec.params.iter().filter(|param| param.pattern.is_some()).count();
+    let count = calls.saturating_add(patterns);
+    if count > limits::PATTERNS {
+        report.add(Code::TooMany, &Path::Root("spec"), || {
+            let max = limits::PATTERNS;
+            format!("has {count} regular expressions, patterns of params and matches() in expr; {max} are allowed: use enum, or check it in a task")
+        });
     }
 }
 
@@ -128,7 +146,7 @@ fn is_too_deep(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::Plan;
-    use super::super::testing::{only, refused, spec};
+    use super::super::testing::{self, only, refused, spec};
     use super::*;
 
     fn tasks(count: usize) -> String {
@@ -162,6 +180,20 @@ mod tests {
         let tasks: Vec<String> = (0..14).map(|n| format!("{{name: t{n}, image: i, script: {script}}}")).collect();
         let yaml = format!("tasks: [{}]", tasks.join(", "));
         refused(&yaml, Code::SpecTooLarge, "spec", "786432 are allowed: split the workflow");
+    }
+
+    #[test]
+    fn how_many_patterns_there_can_be() {
+        let spec = |patterns: usize, calls: usize| {
+            let param = |n| format!("{{name: p{n}, type: string, pattern: '^a{n}$', default: a{n}}}");
+            let entry = |n| format!("{{name: A{n}, expr: \"run.name.matches('^a{n}$')\"}}");
+            let params: Vec<String> = (0..patterns).map(param).collect();
+            let env: Vec<String> = (0..calls).map(entry).collect();
+            format!("params: [{}]\ntasks: [{{name: a, image: i, env: [{}]}}]", params.join(", "), env.join(", "))
+        };
+        assert!(Plan::new(&testing::spec(&spec(2, limits::PATTERNS - 2))).is_ok());
+        refused(&spec(2, limits::PATTERNS - 1), Code::TooMany, "spec", "33 regular expressions");
+        refused(&spec(limits::PATTERNS + 1, 0), Code::TooMany, "spec", "32 are allowed: use enum");
     }
 
     #[test]

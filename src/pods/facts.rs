@@ -136,9 +136,9 @@ fn failed_init(pod: &SlimPod) -> Option<(String, i32, String)> {
     })
 }
 
-/// A time as Kubernetes writes it.
+/// A time as Kubernetes writes it: RFC 3339, whose years have four digits. Others could not be stored in a status.
 pub(super) fn time(text: &str) -> Option<Timestamp> {
-    text.parse().ok()
+    text.parse().ok().filter(|_| text.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

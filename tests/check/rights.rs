@@ -83,13 +83,14 @@ fn may_write(write: &Write, before: Option<&Value>) -> bool {
             // Someone may have taken the labels off; the owner stays.
             ours(known) || !meta::controller(known).is_empty()
         }
-        ("pods", "", Verb::Patch) => before.is_none_or(|before| is_release(before, &write.object)),
+        ("pods", "", Verb::Patch) => before.is_none_or(|before| is_release(before, write)),
         _ => false,
     }
 }
 
 /// Whether a pod lost our finalizer and nothing else.
-fn is_release(before: &Value, after: &Value) -> bool {
+fn is_release(before: &Value, write: &Write) -> bool {
+    let after = write.object.as_ref();
     let fields = |pod: &Value| -> Vec<(String, Value)> {
         let all = meta::of(pod).as_object().into_iter().flatten();
         let skip = ["finalizers", "resourceVersion", "managedFields"];
@@ -101,6 +102,7 @@ fn is_release(before: &Value, after: &Value) -> bool {
     let mut left = finalizers(before);
     left.retain(|name| name != FINALIZER);
     let whole = ["spec", "status"].iter().all(|field| before.get(field) == after.get(field));
-    // A deletion that only the finalizer held up is carried out with it.
-    whole && left == finalizers(after) && fields(before) == fields(after)
+    // A deletion that only the finalizer held up is carried out with it; on record is then what the pod last was.
+    let released = left == finalizers(after) || (write.removed && left.is_empty());
+    whole && released && fields(before) == fields(after)
 }

@@ -384,54 +384,6 @@ fn other_containers_are_ended_when_main_has() {
 }
 
 #[test]
-fn an_edited_status_fails_the_run_instead_of_confusing_it() {
-    let mut world = World::new(DIAMOND);
-    world.settle();
-    world.status.tasks.remove(1);
-    world.round();
-    assert_eq!(world.status.reason, Some(Reason::RevisionLost));
-}
-
-/// Statuses are for the operator alone to write; should someone else do so, nothing hangs and no pod is left behind.
-#[test]
-fn a_record_changed_by_hand_leaves_no_pod_behind() {
-    use crate::api::{RunPhase, TaskPhase, WorkflowRunStatus};
-    type Edit = fn(&mut WorkflowRunStatus);
-    let edits: [(&str, Edit, &str); 6] = [
-        ("the run is finished", |status| status.phase = RunPhase::Succeeded, "Succeeded a:Running"),
-        ("the task is finished", |status| status.tasks[0].phase = TaskPhase::Succeeded, "Succeeded a:Succeeded"),
-        (
-            "nobody asked for the stop",
-            |status| status.phase = RunPhase::Stopping,
-            "Cancelled(CancelRequested) a:Cancelled(CancelRequested)",
-        ),
-        (
-            "tasks of another workflow",
-            |status| status.tasks[0].name = "b".into(),
-            "Failed(RevisionLost) b:Cancelled(RevisionLost)",
-        ),
-        ("no tasks", |status| status.tasks.clear(), "Failed(RevisionLost)"),
-        ("another attempt", |status| status.tasks[0].attempts[0].pod = "no-such-pod".into(), "Running a:Running"),
-    ];
-    for (what, edit, story) in edits {
-        let mut world = World::new(&[("a", &[])]);
-        world.settle();
-        world.start("a");
-        world.settle();
-        let pod = world.made[0].clone();
-        edit(&mut world.status);
-        world.settle();
-        let Some(Sight::Pod(facts)) = world.sights.get_mut(&pod) else { panic!("{what}: the pod") };
-        assert!(facts.deleting, "{what}: its pod is deleted");
-        facts.phase = PodPhase::Failed;
-        world.settle();
-        let held = matches!(&world.sights[&pod], Sight::Pod(facts) if facts.held);
-        assert!(!held, "{what}: its pod is let go");
-        assert_eq!(world.story(), story, "{what}");
-    }
-}
-
-#[test]
 fn a_lost_revision_is_told_though_a_task_failed_before() {
     let mut world = World::new(&[("a", &[]), ("b", &[])]);
     world.settle();

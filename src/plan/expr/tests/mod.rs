@@ -1,9 +1,9 @@
 //! What expressions do, as tables.
 
+mod agreement;
 mod bounds;
 mod evaluation;
 mod functions;
-mod fuzz;
 mod grammar;
 mod parsing;
 mod references;

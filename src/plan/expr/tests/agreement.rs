@@ -1,5 +1,4 @@
-//! Random expressions over random inputs: no panic, the same result twice, and the result that cel's own
-//! evaluator has.
+//! Random expressions over random inputs: the same result twice, and the result that cel's own evaluator has.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -97,85 +96,4 @@ proptest! {
             (Err(_), Err(_)) => {}
         }
     }
-
-    #[test]
-    fn random_text_never_panics(text in "[a-z0-9 .,()\\[\\]{}?:'\"!&|<>=+*/%@_`é☕\n\\\\-]{0,80}", inputs in inputs()) {
-        if let Ok(expr) = Expr::parse(&text, Place::Env) {
-            let _ = expr.evaluate(&inputs);
-        }
-    }
-
-    #[test]
-    fn random_tokens_never_panic(
-        tokens in prop::collection::vec(proptest::sample::select(TOKENS), 0..30),
-        inputs in inputs(),
-    ) {
-        if let Ok(expr) = Expr::parse(&tokens.concat(), Place::Env) {
-            let result = expr.evaluate(&inputs);
-            prop_assert_eq!(result, expr.evaluate(&inputs));
-        }
-    }
 }
-
-const TOKENS: &[&str] = &[
-    "params",
-    "run",
-    "tasks",
-    ".a",
-    ".?a",
-    ".i",
-    ".m",
-    "['b']",
-    "[?'b']",
-    "[0]",
-    "(",
-    ")",
-    "[",
-    "]",
-    "{",
-    "}",
-    ",",
-    " ",
-    "x",
-    "1",
-    "0x10",
-    "-",
-    "!",
-    "+",
-    "*",
-    "/",
-    "%",
-    "&&",
-    "||",
-    "?",
-    ":",
-    "==",
-    " in ",
-    "'é'",
-    "r'\\'",
-    "b'x'",
-    "1u",
-    "1e9",
-    "has(",
-    ".map(x, ",
-    ".all(x, ",
-    ".filter(",
-    "math.",
-    "lists.range(",
-    ".size()",
-    ".sort()",
-    "null",
-    "true",
-    "//",
-    "\n",
-    "\"\"\"",
-    "if",
-    "tasks.a-b.phase",
-    ".matches('a')",
-    ".format([",
-    "optional.none()",
-    ".orValue(",
-    "@result",
-    "`a`",
-    "\\",
-];

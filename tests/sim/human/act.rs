@@ -1,0 +1,204 @@
+//! Doing it.
+
+use gantline::api::{API_VERSION, label};
+use gantline::plan::pod_name;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{Cascade, Forgery, Human, Kind, StatusEdit};
+use crate::model::Server;
+use crate::scenario::{NAMESPACE, Scenario};
+use crate::wire::{Wire, path, path_of};
+
+/// The labels that make a pod one of ours.
+const OUR_LABELS: [&str; 4] = [label::RUN, label::RUN_UID, label::TASK, label::ATTEMPT];
+
+impl Human {
+    /// Does it, if it can be done now; returns whether it was.
+    pub fn act(&self, server: &mut Server, scenario: &Scenario, now: Timestamp) -> bool {
+        let mut wire = Wire { server, actor: "user", now };
+        let run_path = |run: &str| path("workflowruns", NAMESPACE, run);
+        let workflow_path = |workflow: &str| path("workflows", NAMESPACE, workflow);
+        match self {
+            Self::Cancel { run, grace_seconds } => {
+                let mut cancel = json!({ "reason": "not needed" });
+                if let Some(seconds) = grace_seconds {
+                    cancel["graceSeconds"] = (*seconds).into();
+                }
+                changes(&mut wire, "workflowruns", run, &json!({ "spec": { "cancel": cancel } }))
+            }
+            Self::Suspend { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": true } })),
+            Self::Resume { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": false } })),
+            Self::EditParams { run } => {
+                changes(&mut wire, "workflowruns", run, &json!({ "spec": { "params": { "edited": "since" } } }))
+            }
+            Self::DeleteRun { run, cascade } => {
+                there(&wire, "workflowruns", run)
+                    && wire.delete(&run_path(run), json!({ "propagationPolicy": cascade.policy() }))
+            }
+            Self::RecreateRun { run } => {
+                let deleted = there(&wire, "workflowruns", run)
+                    && wire.delete(&run_path(run), json!({ "propagationPolicy": "Background" }));
+                let created = scenario.manifest("WorkflowRun", run).is_some_and(|manifest| wire.create(manifest));
+                deleted || created
+            }
+            Self::Create { kind, name } => {
+                scenario.manifest(kind.word(), name).is_some_and(|manifest| wire.create(manifest))
+            }
+            Self::DeletePod { run, task, force } => newest_pod(&wire, run, task).is_some_and(|pod| {
+                let options = if *force { json!({ "gracePeriodSeconds": 0 }) } else { json!({}) };
+                wire.delete(&path_of(&pod), options)
+            }),
+            Self::StripFinalizer { run, task } => newest_pod(&wire, run, task).is_some_and(|pod| {
+                let held = pod["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
+                held && wire.patch(&path_of(&pod), &json!({ "metadata": { "finalizers": null } }))
+            }),
+            Self::StripLabels { run, task } => newest_pod(&wire, run, task).is_some_and(|pod| {
+                let labels: Map<String, Value> =
+                    OUR_LABELS.iter().map(|label| ((*label).to_owned(), Value::Null)).collect();
+                pod["metadata"]["labels"][label::RUN_UID].is_string()
+                    && wire.patch(&path_of(&pod), &json!({ "metadata": { "labels": labels } }))
+            }),
+            Self::RestoreLabels { run, task } => newest_pod(&wire, run, task).is_some_and(|pod| {
+                let labels = labels(run, variable(&pod, "GANTLINE_RUN_UID"), task, variable(&pod, "GANTLINE_ATTEMPT"));
+                pod["metadata"]["labels"][label::RUN_UID].is_null()
+                    && wire.patch(&path_of(&pod), &json!({ "metadata": { "labels": labels } }))
+            }),
+            Self::ForeignPod { run, task, forgery } => foreign_pod(&mut wire, run, task, *forgery),
+            Self::EditWorkflow { workflow } => edit_workflow(&mut wire, workflow),
+            Self::DeleteWorkflow { workflow } => {
+                there(&wire, "workflows", workflow) && wire.delete(&workflow_path(workflow), json!({}))
+            }
+            Self::DeleteRecord { run } => {
+                let record = get(&wire, "workflowruns", run)
+                    .and_then(|run| run["status"]["revision"].as_str().map(str::to_owned));
+                record.is_some_and(|record| wire.delete(&path("workflowrecords", NAMESPACE, &record), json!({})))
+            }
+            Self::EditStatus { run, edit } => edit_status(&mut wire, run, *edit),
+            Self::DeleteNamespace => wire.delete(&path("namespaces", "", NAMESPACE), json!({})),
+        }
+    }
+}
+
+impl Cascade {
+    const fn policy(self) -> &'static str {
+        match self {
+            Self::Background => "Background",
+            Self::Foreground => "Foreground",
+            Self::Orphan => "Orphan",
+        }
+    }
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Workflow => "Workflow",
+            Self::WorkflowRun => "WorkflowRun",
+        }
+    }
+}
+
+/// An object of the scenario's namespace as it is now.
+fn get(wire: &Wire<'_>, resource: &str, name: &str) -> Option<Value> {
+    wire.server.get(resource, NAMESPACE, name).map(|object| Value::clone(object))
+}
+
+/// Whether an object is there and nobody has asked for its deletion.
+fn there(wire: &Wire<'_>, resource: &str, name: &str) -> bool {
+    get(wire, resource, name).is_some_and(|object| object["metadata"]["deletionTimestamp"].is_null())
+}
+
+/// Merge-patches an object; whether that changed it.
+fn changes(wire: &mut Wire<'_>, resource: &str, name: &str, patch: &Value) -> bool {
+    let before = wire.server.revision();
+    wire.patch(&path(resource, NAMESPACE, name), patch) && wire.server.revision() > before
+}
+
+/// The pod of a task's newest attempt: known by its environment, which nobody can edit. Where a run was made again under its
+/// name, that of the one that exists now.
+fn newest_pod(wire: &Wire<'_>, run: &str, task: &str) -> Option<Value> {
+    let uid = get(wire, "workflowruns", run).map(|run| run["metadata"]["uid"].clone());
+    let pods = wire.server.list("pods").filter(|pod| {
+        variable(pod, "GANTLINE_RUN") == run
+            && variable(pod, "GANTLINE_TASK") == task
+            && pod["metadata"]["namespace"] == NAMESPACE
+    });
+    let newest = pods.max_by_key(|pod| {
+        let of_this_run = uid.as_ref().is_some_and(|uid| uid == variable(pod, "GANTLINE_RUN_UID"));
+        (of_this_run, variable(pod, "GANTLINE_ATTEMPT").parse::<u32>().unwrap_or(0))
+    });
+    newest.map(|pod| Value::clone(pod))
+}
+
+/// An environment variable of a pod's first container; empty where it has none.
+fn variable<'a>(pod: &'a Value, name: &str) -> &'a str {
+    let mut env = pod["spec"]["containers"][0]["env"].as_array().into_iter().flatten();
+    env.find(|entry| entry["name"] == name).and_then(|entry| entry["value"].as_str()).unwrap_or_default()
+}
+
+pub(super) fn labels(run: &str, uid: &str, task: &str, attempt: &str) -> Value {
+    json!({ (label::RUN): run, (label::RUN_UID): uid, (label::TASK): task, (label::ATTEMPT): attempt })
+}
+
+/// A pod of someone else's under the name that the task's next pod will have, if that name is still free.
+fn foreign_pod(wire: &mut Wire<'_>, run: &str, task: &str, forgery: Forgery) -> bool {
+    let Some(object) = get(wire, "workflowruns", run) else { return false };
+    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+    let tasks = object["status"]["tasks"].as_array();
+    let attempts = tasks.into_iter().flatten().find(|it| it["name"] == task).map(|it| &it["attempts"]);
+    // An attempt that is on record without a uid may still be without its pod.
+    let made = attempts.and_then(Value::as_array).into_iter().flatten().filter(|attempt| {
+        let name = attempt["pod"].as_str().unwrap_or_default();
+        !attempt["uid"].is_null() || !attempt["outcome"].is_null() || get(wire, "pods", name).is_some()
+    });
+    let number = u32::try_from(made.count()).unwrap_or(u32::MAX).saturating_add(1);
+    let attempt = number.to_string();
+    let (labels, owner) = match forgery {
+        Forgery::Name => (json!({ "app": "someone-elses" }), None),
+        Forgery::Labels => (labels(run, uid, task, &attempt), None),
+        Forgery::Attempt => (labels(run, uid, task, &number.saturating_add(1).to_string()), Some(uid)),
+        Forgery::Task => (labels(run, uid, "another", &attempt), Some(uid)),
+        Forgery::OlderRun => (labels(run, OLDER_RUN, task, &attempt), Some(OLDER_RUN)),
+    };
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": pod_name(run, uid, task, number), "namespace": NAMESPACE, "labels": labels },
+        "spec": { "restartPolicy": "Never", "containers": [{ "name": "main", "image": "busybox:1.37" }] },
+    });
+    if let Some(owner) = owner {
+        pod["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": API_VERSION, "kind": "WorkflowRun", "name": run, "uid": owner, "controller": true,
+        }]);
+    }
+    wire.create(&pod)
+}
+
+/// The uid of a run that is long gone.
+const OLDER_RUN: &str = "01d3a0e5-0000-4000-8000-00000000001d";
+
+fn edit_workflow(wire: &mut Wire<'_>, workflow: &str) -> bool {
+    let Some(mut object) = get(wire, "workflows", workflow) else { return false };
+    for task in object["spec"]["tasks"].as_array_mut().into_iter().flatten() {
+        task["command"] = json!(["edited"]);
+    }
+    changes(wire, "workflows", workflow, &json!({ "spec": { "tasks": object["spec"]["tasks"] } }))
+}
+
+fn edit_status(wire: &mut Wire<'_>, run: &str, edit: StatusEdit) -> bool {
+    let Some(mut object) = get(wire, "workflowruns", run).filter(|run| !run["status"].is_null()) else { return false };
+    match edit {
+        StatusEdit::Clear => object["status"] = json!({}),
+        StatusEdit::ForgetAttempts => {
+            for task in object["status"]["tasks"].as_array_mut().into_iter().flatten() {
+                task["attempts"] = json!([]);
+            }
+        }
+        StatusEdit::DropTask => {
+            object["status"]["tasks"].as_array_mut().map(Vec::pop);
+        }
+    }
+    let before = wire.server.revision();
+    wire.replace(&format!("{}/status", path_of(&object)), &object) && wire.server.revision() > before
+}

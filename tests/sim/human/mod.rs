@@ -1,0 +1,181 @@
+//! What people, and controllers that aren't ours, may do to a cluster while runs go on.
+
+mod act;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use crate::scenario::Scenario;
+
+/// One thing that someone does. Its textual form names it in a schedule: `delete-pod:nightly:load:force`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Human {
+    /// Sets `spec.cancel` of a run.
+    Cancel { run: String, grace_seconds: Option<u32> },
+    /// Sets `spec.suspend` of a run.
+    Suspend { run: String },
+    /// Takes `spec.suspend` back.
+    Resume { run: String },
+    /// Deletes a run.
+    DeleteRun { run: String, cascade: Cascade },
+    /// Deletes a run, if it is there, and creates it again under its name at once.
+    RecreateRun { run: String },
+    /// Creates an object of the scenario's, if it isn't there: a workflow that comes late, a run that was deleted.
+    Create { kind: Kind, name: String },
+    /// Deletes the pod of a task's newest attempt.
+    DeletePod { run: String, task: String, force: bool },
+    /// Takes every finalizer off that pod.
+    StripFinalizer { run: String, task: String },
+    /// Takes our labels off that pod.
+    StripLabels { run: String, task: String },
+    /// Puts them back.
+    RestoreLabels { run: String, task: String },
+    /// Makes a pod under the name that the task's next attempt will have.
+    ForeignPod { run: String, task: String, forgery: Forgery },
+    /// Sets `spec.params` of a run.
+    EditParams { run: String },
+    /// Changes what every task of a workflow runs.
+    EditWorkflow { workflow: String },
+    /// Deletes a workflow.
+    DeleteWorkflow { workflow: String },
+    /// Deletes the record that a run is pinned to.
+    DeleteRecord { run: String },
+    /// Edits the status of a run.
+    EditStatus { run: String, edit: StatusEdit },
+    /// Deletes the scenario's namespace.
+    DeleteNamespace,
+}
+
+/// How a deletion goes on to what the object owns (`propagationPolicy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cascade {
+    /// The object first.
+    Background,
+    /// What it owns first.
+    Foreground,
+    /// What it owns stays, and belongs to nobody.
+    Orphan,
+}
+
+/// A kind that people create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A workflow.
+    Workflow,
+    /// A run.
+    WorkflowRun,
+}
+
+/// How much a foreign pod looks like one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Forgery {
+    /// The name alone.
+    Name,
+    /// Our labels too, but no owner.
+    Labels,
+    /// Labels and a controller reference with the run's uid; the label `attempt` is another one's.
+    Attempt,
+    /// Labels and a controller reference with the run's uid; the label `task` is another one's.
+    Task,
+    /// Labels and a controller reference of an earlier run of that name.
+    OlderRun,
+}
+
+/// What someone does to a run's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StatusEdit {
+    /// It is emptied.
+    Clear,
+    /// The attempts of every task are taken out.
+    ForgetAttempts,
+    /// The last task is taken out.
+    DropTask,
+}
+
+impl Human {
+    /// Everything that can be done to what a scenario is about, in an order that stays: a schedule names one by its place.
+    pub fn all(scenario: &Scenario) -> Vec<Self> {
+        let mut all = Vec::new();
+        for run in scenario.names("WorkflowRun") {
+            let run = || run.clone();
+            all.extend([
+                Self::Cancel { run: run(), grace_seconds: None },
+                Self::Cancel { run: run(), grace_seconds: Some(0) },
+                Self::Cancel { run: run(), grace_seconds: Some(5) },
+                Self::Suspend { run: run() },
+                Self::Resume { run: run() },
+                Self::RecreateRun { run: run() },
+                Self::Create { kind: Kind::WorkflowRun, name: run() },
+                Self::EditParams { run: run() },
+                Self::DeleteRecord { run: run() },
+            ]);
+            all.extend(Cascade::ALL.map(|cascade| Self::DeleteRun { run: run(), cascade }));
+            all.extend(StatusEdit::ALL.map(|edit| Self::EditStatus { run: run(), edit }));
+            for task in scenario.tasks_of(&run()).iter().filter_map(|task| task["name"].as_str()) {
+                let (run, task) = (|| run(), || task.to_owned());
+                all.extend([false, true].map(|force| Self::DeletePod { run: run(), task: task(), force }));
+                all.extend([
+                    Self::StripFinalizer { run: run(), task: task() },
+                    Self::StripLabels { run: run(), task: task() },
+                    Self::RestoreLabels { run: run(), task: task() },
+                ]);
+                all.extend(Forgery::ALL.map(|forgery| Self::ForeignPod { run: run(), task: task(), forgery }));
+            }
+        }
+        for workflow in scenario.names("Workflow") {
+            let workflow = || workflow.clone();
+            all.extend([
+                Self::EditWorkflow { workflow: workflow() },
+                Self::DeleteWorkflow { workflow: workflow() },
+                Self::Create { kind: Kind::Workflow, name: workflow() },
+            ]);
+        }
+        all.push(Self::DeleteNamespace);
+        all
+    }
+
+    /// Whether it takes what the guarantees rest on: after it, a run may forget attempts, or a pod's end be seen by nobody.
+    pub const fn breaks_the_record(&self) -> bool {
+        matches!(self, Self::EditStatus { .. })
+    }
+
+    /// The task whose pods it is about.
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Self::DeletePod { task, .. }
+            | Self::StripFinalizer { task, .. }
+            | Self::StripLabels { task, .. }
+            | Self::RestoreLabels { task, .. }
+            | Self::ForeignPod { task, .. } => Some(task),
+            _ => None,
+        }
+    }
+
+    /// Whether it may cost an attempt: its pod is deleted, or nobody can see any more whose it is.
+    pub const fn takes_a_pod(&self) -> bool {
+        matches!(self, Self::DeletePod { .. } | Self::StripFinalizer { .. } | Self::StripLabels { .. })
+    }
+
+    /// The run that it is about.
+    pub fn run(&self) -> Option<&str> {
+        match self {
+            Self::Cancel { run, .. }
+            | Self::Suspend { run }
+            | Self::Resume { run }
+            | Self::DeleteRun { run, .. }
+            | Self::RecreateRun { run }
+            | Self::Create { kind: Kind::WorkflowRun, name: run }
+            | Self::DeletePod { run, .. }
+            | Self::StripFinalizer { run, .. }
+            | Self::StripLabels { run, .. }
+            | Self::RestoreLabels { run, .. }
+            | Self::ForeignPod { run, .. }
+            | Self::EditParams { run }
+            | Self::DeleteRecord { run }
+            | Self::EditStatus { run, .. } => Some(run),
+            Self::Create { .. } | Self::EditWorkflow { .. } | Self::DeleteWorkflow { .. } | Self::DeleteNamespace => {
+                None
+            }
+        }
+    }
+}

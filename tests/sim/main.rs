@@ -1,0 +1,45 @@
+//! The real operator in a simulated cluster: thousands of worlds, each with its own faults, each as its seed has it.
+//!
+//! | file | part |
+//! |---|---|
+//! | `model` | the API server and etcd, the garbage collector, the namespace controller |
+//! | `kubelet`, `human`, `scenario`, `reference` | what is played in it, and the end that must come |
+//! | `conform` | the model compared with a real API server |
+//! | `network`, `watching` | what lies between an operator and the API server |
+//! | `replica`, `operator` | processes that crash, freeze and are started again |
+//! | `world`, `outcome` | one world, from its beginning to the verdict |
+//! | `fault`, `schedule` | what goes wrong, and where |
+//! | `enumerate`, `swarm` | schedules: all of a kind, and by chance |
+//! | `mutants` | faults made by hand in the operator, each of which must be caught |
+//! | `campaign`, `shrink`, `story`, `reached`, `report` | many worlds, small failures, evidence |
+
+mod actor;
+mod campaign;
+#[path = "../check/mod.rs"]
+mod check;
+mod conform;
+mod enumerate;
+mod fault;
+mod human;
+mod kubelet;
+mod model;
+#[cfg(feature = "mutants")]
+mod mutants;
+mod network;
+mod operator;
+mod outcome;
+mod reached;
+mod reference;
+mod replay;
+mod replica;
+mod report;
+mod rng;
+mod scenario;
+mod schedule;
+mod shrink;
+mod story;
+mod stream;
+mod swarm;
+mod watching;
+mod wire;
+mod world;

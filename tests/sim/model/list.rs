@@ -1,0 +1,72 @@
+//! Lists: whole or in pages of one consistent snapshot.
+
+use serde_json::{Map, Value, json};
+
+use super::Server;
+use super::kind::Kind;
+use super::refusal::Refusal;
+use super::request::{Answer, Call};
+use super::selector::Selection;
+
+impl Server {
+    pub(super) fn page(&self, call: &Call<'_>) -> Result<Answer, Refusal> {
+        let selection = Selection::of(call)?;
+        let (revision, after) = self.place_of(call)?;
+        let limit = match call.query.get("limit").map(str::parse) {
+            None | Some(Ok(0)) => usize::MAX,
+            Some(Ok(limit)) => limit,
+            Some(Err(_)) => return Err(Refusal::bad_request("limit must be a number")),
+        };
+        let found = self.store.snapshot(call.resource, revision, &after, &selection).ok_or_else(Refusal::page_gone)?;
+        let mut meta = json!({ "resourceVersion": revision.to_string() });
+        if found.len() > limit {
+            meta["continue"] = format!("{revision}/{}", found[limit - 1].0).into();
+            if selection.is_whole() {
+                meta["remainingItemCount"] = (found.len() - limit).into();
+            }
+        }
+        let items: Vec<Value> = found.iter().take(limit).map(|(_, object)| item(call, object)).collect();
+        let body = json!({
+            "kind": format!("{}List", call.resource.kind),
+            "apiVersion": call.resource.api_version(),
+            "metadata": meta,
+            "items": items,
+        });
+        Ok(Answer::object(200, body))
+    }
+
+    /// The revision that a list is of, and the key that it goes on after.
+    fn place_of(&self, call: &Call<'_>) -> Result<(u64, String), Refusal> {
+        if let Some(token) = call.query.get("continue") {
+            let invalid = || Refusal::bad_request("continue key is not valid");
+            let (revision, after) = token.split_once('/').ok_or_else(invalid)?;
+            return Ok((revision.parse().map_err(|_| invalid())?, after.to_owned()));
+        }
+        let newest = self.store.revision();
+        let asked = match call.query.get("resourceVersion").map(str::parse) {
+            None => newest,
+            Some(Ok(asked)) => asked,
+            Some(Err(_)) => return Err(Refusal::bad_request("resourceVersion must be a number")),
+        };
+        if asked > newest {
+            return Err(Refusal::future(asked, newest));
+        }
+        if call.query.get("resourceVersionMatch") != Some("Exact") {
+            return Ok((newest, String::new()));
+        }
+        if asked < self.store.oldest() {
+            return Err(Refusal::gone(asked, self.store.oldest()));
+        }
+        Ok((asked, String::new()))
+    }
+}
+
+/// An object as an item: typed lists name their kind once.
+fn item(call: &Call<'_>, object: &Value) -> Value {
+    if call.resource.behaviour == Kind::Custom {
+        return object.clone();
+    }
+    let fields = object.as_object().into_iter().flatten();
+    let kept = fields.filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion"));
+    Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>())
+}

@@ -1,0 +1,270 @@
+//! Plays a schedule to its end and judges it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Once};
+
+use jiff::SignedDuration;
+use tokio::time::{Duration, Instant, sleep, sleep_until};
+
+use crate::check::journal::{Entry, Verb, Write};
+use crate::check::{self, Rules};
+use crate::fault::{Class, Fault};
+use crate::kubelet::{Behaviour, Kubelet, catalogue};
+use crate::model::{GarbageCollector, NamespaceController, Server};
+use crate::reached::{Rare, text};
+use crate::reference;
+use crate::replica;
+use crate::scenario::{Scenario, standard};
+use crate::schedule::Schedule;
+use crate::story::{self, Trace};
+use crate::stream::Stream;
+use crate::wire::Wire;
+use crate::world::{State, World};
+
+/// How long nothing may have changed for the world to be at rest, if everything has come to its end: longer than any pause of
+/// the operator's between two tries.
+const REST: Duration = Duration::from_secs(100);
+/// The same where something hasn't, and now and then where everything has.
+const LONG_REST: Duration = Duration::from_mins(15);
+/// Of so many seeds one rests long in any case.
+const LONG_RESTS: u64 = 32;
+/// A world that isn't at rest by then never will be.
+const END: Duration = Duration::from_hours(6);
+/// Nor one in which so many things have happened.
+const STEPS: u64 = 400_000;
+/// Time between looks whether the world is at rest.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What came of a schedule.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// A number for everything that happened.
+    pub hash: u64,
+    /// Virtual time that it took.
+    pub took: Duration,
+    /// Requests sent, by class.
+    pub sent: BTreeMap<Class, u32>,
+    /// Watch events delivered.
+    pub delivered: u32,
+    /// Pods made, by run, task and attempt, and how often.
+    pub pods: BTreeMap<String, u32>,
+    /// What must not be.
+    pub failures: Vec<Failure>,
+    /// How often each invariant was evaluated.
+    pub evaluated: BTreeMap<&'static str, u64>,
+    /// The rare things that came to pass.
+    pub reached: BTreeMap<Rare, u64>,
+    /// Faults that struck, by class.
+    pub struck: BTreeMap<&'static str, u64>,
+    /// One line an event, where recorded.
+    pub story: Vec<String>,
+}
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which.
+    pub invariant: &'static str,
+    /// What happened.
+    pub what: String,
+}
+
+thread_local! {
+    /// What panicked in the world that this thread plays; `None` if it plays none.
+    static PANICS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Plays a schedule. `recording` keeps its story.
+///
+/// # Panics
+/// The schedule names no scenario.
+pub fn play(schedule: &Schedule, recording: bool) -> Outcome {
+    catch_panics();
+    let named = standard().into_iter().find(|scenario| scenario.name == schedule.scenario);
+    let mut scenario = named.unwrap_or_else(|| panic!("no scenario {}", schedule.scenario));
+    for fault in &schedule.faults {
+        if let Fault::Pod { task, behaviour } = fault {
+            set_behaviour(&mut scenario, task, *behaviour);
+        }
+    }
+    PANICS.set(Some(Vec::new()));
+    let log = recording.then(story::listen);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime without I/O");
+    let mut outcome = runtime.block_on(live(schedule, scenario, recording));
+    drop(runtime);
+    drop(log);
+    let panics = PANICS.take().unwrap_or_default();
+    outcome.failures.extend(panics.into_iter().map(|what| Failure { invariant: "S14", what }));
+    *outcome.evaluated.entry("S14").or_insert(0) += 1;
+    outcome
+}
+
+/// Panics of a world are kept for its outcome. The operator survives most of its own: each is a failure all the same.
+fn catch_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let kept = PANICS.with_borrow_mut(|panics| panics.as_mut().map(|panics| panics.push(info.to_string())));
+            if kept.is_none() {
+                usual(info);
+            }
+        }));
+    });
+}
+
+/// The first pod of a task behaves as the catalogue says, and those after it as the first would have.
+fn set_behaviour(scenario: &mut Scenario, task: &str, index: usize) {
+    let usual = scenario.behaviours.entry(task.to_owned()).or_insert_with(|| vec![Behaviour::succeeds(2_000, "")]);
+    let message = usual.first().map(|behaviour| behaviour.message().to_owned()).unwrap_or_default();
+    if let Some(behaviour) = catalogue(&message).into_iter().nth(index) {
+        usual.insert(0, behaviour);
+    }
+}
+
+/// The whole life of a world.
+async fn live(schedule: &Schedule, scenario: Scenario, recording: bool) -> Outcome {
+    let world = World::new(schedule, scenario, recording);
+    let seed = schedule.seed;
+    tokio::spawn(people(Arc::clone(&world)));
+    let kubelet = Kubelet::new(seed, world.scenario.behaviours.clone());
+    tokio::spawn(Arc::clone(&world).play(0, Box::new(kubelet)));
+    let delays = Stream::new(seed, "controllers");
+    let delay = |index| SignedDuration::from_millis(i64::try_from(1 + delays.below(index, 900)).unwrap_or(1));
+    tokio::spawn(Arc::clone(&world).play(1, Box::new(GarbageCollector::new(delay(1)))));
+    tokio::spawn(Arc::clone(&world).play(2, Box::new(NamespaceController::new(delay(2)))));
+    let replicas = if schedule.replicas > 0 { schedule.replicas } else { world.scenario.replicas };
+    for replica in 1..=replicas {
+        tokio::spawn(replica::keep(Arc::clone(&world), replica));
+    }
+    let mut failures = Vec::new();
+    let quiet_since = match rest(&world).await {
+        Ok(since) => Some(since),
+        Err(restless) => {
+            failures.push(restless);
+            None
+        }
+    };
+    judge(&world, failures, quiet_since)
+}
+
+/// The manifests, then what people do at their times.
+async fn people(world: Arc<World>) {
+    world.hold();
+    let pauses = Stream::new(world.schedule.seed, "people");
+    let begun = Instant::now();
+    for (index, manifest) in world.scenario.manifests.iter().enumerate() {
+        sleep(Duration::from_millis(pauses.below(index as u64, 30))).await;
+        world.act(|server, now| Wire { server, actor: "user", now }.create(manifest));
+    }
+    for (at, human) in &world.scenario.humans {
+        sleep_until(begun + Duration::from_millis(*at)).await;
+        world.human(human);
+    }
+    world.let_go();
+}
+
+/// Waits until nothing happens any more; returns since when.
+async fn rest(world: &World) -> Result<Instant, Failure> {
+    let long = Stream::new(world.schedule.seed, "rest").below(0, LONG_RESTS) == 0;
+    loop {
+        sleep(LOOK).await;
+        let state = world.state();
+        if world.elapsed() > END || state.trace.steps() > STEPS {
+            let what = format!(
+                "after {} s and {} steps there still is no rest",
+                world.elapsed().as_secs(),
+                state.trace.steps()
+            );
+            return Err(Failure { invariant: "L1", what });
+        }
+        let needed = if long || !unfinished(&state.server).is_empty() { LONG_REST } else { REST };
+        if state.away == 0 && state.waits.is_empty() && state.quiet_since.elapsed() >= needed {
+            return Ok(state.quiet_since);
+        }
+    }
+}
+
+/// What has not come to its end.
+fn unfinished(server: &Server) -> Vec<String> {
+    let mut found = Vec::new();
+    for run in server.list("workflowruns") {
+        let (name, phase) = (text(run, "/metadata/name"), text(run, "/status/phase"));
+        if run.pointer("/metadata/deletionTimestamp").is_some() {
+            found.push(format!("run {name} is still being deleted"));
+        } else if !matches!(phase, "Succeeded" | "Failed" | "Cancelled") {
+            found.push(format!("run {name} is {phase}: {}", text(run, "/status/message")));
+        }
+    }
+    for pod in server.list("pods") {
+        if pod.pointer("/metadata/deletionTimestamp").is_some() {
+            found.push(format!("pod {} is still being deleted", text(pod, "/metadata/name")));
+        }
+    }
+    found
+}
+
+/// Judges a world that came to rest, or didn't.
+fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>) -> Outcome {
+    let mut guard = world.state();
+    let state = &mut *guard;
+    let mut evaluated = BTreeMap::new();
+    state.reached.ended(&state.server);
+    failures.extend(state.broken.drain(..).map(|(invariant, what)| Failure { invariant, what }));
+    if quiet_since.is_some() {
+        judge_ends(world, state, &mut failures, &mut evaluated);
+    }
+    let rules =
+        Rules { operators: state.operators.clone(), leases: true, settled: quiet_since.is_some(), ..Rules::default() };
+    let findings = check::check(&state.server.journal, &rules);
+    for (invariant, count) in findings.evaluated {
+        *evaluated.entry(invariant).or_insert(0) += count;
+    }
+    let found = findings.violations.into_iter();
+    failures.extend(found.map(|found| Failure { invariant: found.invariant, what: found.what }));
+    let trace = std::mem::replace(&mut state.trace, Trace::new(false));
+    Outcome {
+        hash: trace.hash(),
+        took: world.elapsed(),
+        sent: std::mem::take(&mut state.sent),
+        delivered: state.delivered,
+        pods: pods_made(state.server.journal.entries.iter()),
+        failures,
+        evaluated,
+        reached: state.reached.counts().clone(),
+        struck: std::mem::take(&mut state.struck),
+        story: trace.into_lines(),
+    }
+}
+
+/// What runs came to, by the reference; that what was deleted is gone; that nothing sleeps for ever.
+fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluated: &mut BTreeMap<&'static str, u64>) {
+    for (invariant, wrong) in reference::judge(&state.server, &world.scenario, &state.deeds) {
+        *evaluated.entry(invariant).or_insert(0) += 1;
+        failures.extend(wrong.into_iter().map(|what| Failure { invariant, what }));
+    }
+    // At rest, with something to do: nothing will ever wake it.
+    let stuck =
+        unfinished(&state.server).into_iter().filter(|_| failures.iter().any(|failure| failure.invariant == "L1"));
+    let stuck: Vec<Failure> = stuck.map(|what| Failure { invariant: "L3", what }).collect();
+    failures.extend(stuck);
+    *evaluated.entry("L3").or_insert(0) += 1;
+    // The rest that was waited for had no write at all.
+    *evaluated.entry("S13").or_insert(0) += 1;
+}
+
+/// Pods that were made by operators, by run, task and attempt.
+fn pods_made<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<String, u32> {
+    let mut made = BTreeMap::new();
+    for entry in entries {
+        let Entry::Write(Write { verb: Verb::Create, resource, actor, object, .. }) = entry else { continue };
+        if resource == "pods" && actor.starts_with("op-") {
+            let label = |name: &str| text(object, &format!("/metadata/labels/gantline.dev~1{name}")).to_owned();
+            let key = format!("{}/{}/{}", label("run"), label("task"), label("attempt"));
+            *made.entry(key).or_insert(0) += 1;
+        }
+    }
+    made
+}

@@ -1,0 +1,209 @@
+//! The end that a run must come to: from its spec, what its pods were scripted to do, and what people did. Written from the
+//! rules alone, so that it can disagree with the operator.
+//!
+//! Faults of the operator, the network or the clock change no end, only its time. People's deeds do; when they strike is a
+//! matter of time, so each then allows more than one end.
+
+mod pod;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use self::task::TaskEnds;
+use crate::human::{Human, Kind};
+use crate::model::Server;
+use crate::scenario::{NAMESPACE, Scenario};
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Its phase.
+    pub phase: String,
+    /// Its reason, where the rules name one.
+    pub reason: String,
+    /// The phase of each task, by its name.
+    pub tasks: BTreeMap<String, String>,
+}
+
+impl End {
+    /// An end; `tasks` in words: `a Succeeded, b Failed`.
+    pub fn new(phase: &str, reason: &str, tasks: &str) -> Self {
+        let words = tasks.split(", ").filter_map(|task| task.split_once(' '));
+        let tasks = words.map(|(name, phase)| (name.to_owned(), phase.to_owned())).collect();
+        Self { phase: phase.to_owned(), reason: reason.to_owned(), tasks }
+    }
+
+    /// The state of a run as its status has it, finished or not.
+    pub fn of(run: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let status = &run["status"];
+        let tasks = status["tasks"].as_array().into_iter().flatten();
+        // A cancelled run says in other words what its phase says.
+        let reason = if status["phase"] == "Cancelled" { String::new() } else { text(&status["reason"]) };
+        let tasks = tasks.map(|task| (text(&task["name"]), text(&task["phase"]))).collect();
+        Self { phase: text(&status["phase"]), reason, tasks }
+    }
+}
+
+/// What may have become of a run.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// The run is gone, and everything of it.
+    pub gone: bool,
+    /// Nothing is asked but that it ends: someone edited its status.
+    any: bool,
+    /// It may stay suspended for ever: nobody has resumed it.
+    suspended: bool,
+    /// It may be cancelled.
+    cancelled: bool,
+    /// It can start.
+    starts: bool,
+    /// Why it may fail before it starts.
+    unstarted: BTreeSet<&'static str>,
+    /// Its pinned revision may be lost.
+    lost: bool,
+    /// How each task may end.
+    tasks: Vec<TaskEnds>,
+}
+
+/// Judges a cluster at rest by what was played in it: what is wrong, by invariant. `deeds` are what people did, in its order.
+pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'static str, Vec<String>); 2] {
+    let run = |name: &str| server.get("workflowruns", NAMESPACE, name).map(Arc::as_ref);
+    let verdict = |name: String| {
+        let verdict = ends(scenario, &name, deeds).admits(run(&name));
+        verdict.err().map(|wrong| format!("run {name}: {wrong}"))
+    };
+    let ends = scenario.names("WorkflowRun").into_iter().filter_map(verdict).collect();
+    let deleted =
+        ["namespaces", "pods", "workflowrecords", "workflowruns", "workflows"].into_iter().flat_map(|resource| {
+            let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
+            going.map(move |object| format!("{resource}/{} is still being deleted", object["metadata"]["name"]))
+        });
+    [("L1", ends), ("L2", deleted.collect())]
+}
+
+/// What may become of a run of a scenario in which people did `deeds`, in that order.
+pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
+    // What was done to an earlier run of that name is gone with it.
+    let begins =
+        |deed: &Human| matches!(deed, Human::RecreateRun { .. } | Human::Create { kind: Kind::WorkflowRun, .. });
+    let of_run = |deed: &&Human| deed.run().is_none_or(|of| of == run);
+    let deeds: Vec<&Human> = deeds.iter().filter(of_run).collect();
+    let (since, gone) = deeds.iter().enumerate().fold((0, false), |(since, gone), (place, deed)| match deed {
+        Human::DeleteNamespace => (usize::MAX, true),
+        Human::DeleteRun { .. } => (since, true),
+        deed if begins(deed) && since != usize::MAX => (place, false),
+        _ => (since, gone),
+    });
+    let all = deeds;
+    let deeds = all.get(since..).unwrap_or_default();
+    let did = |test: &dyn Fn(&Human) -> bool| deeds.iter().any(|deed| test(deed));
+
+    let workflow = scenario.manifest("WorkflowRun", run).and_then(|run| run["spec"]["workflowRef"]["name"].as_str());
+    let is_there =
+        |manifest: &Value| manifest["kind"] == "Workflow" && manifest["metadata"]["name"].as_str() == workflow;
+    let at_first = workflow.is_none() || scenario.manifests.iter().any(is_there);
+    let comes = all.iter().any(|deed| matches!(deed, Human::Create { kind: Kind::Workflow, .. }));
+    let goes = all.iter().any(|deed| matches!(deed, Human::DeleteWorkflow { .. }));
+    let mut unstarted: BTreeSet<&'static str> = scenario.mistake.into_iter().collect();
+    if !at_first || goes {
+        unstarted.insert("WorkflowNotFound");
+    }
+    if did(&|deed| matches!(deed, Human::EditParams { .. })) {
+        unstarted.insert("InvalidParams");
+    }
+    let last_word = deeds.iter().rev().find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }));
+    Ends {
+        gone,
+        any: did(&Human::breaks_the_record),
+        suspended: matches!(last_word, Some(Human::Suspend { .. })),
+        cancelled: did(&|deed| matches!(deed, Human::Cancel { .. })),
+        starts: scenario.mistake.is_none() && (at_first || comes),
+        unstarted,
+        lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
+        tasks: scenario.tasks_of(run).iter().map(|task| TaskEnds::of(scenario, task, deeds)).collect(),
+    }
+}
+
+impl Ends {
+    /// The one end that there is; `None` if there are more, or if the run is gone.
+    pub fn only(&self) -> Option<End> {
+        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost;
+        match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
+            (false, false, [reason]) => return Some(End::new("Failed", reason, "")),
+            (false, true, []) => {}
+            _ => return None,
+        }
+        let mut phases: BTreeMap<&str, &str> = BTreeMap::new();
+        // Each round settles at least one task whose needs are settled, so there are no more rounds than tasks.
+        for _ in &self.tasks {
+            for task in &self.tasks {
+                let needs: Option<Vec<&str>> =
+                    task.needs.iter().map(|need| phases.get(need.as_str()).copied()).collect();
+                let Some(needs) = needs else { continue };
+                let phase =
+                    if needs.iter().all(|phase| *phase == "Succeeded") { task.only()? } else { "UpstreamFailed" };
+                phases.insert(&task.name, phase);
+            }
+        }
+        let failed = phases.values().any(|phase| *phase == "Failed");
+        let (phase, reason) = if failed { ("Failed", "TaskFailed") } else { ("Succeeded", "") };
+        let tasks = phases.into_iter().map(|(name, phase)| (name.to_owned(), phase.to_owned())).collect();
+        Some(End { phase: phase.to_owned(), reason: reason.to_owned(), tasks })
+    }
+
+    /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
+    pub fn admits(&self, run: Option<&Value>) -> Result<(), String> {
+        let Some(run) = run else {
+            return if self.gone { Ok(()) } else { Err("the run is gone, and nobody deleted it".to_owned()) };
+        };
+        if self.gone {
+            return Err("the run was deleted and is still there".to_owned());
+        }
+        let end = End::of(run);
+        if self.suspended && end.phase == "Suspended" {
+            return self.tasks.iter().try_for_each(|task| task.admits(&end, false, true));
+        }
+        if !matches!(end.phase.as_str(), "Succeeded" | "Failed" | "Cancelled") {
+            return Err(format!("the run hasn't ended: it is {}", end.phase));
+        }
+        if self.any {
+            return Ok(());
+        }
+        if end.tasks.is_empty() {
+            return self.admits_unstarted(&end);
+        }
+        let lost = self.lost && end.reason == "RevisionLost";
+        self.tasks.iter().try_for_each(|task| task.admits(&end, self.cancelled || lost, false))?;
+        if end.tasks.len() != self.tasks.len() || !self.starts {
+            return Err(format!("the run has tasks that it can't have: {:?}", end.tasks.keys()));
+        }
+        let has = |phase: &str| end.tasks.values().any(|it| it == phase);
+        let verdict = match (end.phase.as_str(), end.reason.as_str()) {
+            ("Failed", "RevisionLost") => lost,
+            // Cancel on record before the last task finished, whatever that came to.
+            ("Cancelled", _) => self.cancelled,
+            ("Failed", "TaskFailed") => has("Failed") && !has("Cancelled"),
+            ("Succeeded", "") => end.tasks.values().all(|phase| phase == "Succeeded"),
+            _ => false,
+        };
+        if verdict {
+            Ok(())
+        } else {
+            Err(format!("tasks {:?} don't make a run {} ({})", end.tasks, end.phase, end.reason))
+        }
+    }
+
+    fn admits_unstarted(&self, end: &End) -> Result<(), String> {
+        match end.phase.as_str() {
+            "Failed" if self.unstarted.contains(end.reason.as_str()) => Ok(()),
+            "Cancelled" if self.cancelled => Ok(()),
+            phase => Err(format!("the run ended {phase} ({}) before it started", end.reason)),
+        }
+    }
+}

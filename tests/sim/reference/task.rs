@@ -1,0 +1,114 @@
+//! How a task may end.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::End;
+use super::pod::{Outcome, outcomes};
+use crate::human::Human;
+use crate::kubelet::{Behaviour, OnTerm};
+use crate::scenario::Scenario;
+
+/// Disruptions before the start that are made good, and as many after (README, "When the infrastructure fails").
+const BUDGET: usize = 5;
+
+/// How a task may end.
+#[derive(Clone, Debug)]
+pub(super) struct TaskEnds {
+    /// Its name.
+    pub name: String,
+    /// The tasks that it needs.
+    pub needs: Vec<String>,
+    /// Its phases, if what it needs succeeded.
+    own: BTreeSet<&'static str>,
+}
+
+impl TaskEnds {
+    /// From a task's spec, the script of its pods, and what people did to them.
+    pub fn of(scenario: &Scenario, task: &Value, deeds: &[&Human]) -> Self {
+        let name = task["name"].as_str().unwrap_or_default();
+        let needs = task["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        let plain = [Behaviour::succeeds(2_000, "")];
+        let scripts = scenario.behaviours.get(name).map_or(&plain[..], Vec::as_slice);
+        let mine = || deeds.iter().filter(|deed| deed.task() == Some(name));
+        let mut own = BTreeSet::new();
+        if scenario.broken_env.contains(&name) {
+            own.insert("Failed");
+        } else {
+            follow(scripts, task, 0, [0, 0], mine().filter(|deed| deed.takes_a_pod()).count(), &mut own);
+        }
+        // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one.
+        if mine().any(|deed| matches!(deed, Human::ForeignPod { .. } | Human::StripLabels { .. })) {
+            own.insert("Failed");
+        }
+        Self { name: name.to_owned(), needs: needs.collect(), own }
+    }
+
+    /// The one way in which it can end, if there is only one.
+    pub fn only(&self) -> Option<&'static str> {
+        self.own.first().copied().filter(|_| self.own.len() == 1)
+    }
+
+    /// Whether the task may have come to what a run's end says of it. `stopped`: it may be cancelled; `open`: it may go on.
+    pub fn admits(&self, end: &End, stopped: bool, open: bool) -> Result<(), String> {
+        let phase = |name: &str| end.tasks.get(name).map_or("", String::as_str);
+        let all_ok = self.needs.iter().all(|need| phase(need) == "Succeeded");
+        let bad = |need: &String| matches!(phase(need), "Failed" | "UpstreamFailed" | "Cancelled");
+        let admitted = match phase(&self.name) {
+            "Cancelled" => stopped,
+            "UpstreamFailed" => self.needs.iter().any(bad),
+            own @ ("Succeeded" | "Failed") => all_ok && self.own.contains(own),
+            _ => open,
+        };
+        let told = || {
+            format!("task {} can't be {:?} in {:?}; by itself: {:?}", self.name, phase(&self.name), end.tasks, self.own)
+        };
+        if admitted { Ok(()) } else { Err(told()) }
+    }
+}
+
+/// Follows a task from an attempt on. `disruptions` are those so far, before and after the start; `deeds` those that people may
+/// yet add.
+fn follow(
+    scripts: &[Behaviour],
+    task: &Value,
+    attempt: usize,
+    disruptions: [usize; 2],
+    deeds: usize,
+    ends: &mut BTreeSet<&'static str>,
+) {
+    let Some(script) = scripts.get(attempt).or(scripts.last()) else { return };
+    let outcomes = outcomes(script);
+    for (started, outcome) in [Outcome::DisruptedBefore, Outcome::DisruptedAfter].into_iter().enumerate() {
+        let mut counts = disruptions;
+        counts[started] += 1;
+        let by_itself = outcomes.contains(&outcome).then_some(deeds);
+        for left in [by_itself, deeds.checked_sub(1)].into_iter().flatten() {
+            if counts[started] > BUDGET {
+                ends.insert("Failed");
+            } else {
+                follow(scripts, task, attempt + 1, counts, left, ends);
+            }
+        }
+    }
+    if outcomes.contains(&Outcome::Failed) {
+        ends.insert("Failed");
+    }
+    // A pod that is deleted may finish early, and that counts.
+    let early = deeds > 0 && matches!(script.on_term, OnTerm::Finishes { .. });
+    if outcomes.contains(&Outcome::Succeeded) || early {
+        ends.insert(if writes_outputs(script, task) { "Succeeded" } else { "Failed" });
+    }
+}
+
+/// Whether the message of a script has every output that a task declares without a default.
+fn writes_outputs(script: &Behaviour, task: &Value) -> bool {
+    let mut declared = task["outputs"].as_array().into_iter().flatten().filter(|output| output["default"].is_null());
+    declared.all(|output| {
+        let name = output["name"].as_str().unwrap_or_default();
+        let object: Result<Value, _> = serde_json::from_str(script.message());
+        let line = || script.message().lines().any(|line| line.split_once('=').is_some_and(|(key, _)| key == name));
+        object.map_or_else(|_| line(), |object| !object[name].is_null())
+    })
+}

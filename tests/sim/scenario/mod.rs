@@ -1,0 +1,107 @@
+//! What is played: manifests, the behaviour of their pods, what people do meanwhile, and the end that must come.
+
+mod build;
+mod standard;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub use self::standard::standard;
+
+use crate::human::Human;
+use crate::kubelet::Behaviour;
+use crate::model::Server;
+use crate::reference::End;
+use crate::wire::Wire;
+
+/// The namespace that every scenario plays in.
+pub const NAMESPACE: &str = "demo";
+
+/// A scenario. Times are milliseconds since its beginning.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name: words with dashes.
+    pub name: &'static str,
+    /// Replicas of the operator.
+    pub replicas: u8,
+    /// What is applied at the beginning, in this order; the namespace first.
+    pub manifests: Vec<Value>,
+    /// What [`Human::Create`] may create later, besides.
+    pub later: Vec<Value>,
+    /// Behaviours of each task's pods, by attempt; the last one repeats. A task that isn't named succeeds after two seconds.
+    pub behaviours: BTreeMap<String, Vec<Behaviour>>,
+    /// What people do, and when, in the order of time.
+    pub humans: Vec<(u64, Human)>,
+    /// Creates of pods that the API server refuses for a while.
+    pub refuse_creates: Option<Refusal>,
+    /// Tasks whose environment can't be evaluated.
+    pub broken_env: Vec<&'static str>,
+    /// Why no run of it can start: `InvalidWorkflow` or `InvalidParams`.
+    pub mistake: Option<&'static str>,
+    /// The end of each run without faults, by its name; a run that isn't named is gone.
+    pub ends: BTreeMap<String, End>,
+    /// Whether it is too large for exhaustive enumeration.
+    pub wide: bool,
+}
+
+/// The API server refuses to create pods for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status code.
+    pub code: u16,
+    /// `reason` of the Status.
+    pub reason: &'static str,
+    /// `message` of the Status.
+    pub message: &'static str,
+    /// From then.
+    pub from_ms: u64,
+    /// Until then.
+    pub until_ms: u64,
+}
+
+/// The standard scenario of a name.
+pub fn named(name: &str) -> Option<Scenario> {
+    standard().into_iter().find(|scenario| scenario.name == name)
+}
+
+/// Someone applies a manifest; panics if the API server refuses it.
+pub fn apply(server: &mut Server, manifest: &Value, now: Timestamp) {
+    assert!(Wire { server, actor: "user", now }.create(manifest), "the API server refused {manifest:#}");
+}
+
+impl Scenario {
+    /// The names of all objects of a kind, in their order.
+    pub fn names(&self, kind: &str) -> Vec<String> {
+        let name = |manifest: &Value| manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        self.all().filter(|manifest| manifest["kind"] == kind).map(name).collect()
+    }
+
+    /// The manifest of an object.
+    pub fn manifest(&self, kind: &str, name: &str) -> Option<&Value> {
+        self.all().find(|manifest| manifest["kind"] == kind && manifest["metadata"]["name"] == name)
+    }
+
+    /// The tasks of a run, from the workflow in it or named by it; none where that doesn't exist.
+    pub fn tasks_of(&self, run: &str) -> &[Value] {
+        let spec = self.manifest("WorkflowRun", run).map(|run| &run["spec"]);
+        let inline = spec.map(|spec| &spec["workflow"]).filter(|workflow| !workflow.is_null());
+        let named = spec.and_then(|spec| spec["workflowRef"]["name"].as_str());
+        let workflow = inline.or_else(|| Some(&self.manifest("Workflow", named?)?["spec"]));
+        workflow.and_then(|workflow| workflow["tasks"].as_array()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The names of all tasks of all runs, each once.
+    pub fn tasks(&self) -> Vec<String> {
+        let runs = self.names("WorkflowRun");
+        let tasks = runs.iter().flat_map(|run| self.tasks_of(run)).filter_map(|task| task["name"].as_str());
+        tasks.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Value> {
+        self.manifests.iter().chain(&self.later)
+    }
+}

@@ -1,0 +1,245 @@
+//! The standard scenarios.
+
+use serde_json::{Value, json};
+
+use super::build::{inline, run, run_with, task, task_with, workflow, workflow_with};
+use super::{Refusal, Scenario};
+use crate::kubelet::{Behaviour, OnTerm, Taker, Trouble, When, Work};
+
+/// A task that runs until someone stops it.
+const LONG: u64 = 3_600_000;
+
+/// All of them, in an order that stays.
+pub fn standard() -> Vec<Scenario> {
+    let mut all = graphs();
+    all.extend(values());
+    all.extend(disruptions());
+    all.extend(controls());
+    all.extend(deletions());
+    all.extend(mistakes());
+    all.extend(others());
+    all
+}
+
+/// Shapes of the graph.
+fn graphs() -> Vec<Scenario> {
+    let fan: Vec<Value> = ["b", "c", "d", "e"].map(|name| task(name, &["a"])).into();
+    let fan = [&[task("a", &[])], fan.as_slice(), &[task("f", &["b", "c", "d", "e"])]].concat();
+    let wide: Vec<Value> = (0..38).map(|number| task(&format!("middle-{number}"), &["first"])).collect();
+    let names: Vec<String> = (0..38).map(|number| format!("middle-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let wide = [&[task("first", &[])], wide.as_slice(), &[task("last", &names)]].concat();
+    vec![
+        Scenario::of("single", &[task("a", &[])]).succeeds(),
+        Scenario::of("chain", &chain()).with_standby().succeeds(),
+        Scenario::of("diamond", &diamond()).succeeds(),
+        Scenario::of("fan-out-and-in", &fan).with_standby().succeeds(),
+        Scenario::new("inline").with(inline("run", &chain())).succeeds(),
+        Scenario::of("two-runs", &diamond()).with_standby().with(run("other")).succeeds().ends_of(
+            "other",
+            "Succeeded",
+            "",
+            "a Succeeded, b Succeeded, c Succeeded, d Succeeded",
+        ),
+        Scenario::of("failing-branch", &[task("a", &[]), task("b", &["a"]), task("c", &["b"]), task("d", &["a"])])
+            .behaves("b", [Behaviour::exits(2_000, 3, "row 17 has no price")])
+            .ends("Failed", "TaskFailed", "a Succeeded, b Failed, c UpstreamFailed, d Succeeded"),
+        Scenario { wide: true, ..Scenario::of("wide", &wide).with_standby().succeeds() },
+    ]
+}
+
+fn chain() -> [Value; 3] {
+    [task("a", &[]), task("b", &["a"]), task("c", &["b"])]
+}
+
+fn diamond() -> [Value; 4] {
+    [task("a", &[]), task("b", &["a"]), task("c", &["a"]), task("d", &["b", "c"])]
+}
+
+/// What tasks hand on.
+fn values() -> Vec<Scenario> {
+    let extract = task_with("extract", &[], json!({ "outputs": [{ "name": "rows", "type": "int" }] }));
+    let load = task_with(
+        "load",
+        &["extract"],
+        json!({ "env": [{ "name": "ROWS", "expr": "tasks.extract.outputs.rows + 1" }] }),
+    );
+    let params =
+        json!({ "params": [{ "name": "day", "type": "string" }, { "name": "all", "type": "bool", "default": false }] });
+    let greet = task_with(
+        "greet",
+        &[],
+        json!({ "env": [{ "name": "DAY", "expr": "params.day" }, { "name": "ALL", "expr": "params.all" }] }),
+    );
+    vec![
+        Scenario::of("outputs", &[extract.clone(), load.clone()])
+            .with_standby()
+            .behaves("extract", [Behaviour::succeeds(2_000, "rows=42\n")])
+            .behaves("load", [Behaviour::succeeds(2_000, "").expecting("ROWS", "43")])
+            .succeeds(),
+        Scenario::of("output-missing", &[extract, load])
+            .behaves("extract", [Behaviour::succeeds(2_000, "columns=7\n")])
+            .ends("Failed", "TaskFailed", "extract Failed, load UpstreamFailed"),
+        Scenario::new("params")
+            .with(workflow_with(&[greet], params))
+            .with(run_with("run", json!({ "params": { "day": "2026-11-22" } })))
+            .behaves("greet", [Behaviour::succeeds(2_000, "").expecting("DAY", "2026-11-22").expecting("ALL", "false")])
+            .at(4_000, "edit-params:run")
+            .succeeds(),
+    ]
+}
+
+/// What nodes and their controllers do.
+fn disruptions() -> Vec<Scenario> {
+    let taken = |when, by| Behaviour::succeeds(4_000, "").taken(when, by);
+    let plain = || Behaviour::succeeds(2_000, "");
+    let lost = |returns| Taker::NodeLost { away_ms: 60_000, returns };
+    let two = || [task("a", &[]), task("b", &["a"])];
+    vec![
+        Scenario::of("evicted-before-start", &two())
+            .behaves("a", [taken(When::BeforeStart, Taker::Eviction), plain()])
+            .succeeds(),
+        Scenario::of("preempted-while-running", &two())
+            .with_standby()
+            .behaves("a", [taken(When::Running(1_000), Taker::Preemption), plain()])
+            .succeeds(),
+        Scenario::of("node-pressure", &two())
+            .behaves("a", [taken(When::Running(1_000), Taker::NodePressure), plain()])
+            .succeeds(),
+        Scenario::of("node-lost", &two()).behaves("a", [taken(When::Running(1_000), lost(false)), plain()]).succeeds(),
+        Scenario::of("node-returns", &two())
+            .behaves("a", [Behaviour::succeeds(LONG, "").taken(When::Running(1_000), lost(true)), plain()])
+            .succeeds(),
+        Scenario::of("finishes-while-evicted", &two())
+            .behaves("a", [taken(When::Running(1_000), Taker::Eviction).on_term(OnTerm::Finishes { after_ms: 1_500 })])
+            .succeeds(),
+        Scenario::of("disrupted-too-often", &two()).behaves("a", [taken(When::Running(1_000), Taker::Eviction)]).ends(
+            "Failed",
+            "TaskFailed",
+            "a Failed, b UpstreamFailed",
+        ),
+        Scenario::of("own-faults", &[task("a", &[]), task("b", &[]), task("c", &[]), task("d", &["a", "b", "c"])])
+            .behaves("a", [Behaviour::works(Work::OutOfMemory { after_ms: 2_000 })])
+            .behaves("b", [Behaviour::works(Work::StartError)])
+            .behaves("c", [taken(When::Running(1_000), Taker::OwnUse)])
+            .ends("Failed", "TaskFailed", "a Failed, b Failed, c Failed, d UpstreamFailed"),
+        Scenario::of("image-pull-trouble", &two())
+            .behaves("a", [plain().hindered(Trouble::ImagePull, 45_000)])
+            .succeeds(),
+        Scenario::of("lingering-container", &[lingering("a"), task("b", &["a"])])
+            .behaves("a", [Behaviour { lingers_ms: LONG, ..plain() }])
+            .succeeds(),
+    ]
+}
+
+/// A task with a second ordinary container.
+fn lingering(name: &str) -> Value {
+    let containers = json!([{ "name": "main" }, { "name": "proxy", "image": "proxy:1" }]);
+    task_with(name, &[], json!({ "podTemplate": { "spec": { "containers": containers } } }))
+}
+
+/// What people ask for in the spec.
+fn controls() -> Vec<Scenario> {
+    let long = || Behaviour::succeeds(LONG, "");
+    let cancelled = "a Succeeded, b Cancelled, c Cancelled, d Cancelled";
+    vec![
+        Scenario::of("cancel-while-starting", &[task("a", &[]), task("b", &["a"])])
+            .behaves("a", [long().hindered(Trouble::Unschedulable, LONG)])
+            .at(5_000, "cancel:run")
+            .ends("Cancelled", "", "a Cancelled, b Cancelled"),
+        Scenario::of("cancel-while-running", &diamond())
+            .with_standby()
+            .behaves("b", [long()])
+            .behaves("c", [long().on_term(OnTerm::Ignores)])
+            .at(8_000, "cancel:run:5")
+            .ends("Cancelled", "", cancelled),
+        Scenario::of("cancel-then-finishes", &chain())
+            .behaves("a", [long().on_term(OnTerm::Finishes { after_ms: 1_000 })])
+            .at(5_000, "cancel:run")
+            .ends("Cancelled", "", "a Succeeded, b Cancelled, c Cancelled"),
+        Scenario::of("suspend-and-resume", &chain()).at(1_500, "suspend:run").at(20_000, "resume:run").succeeds(),
+        Scenario::of("cancel-while-suspended", &chain()).at(1_500, "suspend:run").at(20_000, "cancel:run:0").ends(
+            "Cancelled",
+            "",
+            "a Succeeded, b Cancelled, c Cancelled",
+        ),
+    ]
+}
+
+/// What goes away while runs go on.
+fn deletions() -> Vec<Scenario> {
+    let long = || Behaviour::succeeds(LONG, "");
+    vec![
+        Scenario::of("delete-while-running", &diamond())
+            .with_standby()
+            .behaves("c", [long()])
+            .at(6_000, "delete-run:run:background"),
+        Scenario::of("delete-in-the-foreground", &chain())
+            .behaves("b", [long()])
+            .at(6_000, "delete-run:run:foreground"),
+        Scenario::of("delete-and-recreate", &chain()).with_standby().at(5_500, "recreate-run:run").succeeds(),
+        Scenario::of("delete-namespace", &diamond()).at(6_000, "delete-namespace"),
+        Scenario::of("workflow-edited-and-deleted", &chain())
+            .at(3_000, "edit-workflow:workflow")
+            .at(5_000, "delete-workflow:workflow")
+            .succeeds(),
+        Scenario::of("pod-deleted-by-someone", &chain())
+            .behaves("a", [Behaviour::succeeds(4_000, "")])
+            .at(3_000, "delete-pod:run:a")
+            .succeeds(),
+    ]
+}
+
+/// Runs that can't start, or whose tasks can't.
+fn mistakes() -> Vec<Scenario> {
+    let count = task_with("count", &[], json!({ "outputs": [{ "name": "rows", "type": "int" }] }));
+    let share = json!({ "env": [{ "name": "SHARE", "expr": "100 / tasks.count.outputs.rows" }] });
+    let divide = [count, task_with("divide", &["count"], share), task("report", &["divide"])];
+    vec![
+        Scenario {
+            mistake: Some("InvalidWorkflow"),
+            ..Scenario::of("invalid-workflow", &[task("a", &["z"]), task("b", &["a"])])
+        }
+        .ends("Failed", "InvalidWorkflow", ""),
+        Scenario { mistake: Some("InvalidParams"), ..Scenario::new("invalid-params") }
+            .with(workflow(&chain()))
+            .with(run_with("run", json!({ "params": { "day": "2026-11-22" } })))
+            .ends("Failed", "InvalidParams", ""),
+        Scenario::new("missing-workflow").with(run("run")).ends("Failed", "WorkflowNotFound", ""),
+        Scenario::new("late-workflow")
+            .with(run("run"))
+            .with_later(workflow(&chain()))
+            .at(4_000, "create:workflow:workflow")
+            .succeeds(),
+        Scenario { broken_env: vec!["divide"], ..Scenario::of("expression-error", &divide) }
+            .behaves("count", [Behaviour::succeeds(2_000, "rows=0\n")])
+            .ends("Failed", "TaskFailed", "count Succeeded, divide Failed, report UpstreamFailed"),
+        Scenario::of("name-clash", &chain()).at(2_000, "foreign-pod:run:b:name").ends(
+            "Failed",
+            "TaskFailed",
+            "a Succeeded, b Failed, c UpstreamFailed",
+        ),
+    ]
+}
+
+/// What the API server does.
+fn others() -> Vec<Scenario> {
+    let quota = Refusal {
+        code: 403,
+        reason: "Forbidden",
+        message: "pods \"run-a-1\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=5, limited: pods=5",
+        from_ms: 0,
+        until_ms: 20_000,
+    };
+    let busy = Refusal {
+        code: 429,
+        reason: "TooManyRequests",
+        message: "Too many requests, please try again later.",
+        from_ms: 2_000,
+        until_ms: 30_000,
+    };
+    vec![
+        Scenario::of("quota", &diamond()).refusing(quota).succeeds(),
+        Scenario::of("busy-server", &diamond()).with_standby().refusing(busy).succeeds(),
+    ]
+}

@@ -1,0 +1,398 @@
+//! One world: an API server, the actors that play the rest of the cluster, replicas of the operator, one clock.
+//!
+//! Everything in it is a task of one current-thread runtime whose clock is paused: time passes only when no task can go on,
+//! and then it leaps to the next timer. So a schedule always gives the same world.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, sleep, sleep_until};
+
+use crate::actor::Actor;
+use crate::check::journal::Entry;
+use crate::fault::{Class, Fault, Point};
+use crate::human::Human;
+use crate::model::{Answer, Request, Server};
+use crate::network::short;
+use crate::reached::{Place, Rare, Reached, text};
+use crate::replica::Process;
+use crate::scenario::Scenario;
+use crate::schedule::{Latency, Schedule};
+use crate::story::Trace;
+use crate::stream::{Stream, hash};
+
+/// When every world begins, by the one true clock.
+pub const BEGIN: Timestamp = Timestamp::constant(1_767_603_600, 0);
+
+/// Namespace and name of the lease that replicas share.
+pub const LEASE: (&str, &str) = ("gantline-system", "gantline");
+
+/// What the tasks of a world share.
+pub struct World {
+    /// What happens in it.
+    pub schedule: Schedule,
+    /// What it is about.
+    pub scenario: Scenario,
+    /// The state, never held across a wait.
+    state: Mutex<State>,
+    started: Instant,
+    /// Counts the changes to anything but leases: what actors wait for.
+    changes: watch::Sender<u64>,
+    /// The newest revision by resource: what watches wait for.
+    revisions: BTreeMap<&'static str, watch::Sender<u64>>,
+    latencies: Stream,
+    lags: Stream,
+    pauses: Stream,
+}
+
+/// The state of a world.
+pub struct State {
+    /// etcd and the API server.
+    pub server: Server,
+    /// What happened, as a hash and in words.
+    pub trace: Trace,
+    /// The rare things that came to pass.
+    pub reached: Reached,
+    /// Faults that struck, by class.
+    pub struck: BTreeMap<&'static str, u64>,
+    /// Names of all processes so far.
+    pub operators: Vec<String>,
+    /// What broke outside of the journal: panics, an operator that ended.
+    pub broken: Vec<(&'static str, String)>,
+    /// What people did, in its order.
+    pub deeds: Vec<Human>,
+    /// Requests sent so far, by class.
+    pub sent: BTreeMap<Class, u32>,
+    /// Watch events delivered so far.
+    pub delivered: u32,
+    /// Since when nothing but leases changed, and no fault ended.
+    pub quiet_since: Instant,
+    /// Replicas that are down or frozen, and writes under way.
+    pub away: u32,
+    /// When each actor wants to act next.
+    pub waits: BTreeMap<usize, Instant>,
+    published: usize,
+}
+
+/// Resources that are watched.
+const WATCHED: [&str; 3] = ["pods", "workflowruns", "workflows"];
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub fn new(schedule: &Schedule, scenario: Scenario, recording: bool) -> Arc<Self> {
+        let now = Instant::now();
+        let seed = schedule.seed;
+        Arc::new(Self {
+            schedule: schedule.clone(),
+            scenario,
+            state: Mutex::new(State {
+                server: Server::new(seed),
+                trace: Trace::new(recording),
+                reached: Reached::default(),
+                struck: BTreeMap::new(),
+                operators: Vec::new(),
+                broken: Vec::new(),
+                deeds: Vec::new(),
+                sent: BTreeMap::new(),
+                delivered: 0,
+                quiet_since: now,
+                away: 0,
+                waits: BTreeMap::new(),
+                published: 0,
+            }),
+            started: now,
+            changes: watch::Sender::new(0),
+            revisions: WATCHED.into_iter().map(|resource| (resource, watch::Sender::new(0))).collect(),
+            latencies: Stream::new(seed, "latency"),
+            lags: Stream::new(seed, "lag"),
+            pauses: Stream::new(seed, "pause"),
+        })
+    }
+
+    /// The state.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Milliseconds since the beginning.
+    pub fn millis(&self) -> u64 {
+        u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The one true time.
+    pub fn now(&self) -> Timestamp {
+        let since = SignedDuration::try_from(self.elapsed()).unwrap_or(SignedDuration::MAX);
+        BEGIN.checked_add(since).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The time as the wall clock of a replica shows it.
+    pub fn clock_of(&self, replica: u8) -> Timestamp {
+        let elapsed = self.millis();
+        let offset = self.schedule.faults.iter().rev().find_map(|fault| match fault {
+            Fault::Clock { replica: of, from, offset } if *of == replica && *from <= elapsed => Some(*offset),
+            _ => None,
+        });
+        let offset = SignedDuration::from_millis(offset.unwrap_or(0));
+        self.now().checked_add(offset).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The moment of a time.
+    fn instant(&self, at: Timestamp) -> Instant {
+        self.started + Duration::try_from(at.duration_since(BEGIN)).unwrap_or_default()
+    }
+
+    /// Faults that strike at a request.
+    pub fn faults_at(&self, point: Point) -> impl Iterator<Item = &Fault> {
+        self.schedule.faults.iter().filter(move |fault| fault.point() == Some(point))
+    }
+
+    /// A fault struck.
+    pub fn strike(&self, fault: &Fault) {
+        let at = self.millis();
+        let mut state = self.state();
+        *state.struck.entry(fault.class()).or_insert(0) += 1;
+        state.trace.note(at, &[7], || format!("       !  {fault}"));
+    }
+
+    /// A message takes so long one way. A floor of one millisecond keeps cause before effect.
+    pub fn latency(&self, index: u64) -> Duration {
+        let draw = |bound| self.latencies.below(index, bound);
+        Duration::from_millis(match self.schedule.latency {
+            Latency::Least => 1,
+            Latency::Short => 1 + draw(15),
+            Latency::Wide => match self.latencies.at(index.wrapping_add(1 << 40)) % 100 {
+                0..85 => 1 + draw(15),
+                85..98 => 1 + draw(800),
+                _ => 1 + draw(4_000),
+            },
+        })
+    }
+
+    /// The news of a revision takes so long to a watch.
+    pub fn lag(&self, watch: u64, revision: u64) -> Duration {
+        let index = (watch << 32) ^ revision;
+        Duration::from_millis(match self.schedule.latency {
+            Latency::Least => 1,
+            Latency::Short => 1 + self.lags.below(index, 30),
+            Latency::Wide => match self.lags.at(index.wrapping_add(1 << 62)) % 100 {
+                0..80 => 1 + self.lags.below(index, 50),
+                80..97 => 1 + self.lags.below(index, 3_000),
+                _ => 1 + self.lags.below(index, 20_000),
+            },
+        })
+    }
+
+    /// Carries out a request of an operator's; then everyone learns of what changed.
+    pub fn carry_out(&self, process: &Process, point: Point, request: &Request) -> Answer {
+        let now = self.now();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let late = point.class == Class::Write && !leads(&state.server, &process.identity);
+        let refusal = self.refusal(request);
+        let answer = refusal.unwrap_or_else(|| state.server.handle(&process.identity, request, now));
+        let (code, version) = match &answer {
+            Answer::Object { code, body, .. } => (*code, text(body, "/metadata/resourceVersion")),
+            Answer::Watch(_) => (200, ""),
+        };
+        if late {
+            state.reached.count(Rare::LateWrite);
+            if code < 300 {
+                state.reached.count(Rare::LateWriteApplied);
+            }
+        }
+        state.reached.judged(process, request, &answer, &state.server);
+        let numbers = [4, u64::from(process.replica), u64::from(code), hash(version.as_bytes())];
+        let line = || {
+            format!("{} == {point} {} {}: {code} @{version}", process.identity, request.method, short(&request.path))
+        };
+        if point.class == Class::Lease && code < 300 {
+            state.trace.quietly(self.millis(), &numbers);
+        } else {
+            state.trace.note(self.millis(), &numbers, line);
+        }
+        self.publish(state);
+        answer
+    }
+
+    /// What the scenario has the API server say to a create of a pod, where it refuses those for a while.
+    fn refusal(&self, request: &Request) -> Option<Answer> {
+        let refusal = self.scenario.refuse_creates.as_ref()?;
+        let now = self.millis();
+        let is_create = request.method == http::Method::POST && Place::of(&request.path).resource == "pods";
+        (is_create && (refusal.from_ms..refusal.until_ms).contains(&now)).then(|| Answer::Object {
+            code: refusal.code,
+            body: serde_json::json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": refusal.code,
+                "reason": refusal.reason, "message": refusal.message, "details": { "kind": "pods" },
+            }),
+            retry_after: None,
+        })
+    }
+
+    /// A person acts.
+    pub fn human(&self, action: &Human) {
+        if self.act(|server, now| action.act(server, &self.scenario, now)) {
+            self.state().deeds.push(action.clone());
+        }
+    }
+
+    /// A process starts.
+    pub fn process_starts(&self, process: &Process) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.operators.push(process.identity.clone());
+        if process.incarnation > 1 {
+            state.reached.restarted(&state.server);
+        }
+        let numbers = [5, u64::from(process.replica), u64::from(process.incarnation)];
+        state.trace.note(self.millis(), &numbers, || format!("{} starts", process.identity));
+    }
+
+    /// A process ended.
+    pub fn process_ended(&self, process: &Process, why: &str) {
+        let numbers = [6, u64::from(process.replica), u64::from(process.incarnation)];
+        self.state().trace.note(self.millis(), &numbers, || format!("{} ended: {why}", process.identity));
+    }
+
+    /// A process thawed.
+    pub fn process_thawed(&self, process: &Process) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let holder = holder(&state.server);
+        if !process.is_dead() && !holder.is_empty() && holder != process.identity {
+            state.reached.count(Rare::TwoLeaders);
+        }
+        state.trace.note(self.millis(), &[8, u64::from(process.replica)], || format!("{} thaws", process.identity));
+    }
+
+    /// Lets an actor act on the server; then everyone learns of what changed.
+    pub fn act<R>(&self, act: impl FnOnce(&mut Server, Timestamp) -> R) -> R {
+        let now = self.now();
+        let mut state = self.state();
+        let result = act(&mut state.server, now);
+        self.publish(&mut state);
+        result
+    }
+
+    /// Tells watches and actors of the writes that are new in the journal.
+    fn publish(&self, state: &mut State) {
+        let at = self.millis();
+        let State { server, trace, published, quiet_since, reached, .. } = state;
+        let mut changed = false;
+        for entry in &server.journal.entries[*published..] {
+            let Entry::Write(write) = entry else { continue };
+            trace.wrote(at, write);
+            if write.resource == "leases" {
+                let holder = text(&write.object, "/spec/holderIdentity");
+                if reached.led(holder) {
+                    trace.note(at, &[9, hash(holder.as_bytes())], || format!("{holder} leads"));
+                }
+            } else {
+                changed = true;
+            }
+        }
+        let new: Vec<&'static str> = WATCHED
+            .into_iter()
+            .filter(|resource| {
+                server.journal.entries[*published..]
+                    .iter()
+                    .any(|entry| matches!(entry, Entry::Write(write) if write.resource == *resource))
+            })
+            .collect();
+        *published = server.journal.entries.len();
+        let revision = server.revision();
+        for resource in new {
+            if let Some(sender) = self.revisions.get(resource) {
+                sender.send_replace(revision);
+            }
+        }
+        if changed {
+            *quiet_since = Instant::now();
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Tells of each new revision of a resource.
+    pub fn revisions_of(&self, resource: &str) -> Option<watch::Receiver<u64>> {
+        self.revisions.get(resource).map(watch::Sender::subscribe)
+    }
+
+    /// Something that keeps the world from being quiet begins.
+    pub fn hold(&self) {
+        self.state().away += 1;
+    }
+
+    /// It ended.
+    pub fn let_go(&self) {
+        let mut state = self.state();
+        state.away = state.away.saturating_sub(1);
+        state.quiet_since = Instant::now();
+    }
+
+    /// Until when a watch of this resource shows nothing.
+    pub fn lagging_until(&self, resource: &str, at: Instant) -> Instant {
+        let mut until = at;
+        for fault in &self.schedule.faults {
+            if let Fault::Lag { resource: of, from, by } = fault
+                && of == resource
+            {
+                let begin = self.started + Duration::from_millis(*from);
+                let end = begin + Duration::from_millis(*by);
+                if until >= begin && until < end {
+                    until = end;
+                }
+            }
+        }
+        until
+    }
+
+    /// Plays an actor for ever: it acts when something changed, after a little while, and when its own time came.
+    pub async fn play(self: Arc<Self>, index: usize, mut actor: Box<dyn Actor + Send>) {
+        let mut changes = self.changes.subscribe();
+        for step in 0_u64.. {
+            changes.mark_unchanged();
+            let next = self.act(|server, now| actor.act(server, now)).map(|at| self.instant(at));
+            {
+                let mut state = self.state();
+                match next {
+                    Some(next) => state.waits.insert(index, next),
+                    None => state.waits.remove(&index),
+                };
+            }
+            let due = async {
+                match next {
+                    Some(next) => sleep_until(next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let pause = self.pauses.below(((index as u64) << 32) + step, 20);
+                    sleep(Duration::from_millis(1 + pause)).await;
+                }
+                () = due => {}
+            }
+        }
+    }
+}
+
+/// Who holds the lease; empty if nobody does, or there is none.
+fn holder(server: &Server) -> &str {
+    server.get("leases", LEASE.0, LEASE.1).map_or("", |lease| text(lease, "/spec/holderIdentity"))
+}
+
+/// Whether nobody else holds the lease.
+fn leads(server: &Server, identity: &str) -> bool {
+    matches!(holder(server), holder if holder == identity || server.get("leases", LEASE.0, LEASE.1).is_none())
+}
