@@ -75,9 +75,16 @@ fn only_writes_that_were_carried_out_are_taken() {
         event((6, 6), OPERATOR, "create", "pods", "", 500, json!({ "kind": "Status" })),
         event((7, 7), KUBECTL, "patch", "pods", "p", 200, pod(2)),
         event((8, 8), KUBECTL, "delete", "pods", "p", 200, deleted.clone()),
-        event((9, 9), KUBECTL, "delete", "pods", "p", 200, deleted),
+        event((9, 9), OPERATOR, "delete", "pods", "p", 200, deleted.clone()),
     ];
-    assert_eq!(told(&events), ["one Create pods p", "user Delete pods p"], "a second time changes nothing");
+    let all = ["one Create pods p", "user Delete pods p"];
+    assert_eq!(told(&events), all, "what changes nothing is no write");
+    let again = [&events[..], &[event((10, 10), OPERATOR, "delete", "pods", "p", 200, deleted)]].concat();
+    assert_eq!(
+        told(&again),
+        [&all[..], &["one Delete pods p"]].concat(),
+        "but who asks twice for a deletion is told of"
+    );
 }
 
 #[test]
