@@ -7,7 +7,7 @@
 //! | the pod Succeeded | by its outputs, whatever else marks it |
 //! | `main` ended with 0, not after a disruption of a pod that failed | by its outputs |
 //! | a disruption, and `main` didn't end badly before it | Disrupted, once the pod is over |
-//! | `main` ended otherwise | Failed |
+//! | `main` ended otherwise | Failed, once the pod is over, was disrupted later, or goes on without it |
 //! | the pod is over without an end of `main` | by its init containers, its own reason; else Disrupted |
 
 use jiff::Timestamp;
@@ -67,7 +67,9 @@ pub(super) fn end(pod: &PodFacts, declared: &[OutputDecl]) -> Option<End> {
         return pod.is_over().then(|| disrupted(disruption, main));
     }
     match main {
-        Some(main) => Some(failed(pod, main)),
+        // A node that takes a pod tells first how its containers ended, and why only with the pod's final phase: the kubelet holds
+        // back the pod's reason and its condition DisruptionTarget until then. What goes on beside `main` could do so for ever.
+        Some(main) => (pod.is_over() || pod.disruption.is_some() || pod.lingering).then(|| failed(pod, main)),
         None => pod.is_over().then(|| over_without_main(pod)),
     }
 }

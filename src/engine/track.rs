@@ -56,7 +56,12 @@ fn follow(ledger: &mut Ledger, index: usize, planned: &PlannedTask, pod: &PodFac
         MainState::Ended(main) => main.started_at,
         MainState::Waiting => None,
     };
-    let started = !matches!(pod.main, MainState::Waiting);
+    // A container that was never started ends too, when its pod is taken.
+    let started = match &pod.main {
+        MainState::Running { .. } => true,
+        MainState::Ended(main) => main.started_at.is_some(),
+        MainState::Waiting => false,
+    };
     let now = ledger.now;
     if let Some(task) = ledger.task_mut(index) {
         if let Some(last) = task.attempts.last_mut() {

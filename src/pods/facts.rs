@@ -8,14 +8,15 @@ use super::text;
 use super::trouble::trouble;
 use crate::api::{FINALIZER, GROUP};
 use crate::engine::{MainEnd, MainState, PodFacts, PodPhase};
+use crate::plan::pod_name;
 
 /// The container whose end is the attempt's outcome.
 pub(super) const MAIN: &str = "main";
 /// Stands for an exit code that a status doesn't tell: whatever it was, it isn't known to be 0.
 const NO_EXIT_CODE: i32 = -1;
 
-/// The uid of the run that a pod belongs to: the controller reference and the label name the same one, and the labels
-/// name a task and an attempt. `None` for any other pod, whatever its name.
+/// The uid of the run that a pod belongs to: the controller reference and the label name the same one, and the pod has the name
+/// of the attempt that its labels tell of. `None` for any other pod, be it under such a name, or so labelled.
 #[must_use]
 pub fn run_uid(pod: &SlimPod) -> Option<&str> {
     let labels = &pod.metadata.labels;
@@ -23,12 +24,11 @@ pub fn run_uid(pod: &SlimPod) -> Option<&str> {
         let group = owner.api_version.split_once('/').map(|(group, _)| group);
         owner.controller && group == Some(GROUP) && owner.kind == "WorkflowRun"
     })?;
-    let ours = !owner.uid.is_empty()
-        && !labels.run.is_empty()
-        && owner.uid == labels.run_uid
-        && !labels.task.is_empty()
-        && attempt(pod).is_some();
-    ours.then_some(owner.uid.as_str())
+    if owner.uid.is_empty() || labels.run.is_empty() || owner.uid != labels.run_uid || labels.task.is_empty() {
+        return None;
+    }
+    let name = pod_name(&labels.run, &owner.uid, &labels.task, attempt(pod)?);
+    (name == pod.metadata.name).then_some(owner.uid.as_str())
 }
 
 /// Whether a pod is the run's, by uid.
@@ -136,9 +136,11 @@ fn failed_init(pod: &SlimPod) -> Option<(String, i32, String)> {
     })
 }
 
-/// A time as Kubernetes writes it: RFC 3339, whose years have four digits. Others could not be stored in a status.
+/// A time as Kubernetes writes it: RFC 3339, whose years have four digits. Others could not be stored in a status. Runtimes write
+/// the beginning of 1970 for a start that never was.
 pub(super) fn time(text: &str) -> Option<Timestamp> {
-    text.parse().ok().filter(|_| text.starts_with(|c: char| c.is_ascii_digit()))
+    let digits = text.starts_with(|c: char| c.is_ascii_digit());
+    text.parse().ok().filter(|at| digits && *at > Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]

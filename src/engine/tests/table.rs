@@ -2,7 +2,7 @@
 
 use super::world::{World, spec};
 use crate::api::{AttemptOutcome, EnvVar, OutputDecl, Reason, ValueType, WaitKind, WorkflowRef};
-use crate::engine::{Definition, Effect, PodPhase, Refusal, RefusalKind, Sight, Trouble, Urgency};
+use crate::engine::{Definition, Effect, MainState, PodPhase, Refusal, RefusalKind, Sight, Trouble, Urgency};
 
 const DIAMOND: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])];
 
@@ -367,6 +367,46 @@ fn a_view_older_than_the_record_deletes_nothing() {
     world.sights.insert(older.name.clone(), Sight::Pod(older));
     let effects = world.decide().effects;
     assert!(!effects.iter().any(|it| matches!(it, Effect::Delete { .. })), "its log would be lost: {effects:?}");
+}
+
+/// The kubelet tells why it took a pod only with the pod's final phase.
+#[test]
+fn a_bad_end_of_main_counts_once_the_pod_is_over() {
+    let bad_end = || {
+        let mut world = World::new(&[("a", &[])]);
+        world.settle();
+        world.start("a");
+        world.settle();
+        world.end("a", 137);
+        world.pod("a").phase = PodPhase::Running;
+        world.settle();
+        assert_eq!(world.story(), "Running a:Running");
+        world
+    };
+    let mut world = bad_end();
+    world.pod("a").phase = PodPhase::Failed;
+    world.settle();
+    assert_eq!(world.story(), "Failed(TaskFailed) a:Failed(ExitCode)");
+    let mut world = bad_end();
+    world.drain("a");
+    world.settle();
+    assert_eq!(world.story(), "Running a:Starting#2");
+    let mut world = bad_end();
+    world.pod("a").lingering = true;
+    world.settle();
+    assert_eq!(world.story(), "Failed(TaskFailed) a:Failed(ExitCode)", "another container could go on for ever");
+}
+
+#[test]
+fn a_container_that_was_never_started_is_no_start() {
+    let mut world = World::new(&[("a", &[])]);
+    world.settle();
+    world.end("a", 137);
+    let MainState::Ended(main) = &mut world.pod("a").main else { panic!("it ended") };
+    (main.started_at, main.reason) = (None, "ContainerStatusUnknown".into());
+    world.drain("a");
+    world.settle();
+    assert_eq!(world.status.tasks[0].attempts[0].started_at, None);
 }
 
 #[test]

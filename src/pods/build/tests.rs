@@ -22,7 +22,8 @@ fn task(templates: &[Value]) -> PlannedTask {
 }
 
 fn pod(templates: &[Value], policy: PodSecurity) -> Value {
-    build(&OWNER, &task(templates), 3, "pod-1", vec![], policy)
+    let task = task(templates);
+    build(&OWNER, &task, 3, &crate::plan::pod_name(OWNER.name, OWNER.uid, &task.name, 3), vec![], policy)
 }
 
 fn env_names(pod: &Value) -> Vec<String> {
@@ -39,7 +40,7 @@ fn the_pod_of_a_plain_task() {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                "name": "pod-1",
+                "name": crate::plan::pod_name(OWNER.name, OWNER.uid, "extract", 3),
                 "namespace": "analytics",
                 "labels": {
                     "app.kubernetes.io/managed-by": "gantline",

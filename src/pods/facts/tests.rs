@@ -9,7 +9,7 @@ use crate::pods::odd::odd_pod;
 pub(in crate::pods) fn pod(layer: &Value) -> SlimPod {
     let mut pod = json!({
         "metadata": {
-            "name": "p", "namespace": "ns", "uid": "pod-uid", "resourceVersion": "7",
+            "name": pod_name("r", "run-uid", "t", 2), "namespace": "ns", "uid": "pod-uid", "resourceVersion": "7",
             "labels": {
                 "gantline.dev/run": "r", "gantline.dev/run-uid": "run-uid",
                 "gantline.dev/task": "t", "gantline.dev/attempt": "2", "other": "x",
@@ -84,6 +84,10 @@ fn a_pod_is_ours_by_uid_and_labels() {
         ("attempt 0", json!({"metadata": {"labels": {"gantline.dev/attempt": "0"}}}), false),
         ("an attempt as we don't write it", json!({"metadata": {"labels": {"gantline.dev/attempt": "+2"}}}), false),
         ("an attempt too large", json!({"metadata": {"labels": {"gantline.dev/attempt": "4294967296"}}}), false),
+        ("another task's label", json!({"metadata": {"labels": {"gantline.dev/task": "u"}}}), false),
+        ("another attempt's label", json!({"metadata": {"labels": {"gantline.dev/attempt": "1"}}}), false),
+        ("another run's label", json!({"metadata": {"labels": {"gantline.dev/run": "s"}}}), false),
+        ("another attempt's name", json!({"metadata": {"name": pod_name("r", "run-uid", "t", 1)}}), false),
         ("not even an object", json!({"metadata": "x"}), false),
     ] {
         assert_eq!(belongs_to(&pod(&layer), "run-uid"), ours, "{what}");
@@ -102,7 +106,7 @@ fn a_fresh_pod() {
     assert_eq!(
         of(&json!({})),
         PodFacts {
-            name: "p".into(),
+            name: pod_name("r", "run-uid", "t", 2),
             uid: "pod-uid".into(),
             task: "t".into(),
             attempt: 2,
