@@ -144,6 +144,10 @@ struct Reader {
     operators: BTreeSet<String>,
     /// Objects as they were last seen, by resource, namespace and name.
     objects: BTreeMap<[String; 3], Arc<Value>>,
+    /// The uids of those that are gone.
+    gone: BTreeSet<String>,
+    /// Who has asked for the deletion of which uid.
+    asked: BTreeSet<(String, String)>,
 }
 
 impl Reader {
@@ -182,6 +186,10 @@ impl Reader {
     fn push(&mut self, event: &Value, verb: Verb, [resource, subresource]: [&str; 2], object: Value) {
         let of = |field| text(meta::of(&object), field).to_owned();
         let (namespace, name, uid) = (of("namespace"), of("name"), of("uid"));
+        if self.gone.contains(&uid) {
+            // Asked for its deletion when it was going, and answered when it was gone.
+            return;
+        }
         let removed = is_removed(event, verb, &object);
         let key = [resource.to_owned(), namespace.clone(), name.clone()];
         let object = Arc::new(object);
@@ -189,14 +197,21 @@ impl Reader {
         if !removed {
             self.objects.insert(key, Arc::clone(&object));
         }
-        // The API server says 200 to what changes nothing, and doesn't store it.
-        let is_same = |before: Arc<Value>| {
-            meta::uid(&before) == meta::uid(&object) && version(Some(&before)) == version(Some(&object))
+        // The API server says 200 to what changes nothing, and doesn't store it. That is no write, with one exception.
+        let is_same = |before: &Arc<Value>| {
+            meta::uid(before) == meta::uid(&object)
+                && version(Some(before)) == version(Some(&object))
+                && meta::is_deleting(before) == meta::is_deleting(&object)
         };
-        if verb != Verb::Delete && !removed && before.clone().is_some_and(is_same) {
+        let (actor, is_operator) = actor(event);
+        // Nobody can know that another has just asked for the same deletion; who asks twice could have known.
+        let again = verb == Verb::Delete && !self.asked.insert((actor.clone(), uid.clone()));
+        if !again && !removed && before.as_ref().is_some_and(is_same) {
             return;
         }
-        let (actor, is_operator) = actor(event);
+        if removed {
+            self.gone.insert(uid.clone());
+        }
         if is_operator {
             self.operators.insert(actor.clone());
         }

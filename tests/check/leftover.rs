@@ -57,6 +57,7 @@ fn is_waited_for(world: &World<'_>, pod: &Pod<'_>) -> bool {
     let own = |it: &&Attempt<'_>| it.uid.is_none_or(|uid| uid == pod.uid);
     let open = run.attempt(pod.name).filter(own).is_some_and(|attempt| attempt.outcome.is_none());
     let open = open && run.status().is_some_and(|status| !status.phase.is_finished());
-    // Labelled as the run's and controlled by another, it is no pod of the run, which looks after its own alone.
-    open || meta::controller(pod.object) != labelled
+    // Labelled as the run's, it may still be controlled by another, or have been made by hand under any name: a run looks after its
+    // own pods alone.
+    open || !pod.made || meta::controller(pod.object) != labelled
 }

@@ -14,8 +14,11 @@
 //! | `lease` | S9 who writes leads |
 //! | `leftover` | S11 nothing is left behind |
 //! | `size` | S12 bounds |
-//! | `change` | S13 no write without a change |
+//! | `unchanged` | S13 no write without a change |
 //! | `rights` | S15 nothing but our own is written; S16 everything by uid |
+//!
+//! S14 (no input wedges the operator) and the promises that something will happen are not in what was written; whoever makes the
+//! journal checks them. S17 is `tests/rights`.
 //!
 //! People may do what the rules forbid the operator: edit a status, strip a finalizer, delete the lease. That is seen in the
 //! journal by who wrote, and each exemption for it is as narrow as it can be and says why it is one.

@@ -184,6 +184,10 @@ impl Claim<'_, '_> {
     fn without_pod(&self, outcome: AttemptOutcome) -> Option<String> {
         let refused =
             matches!(self.attempt.reason(), "PodInvalid" | "NameClash" | "NamespaceTerminating" | "ExpressionError");
+        if outcome == AttemptOutcome::Disrupted && self.run.edited {
+            // A hand may have taken the uid off the record.
+            return None;
+        }
         if outcome != AttemptOutcome::Failed || !refused {
             return Some("no pod of it is on record".to_owned());
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::journal::Verb;
 use super::read::{Status, list, text};
-use super::world::{Run, Step, World};
+use super::world::{Step, World};
 use super::{Findings, Invariant};
 
 /// Bytes of a message, and of what something waits for.
@@ -32,13 +32,32 @@ impl<'j> Invariant<'j> for Sizes {
         }
         if let Some(status) = &step.status {
             let run = world.runs.get(step.write.uid.as_str());
-            let fault = fault(status, run.and_then(Run::status));
+            // It grows slowly, so that it is enough to measure it now and then, and at the end.
+            let turn = run.is_none_or(|run| {
+                run.statuses.len().is_multiple_of(HISTORY) || run.status().is_none_or(|it| it.phase != status.phase)
+            });
+            let fault = fault(status).or_else(|| too_large(status).filter(|_| turn));
             findings.check("S12", step.index, fault.is_none(), || fault.unwrap_or_default());
+        }
+    }
+
+    fn end(&mut self, world: &World<'j>, findings: &mut Findings) {
+        for run in world.runs.values().filter(|run| !run.edited) {
+            let fault = run.status().and_then(too_large);
+            findings.check("S12", world.entries, fault.is_none(), || {
+                format!("run {}: {}", run.name, fault.unwrap_or_default())
+            });
         }
     }
 }
 
-fn fault(status: &Status<'_>, before: Option<&Status<'_>>) -> Option<String> {
+fn too_large(status: &Status<'_>) -> Option<String> {
+    let bytes = size(status.value);
+    (bytes > STATUS).then(|| format!("the status has {bytes} bytes"))
+}
+
+/// A message that is too long, or too many transitions.
+fn fault(status: &Status<'_>) -> Option<String> {
     let long = |whose: &str, value: &Value, bound: usize| {
         let bytes = text(value, "message").len();
         (bytes > bound).then(|| format!("the message of {whose} has {bytes} bytes"))
@@ -59,12 +78,7 @@ fn fault(status: &Status<'_>, before: Option<&Status<'_>>) -> Option<String> {
             found = found.or_else(|| long(attempt.pod, attempt.value, MESSAGE));
         }
     }
-    found.or_else(|| {
-        // What a status has grown by is small, so that it is enough to measure it now and then.
-        let measured = before.is_none_or(|before| before.phase != status.phase) || status.tasks.len() > HISTORY;
-        let bytes = if measured { size(status.value) } else { 0 };
-        (bytes > STATUS).then(|| format!("the status has {bytes} bytes"))
-    })
+    found
 }
 
 /// Bytes of a value as JSON.

@@ -63,11 +63,20 @@ fn end(pod: &Value) -> Option<End> {
             _ => None,
         };
     }
-    if by_itself {
-        let own = is_own_fault(pod) || !lost_track(main);
-        return Some(if own { End::Failed } else { End::Disrupted });
+    if !by_itself {
+        return over.then_some(End::Disrupted);
     }
-    over.then_some(End::Disrupted)
+    // A node that takes a pod tells first how its containers ended, and why only with the pod's final phase. A pod that goes on
+    // without the container could do so for ever.
+    let last_word = over || mark.is_some() || goes_on(pod);
+    let own = is_own_fault(pod) || !lost_track(main);
+    last_word.then_some(if own { End::Failed } else { End::Disrupted })
+}
+
+/// Whether another ordinary container hasn't ended.
+fn goes_on(pod: &Value) -> bool {
+    let containers = pod.get("status").map_or(&[][..], |status| list(status, "containerStatuses"));
+    containers.iter().any(|it| it["name"] != "main" && it.pointer("/state/terminated").is_none())
 }
 
 /// Whether the kubelet doesn't know how the container ended.

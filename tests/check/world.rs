@@ -1,6 +1,7 @@
 //! The world as the journal tells it: every object as it last was, every status that a run ever had, every pod that ever was.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use gantline::api::label;
 use jiff::Timestamp;
@@ -217,12 +218,11 @@ impl<'j> World<'j> {
                 self.records.entry((&write.namespace, &write.name)).or_insert(data);
             }
             "namespaces" => {
-                let is_going = !write.removed && meta::is_deleting(&write.object);
-                if is_going {
-                    self.going.insert(&write.name)
+                if !write.removed && meta::is_deleting(&write.object) {
+                    self.going.insert(&write.name);
                 } else {
-                    self.going.remove(write.name.as_str())
-                };
+                    self.going.remove(write.name.as_str());
+                }
             }
             "leases" if step.by_operator => {
                 self.homes.insert(&write.namespace);
@@ -263,12 +263,13 @@ impl<'j> World<'j> {
             // What is on record is what the hand wrote, no more.
             run.closed.clear();
         }
-        let read: Box<dyn Iterator<Item = &Attempt<'j>>> = if step.by_operator {
-            Box::new(status.changed.iter().flat_map(|it| &it.new.attempts))
+        // All others were closed before.
+        let read = if run.closed.is_empty() {
+            &status.tasks
         } else {
-            Box::new(status.attempts())
+            &status.changed.iter().map(|it| Rc::clone(&it.new)).collect()
         };
-        for attempt in read.filter(|attempt| attempt.outcome.is_some()) {
+        for attempt in read.iter().flat_map(|task| &task.attempts).filter(|attempt| attempt.outcome.is_some()) {
             run.closed.entry(attempt.pod).or_insert(write.at);
         }
         run.statuses.push(Recorded { at: write.at, status });
@@ -298,7 +299,8 @@ impl<'j> World<'j> {
             removed: false,
         });
         if !step.by_operator {
-            pod.stripped |= meta::is_held(pod.object) && !meta::is_held(object);
+            // What is gone is told as it last was. Only a change of its finalizers removes a pod that is held.
+            pod.stripped |= meta::is_held(pod.object) && (write.removed || !meta::is_held(object));
             pod.disguised |= known_by(pod.object) != known_by(object);
         } else if write.verb == Verb::Delete {
             pod.deleted_by_operator |= !meta::is_deleting(pod.object);

@@ -62,6 +62,8 @@ fn told(events: &[Value]) -> Vec<String> {
 #[test]
 fn only_writes_that_were_carried_out_are_taken() {
     let pod = |revision| object("p", revision, json!({}));
+    let meta = json!({ "deletionTimestamp": "2030-01-01T00:00:38Z", "deletionGracePeriodSeconds": 30 });
+    let deleted = object("p", 3, meta);
     let mut panicked = event((5, 5), OPERATOR, "create", "pods", "p", 201, pod(9));
     panicked["stage"] = json!("Panic");
     let events = [
@@ -72,8 +74,17 @@ fn only_writes_that_were_carried_out_are_taken() {
         panicked,
         event((6, 6), OPERATOR, "create", "pods", "", 500, json!({ "kind": "Status" })),
         event((7, 7), KUBECTL, "patch", "pods", "p", 200, pod(2)),
+        event((8, 8), KUBECTL, "delete", "pods", "p", 200, deleted.clone()),
+        event((9, 9), OPERATOR, "delete", "pods", "p", 200, deleted.clone()),
     ];
-    assert_eq!(told(&events), ["one Create pods p"], "the last one changed nothing");
+    let all = ["one Create pods p", "user Delete pods p"];
+    assert_eq!(told(&events), all, "what changes nothing is no write");
+    let again = [&events[..], &[event((10, 10), OPERATOR, "delete", "pods", "p", 200, deleted)]].concat();
+    assert_eq!(
+        told(&again),
+        [&all[..], &["one Delete pods p"]].concat(),
+        "but who asks twice for a deletion is told of"
+    );
 }
 
 #[test]

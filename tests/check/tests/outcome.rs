@@ -80,6 +80,37 @@ fn s6_a_disruption_is_someone_elses_doing() {
     );
 }
 
+/// The node tells that `a`'s container has ended badly while its pod has not; `beside` it may run another.
+fn tells_half(s: &mut Story, beside: bool) -> &mut Story {
+    let end = json!({ "exitCode": 137, "reason": "Error", "finishedAt": s.stamp() });
+    s.ends_unseen("r-a-1", 137).tells("r-a-1", |status| {
+        status["containerStatuses"] = json!([{ "name": "main", "state": { "terminated": end } }]);
+        if beside {
+            let other = json!({ "name": "log", "state": { "running": {} } });
+            status["containerStatuses"].as_array_mut().unwrap().push(other);
+        }
+    })
+}
+
+#[test]
+fn s6_a_bad_end_counts_when_its_pod_has_ended_or_goes_on_without_it() {
+    let failed = |beside: bool| {
+        let mut story = Story::running();
+        tells_half(&mut story, beside).fails("a", "ExitCode").sets_attempt("a", "exitCode", json!(137)).records();
+        story.lets_go("r-a-1").broken()
+    };
+    assert_eq!(failed(false), ["S6"], "its node may yet tell that it took the pod");
+    assert_eq!(failed(true), Vec::<&str>::new(), "the pod could go on for ever");
+    let mut story = Story::running();
+    tells_half(&mut story, false).tells("r-a-1", |status| {
+        status["phase"] = json!("Failed");
+        status["conditions"] =
+            json!([{ "type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet" }]);
+    });
+    disrupted(&mut story, "NodePressure");
+    assert_eq!(story.broken(), Vec::<&str>::new(), "its node took it");
+}
+
 #[test]
 fn s6_a_run_that_failed_as_a_whole_cancels_its_attempts() {
     tell(

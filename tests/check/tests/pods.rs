@@ -187,6 +187,11 @@ fn s11_nothing_is_left_behind() {
                 &["S11"],
             ),
             (
+                "a pod that a hand made under the run's labels is held",
+                |s| s.create("user", "pods", "r-a-7", pod("r-a-7", RUN)),
+                &[],
+            ),
+            (
                 "it is held under no label, so that nobody finds it",
                 |s| {
                     s.change("user", ("pods", "", "r-a-1"), |pod| {

@@ -95,8 +95,11 @@ impl Story {
 
     pub fn lets_go_as(&mut self, actor: &str, name: &str) -> &mut Self {
         let mut pod = self.object("pods", name);
-        pod["metadata"]["finalizers"] = json!([]);
         let removed = pod["metadata"]["deletionGracePeriodSeconds"] == 0;
+        if !removed {
+            // What is gone is told as it last was.
+            pod["metadata"]["finalizers"] = json!([]);
+        }
         self.write(actor, Verb::Patch, ("pods", "", name), pod, removed)
     }
 
