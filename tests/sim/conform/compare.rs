@@ -120,7 +120,8 @@ impl Names {
         if let Some(uid) = meta["uid"].as_str().map(str::to_owned) {
             meta["uid"] = self.uid(&uid);
         }
-        for reference in meta["ownerReferences"].as_array_mut().into_iter().flatten() {
+        let owners = meta.get_mut("ownerReferences").and_then(Value::as_array_mut);
+        for reference in owners.into_iter().flatten() {
             let uid = self.uid(reference["uid"].as_str().unwrap_or_default());
             reference["uid"] = uid;
         }

@@ -165,8 +165,10 @@ impl Sequence {
             return;
         }
         if !text("/metadata/continue").is_empty() {
+            // What goes on is of the revision that it began with.
             let path = step.path.split("&continue=").next().unwrap_or_default();
-            self.pages.push((path.to_owned(), number));
+            let path = path.split("resourceVersionMatch").next().unwrap_or_default();
+            self.pages.push((path.trim_end_matches('&').to_owned(), number));
         }
         let subject = Subject::ALL.into_iter().find(|subject| {
             let (root, plural) = subject.place();

@@ -53,7 +53,12 @@ impl Resource {
 
     /// As messages name its kind: `WorkflowRun.gantline.dev`.
     pub fn qualified_kind(&self) -> String {
-        qualify(&self.kind, &self.group)
+        qualify(&self.kind, self.kind_group())
+    }
+
+    /// The group that refusals name with its kind: Events are validated as those of the core group.
+    pub fn kind_group(&self) -> &str {
+        if self.behaviour == Kind::Event { "" } else { &self.group }
     }
 }
 

@@ -19,6 +19,8 @@ struct Options {
     resource_version: Option<String>,
     grace: Option<i64>,
     propagation: Option<Propagation>,
+    /// Whether the older wish for background deletion was used.
+    cascades: bool,
 }
 
 /// What becomes of the dependents.
@@ -71,7 +73,13 @@ impl Options {
             // A negative period counts as one second.
             grace: body["gracePeriodSeconds"].as_i64().or(grace).map(|grace| if grace < 0 { 1 } else { grace }),
             propagation,
+            cascades: orphans == Some(false),
         })
+    }
+
+    /// The code of the answer where the object still exists.
+    fn code(&self) -> u16 {
+        if self.cascades { 202 } else { 200 }
     }
 
     fn check(&self, call: &Call<'_>, object: &Value) -> Result<(), Refusal> {
@@ -105,7 +113,7 @@ impl Server {
         }
         let grace = if kind == Kind::Pod { begin_grace(&mut new, &options, call.now) } else { Grace::Never };
         if matches!(grace, Grace::Pending) {
-            return Ok(Answer::object(200, new));
+            return Ok(Answer::object(options.code(), new));
         }
         if kind.has_propagation() {
             set_propagation(&mut new, options.propagation);
@@ -121,17 +129,17 @@ impl Server {
             }
             Grace::Marked(_) | Grace::Pending => {}
         }
-        Ok(self.keep(call, &old, new))
+        Ok(self.keep(call, &options, &old, new))
     }
 
     /// Stores an object that goes on existing for now.
-    fn keep(&mut self, call: &Call<'_>, old: &Arc<Value>, new: Value) -> Answer {
+    fn keep(&mut self, call: &Call<'_>, options: &Options, old: &Arc<Value>, new: Value) -> Answer {
         if new == **old {
-            return Answer::object(200, new);
+            return Answer::object(options.code(), new);
         }
         let stored = self.store.put(call.resource, call.key(), new);
         self.record(call, Verb::Delete, Arc::clone(&stored), false);
-        Answer::object(200, Value::clone(&stored))
+        Answer::object(options.code(), Value::clone(&stored))
     }
 
     fn remove(&mut self, call: &Call<'_>, object: &Arc<Value>) -> Answer {
@@ -152,12 +160,12 @@ impl Server {
     /// A namespace becomes Terminating; whoever empties it takes its own finalizer off.
     fn terminate(&mut self, call: &Call<'_>, options: &Options, old: &Arc<Value>, mut new: Value) -> Answer {
         if meta::is_deleting(old) {
-            return Answer::object(200, new);
+            return Answer::object(options.code(), new);
         }
         meta::of(&mut new).insert("deletionTimestamp".into(), meta::time(call.now));
         new["status"]["phase"] = "Terminating".into();
         set_propagation(&mut new, options.propagation);
-        self.keep(call, old, new)
+        self.keep(call, options, old, new)
     }
 }
 

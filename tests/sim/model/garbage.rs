@@ -81,11 +81,14 @@ impl GarbageCollector {
         let (resource, object) = (&catalog::all()[change.resource], &*change.object);
         let uid = meta::text(object, "uid").to_owned();
         if change.effect == Effect::Deleted {
+            self.queue.remove(&uid);
             let place = self.known.remove(&uid);
             for owner in place.into_iter().flat_map(|place| place.owners) {
                 self.forget(&owner, &uid);
                 // It may wait for this one.
-                self.enqueue(&owner, now);
+                if self.known.contains_key(&owner) {
+                    self.enqueue(&owner, now);
+                }
             }
             self.enqueue_dependents(&uid, now);
             return;
@@ -155,7 +158,6 @@ impl GarbageCollector {
                 self.orphan(server, &object, now);
             } else if has(FOREGROUND) {
                 self.finish(server, &object, now);
-                // An object that waits for its dependents may be a dependent that someone waits for.
             }
             if !has(FOREGROUND) {
                 return;

@@ -43,6 +43,28 @@ impl Kind {
         matches!(self, Self::Pod | Self::Custom)
     }
 
+    /// Whether an object of a built-in kind has a field.
+    fn knows(self, field: &str) -> bool {
+        let own: &[&str] = match self {
+            Self::Namespace | Self::Pod => &["spec", "status"],
+            Self::Lease => &["spec"],
+            Self::Event => &[
+                "eventTime",
+                "series",
+                "reportingController",
+                "reportingInstance",
+                "action",
+                "reason",
+                "regarding",
+                "related",
+                "note",
+                "type",
+            ],
+            Self::Custom => return true,
+        };
+        ["apiVersion", "kind", "metadata"].contains(&field) || own.contains(&field)
+    }
+
     /// Whether a field selector may name a field.
     pub fn selects(self, resource: &Resource, path: &str) -> bool {
         let own: &[&str] = match self {
@@ -84,6 +106,9 @@ pub(super) fn decode(resource: &Resource, object: &mut Value) -> Result<(), Stri
         return Ok(());
     }
     drop_nulls(object);
+    if let Some(map) = object.as_object_mut() {
+        map.retain(|name, _| resource.behaviour.knows(name));
+    }
     for field in ["spec", "status"] {
         if object.get(field).is_some_and(|value| !value.is_object()) {
             return Err(format!("{field} must be an object"));
@@ -203,44 +228,55 @@ fn put_back(new: &mut Value, field: &str, old: &Value) {
 }
 
 /// What is wrong with a new object, beside its metadata.
-pub(super) fn check_create(resource: &Resource, object: &Value) -> Vec<FieldError> {
+pub(super) fn check_create(resource: &Resource, object: &Value, errors: &mut Vec<FieldError>) {
     match (resource.behaviour, &resource.schema) {
         (_, Some(schema)) => {
-            let mut errors = check_kind(resource, object);
-            errors.extend(schema.check(object, None, ""));
-            errors
+            if let Some(error) = check_kind(resource, object) {
+                // Nothing else is looked at.
+                *errors = vec![error];
+                return;
+            }
+            schema.check(object, None, "", errors);
         }
-        (Kind::Pod, _) => check_pod(object),
-        (Kind::Lease, _) => check_lease(object),
-        (Kind::Event, _) => check_event(object),
-        _ => Vec::new(),
+        (Kind::Pod, _) => errors.extend(check_pod(object)),
+        (Kind::Lease, _) => errors.extend(check_lease(object)),
+        (Kind::Event, _) => errors.extend(check_event(object)),
+        _ => {}
     }
 }
 
 /// What is wrong with an object that replaces another, beside its metadata.
-pub(super) fn check_update(resource: &Resource, subresource: &str, new: &Value, old: &Value) -> Vec<FieldError> {
+pub(super) fn check_update(
+    resource: &Resource,
+    subresource: &str,
+    new: &Value,
+    old: &Value,
+    errors: &mut Vec<FieldError>,
+) {
     match (resource.behaviour, &resource.schema, subresource) {
-        (_, Some(schema), "status") => match (schema.property("status"), new.get("status")) {
-            (Some(schema), Some(status)) => schema.check(status, old.get("status"), "status"),
-            _ => Vec::new(),
-        },
-        (_, Some(schema), _) => {
-            let mut errors = check_kind(resource, new);
-            errors.extend(schema.check(new, Some(old), ""));
-            errors
+        (_, Some(schema), "status") => {
+            if let (Some(schema), Some(status)) = (schema.property("status"), new.get("status")) {
+                schema.check(status, old.get("status"), "status", errors);
+            }
         }
-        (Kind::Pod, _, "status") => check_container_states(new, old),
-        (Kind::Pod, _, _) => check_pod_update(new, old),
-        (Kind::Lease, _, _) => check_lease(new),
-        (Kind::Event, _, _) => check_event_update(new, old),
-        _ => Vec::new(),
+        (_, Some(schema), _) => match check_kind(resource, new) {
+            Some(error) => errors.push(error),
+            None => schema.check(new, Some(old), "", errors),
+        },
+        (Kind::Pod, _, "status") => errors.extend(check_container_states(new, old)),
+        (Kind::Pod, _, _) => {
+            errors.extend(check_pod(new));
+            errors.extend(check_pod_update(new, old));
+        }
+        (Kind::Lease, _, _) => errors.extend(check_lease(new)),
+        (Kind::Event, _, _) => errors.extend(check_event_update(new, old)),
+        _ => {}
     }
 }
 
-fn check_kind(resource: &Resource, object: &Value) -> Vec<FieldError> {
-    let right = object["kind"] == resource.kind.as_str();
+fn check_kind(resource: &Resource, object: &Value) -> Option<FieldError> {
     let wrong = || FieldError::invalid("kind", &object["kind"], &format!("must be {}", resource.kind));
-    if right { Vec::new() } else { vec![wrong()] }
+    (object["kind"] != resource.kind.as_str()).then(wrong)
 }
 
 fn check_pod(pod: &Value) -> Vec<FieldError> {
@@ -277,13 +313,29 @@ fn check_pod_update(new: &Value, old: &Value) -> Vec<FieldError> {
         }
         spec
     };
-    if new["spec"] == old["spec"] || fixed(new) == fixed(old) {
-        return Vec::new();
+    let mut errors = Vec::new();
+    let deadline = |pod: &Value| pod["spec"]["activeDeadlineSeconds"].as_i64();
+    let longer = match (deadline(old), deadline(new)) {
+        (Some(old), Some(new)) => new > old,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    if longer {
+        let value = &new["spec"]["activeDeadlineSeconds"];
+        errors.push(FieldError::invalid("spec.activeDeadlineSeconds", value, "must be less than or equal to before"));
+        // A longer deadline ends the validation, one that is gone doesn't.
+        if deadline(new).is_some() {
+            return errors;
+        }
     }
-    if new["spec"]["containers"].as_array().map(Vec::len) != old["spec"]["containers"].as_array().map(Vec::len) {
-        return vec![FieldError::forbidden("spec.containers", "pod updates may not add or remove containers")];
+    let count = |pod: &Value| pod["spec"]["containers"].as_array().map(Vec::len);
+    if count(new) != count(old) {
+        errors.push(FieldError::forbidden("spec.containers", "pod updates may not add or remove containers"));
+    } else if new["spec"] != old["spec"] && fixed(new) != fixed(old) {
+        errors
+            .push(FieldError::forbidden("spec", "pod updates may not change fields other than those of a short list"));
     }
-    vec![FieldError::forbidden("spec", "pod updates may not change fields other than those of a short list")]
+    errors
 }
 
 /// A container that has ended and may not be restarted doesn't run again.

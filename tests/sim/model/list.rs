@@ -17,15 +17,23 @@ impl Server {
             Some(Ok(limit)) => limit,
             Some(Err(_)) => return Err(Refusal::bad_request("limit must be a number")),
         };
-        let found = self.store.snapshot(call.resource, revision, &after, &selection).ok_or_else(Refusal::page_gone)?;
+        let snapshot = self.store.snapshot(call.resource, revision, &call.namespace, &after);
+        let snapshot = snapshot.ok_or_else(Refusal::page_gone)?;
+        let chosen = snapshot.iter().enumerate().filter(|(_, (_, object))| selection.holds(object)).take(limit);
+        let mut items = Vec::new();
+        let mut last = None;
+        for (place, (key, object)) in chosen {
+            items.push(item(call, object));
+            last = Some((place, *key));
+        }
         let mut meta = json!({ "resourceVersion": revision.to_string() });
-        if found.len() > limit {
-            meta["continue"] = format!("{revision}/{}", found[limit - 1].0).into();
+        // A full page has a next one as soon as there is anything behind it, be it not selected.
+        if let Some((place, key)) = last.filter(|(place, _)| items.len() == limit && place + 1 < snapshot.len()) {
+            meta["continue"] = format!("{revision}/{key}").into();
             if selection.is_whole() {
-                meta["remainingItemCount"] = (found.len() - limit).into();
+                meta["remainingItemCount"] = (snapshot.len() - place - 1).into();
             }
         }
-        let items: Vec<Value> = found.iter().take(limit).map(|(_, object)| item(call, object)).collect();
         let body = json!({
             "kind": format!("{}List", call.resource.kind),
             "apiVersion": call.resource.api_version(),

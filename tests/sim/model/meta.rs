@@ -71,7 +71,10 @@ pub(super) fn shape(object: &mut Value) -> Result<(), String> {
         Some(_) => return Err("metadata must be an object".to_owned()),
     };
     let mut kept = Map::new();
-    for (name, value) in meta {
+    for (name, mut value) in meta {
+        if let Value::Object(map) = &mut value {
+            map.values_mut().filter(|value| value.is_null()).for_each(|value| *value = "".into());
+        }
         let known = |names: &[&str]| names.contains(&name.as_str());
         let fits = match &value {
             Value::Null => continue,
@@ -188,7 +191,7 @@ fn check_finalizers(resource: &Resource, object: &Value, errors: &mut Vec<FieldE
             errors.push(FieldError::invalid(path, &name.into(), "must be a qualified name"));
         }
         let standard = [FOREGROUND, ORPHAN, "kubernetes"].contains(&name);
-        if resource.group.is_empty() && !name.contains('/') && !standard {
+        if resource.kind_group().is_empty() && !name.contains('/') && !standard {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
             errors.push(FieldError::invalid(format!("{path}[{index}]"), &name.into(), detail));
         }

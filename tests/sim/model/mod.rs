@@ -10,6 +10,7 @@ mod kind;
 mod list;
 mod meta;
 mod namespace;
+mod patch;
 mod refusal;
 mod request;
 mod rule;

@@ -148,23 +148,29 @@ impl Refusal {
 
     pub fn not_found(resource: &Resource, name: &str) -> Self {
         let message = format!("{} {name:?} not found", resource.qualified());
-        Self::new(404, "NotFound", message, details(resource, &resource.plural, name))
+        Self::new(404, "NotFound", message, details(&resource.group, &resource.plural, name))
     }
 
     pub fn already_exists(resource: &Resource, name: &str) -> Self {
         let message = format!("{} {name:?} already exists", resource.qualified());
-        Self::new(409, "AlreadyExists", message, details(resource, &resource.plural, name))
+        Self::new(409, "AlreadyExists", message, details(&resource.group, &resource.plural, name))
     }
 
     pub fn conflict(resource: &Resource, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.qualified());
-        Self::new(409, "Conflict", message, details(resource, &resource.plural, name))
+        Self::new(409, "Conflict", message, details(&resource.group, &resource.plural, name))
     }
 
     /// A deletion whose precondition doesn't hold; it names the kind where other conflicts name the resource.
     pub fn deletion_conflict(resource: &Resource, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.qualified_kind());
-        Self::new(409, "Conflict", message, details(resource, &resource.kind, name))
+        Self::new(409, "Conflict", message, details(resource.kind_group(), &resource.kind, name))
+    }
+
+    /// A pod that can't be bound.
+    pub fn binding_conflict(name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on pods/binding {name:?}: {why}");
+        Self::new(409, "Conflict", message, json!({ "name": name, "kind": "pods/binding" }))
     }
 
     pub fn namespace_terminating(resource: &Resource, name: &str, namespace: &str) -> Self {
@@ -172,7 +178,7 @@ impl Refusal {
             "{} {name:?} is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
             resource.qualified()
         );
-        let mut details = details(resource, &resource.plural, name);
+        let mut details = details(&resource.group, &resource.plural, name);
         details["causes"] = json!([{
             "reason": "NamespaceTerminating",
             "message": format!("namespace {namespace} is being terminated"),
@@ -189,7 +195,8 @@ impl Refusal {
             .map(|error| json!({ "reason": error.reason, "message": error.message, "field": error.field }))
             .collect();
         let message = format!("{} {name:?} is invalid: {}", resource.qualified_kind(), texts.join(", "));
-        let mut details = details(resource, kind, name);
+        let group = if kind == resource.plural { &resource.group } else { resource.kind_group() };
+        let mut details = details(group, kind, name);
         details["causes"] = Value::Array(causes);
         Self::new(422, "Invalid", message, details)
     }
@@ -215,13 +222,13 @@ impl Refusal {
     }
 }
 
-fn details(resource: &Resource, kind: &str, name: &str) -> Value {
+fn details(group: &str, kind: &str, name: &str) -> Value {
     let mut details = json!({ "kind": kind });
     if !name.is_empty() {
         details["name"] = name.into();
     }
-    if !resource.group.is_empty() {
-        details["group"] = resource.group.clone().into();
+    if !group.is_empty() {
+        details["group"] = group.into();
     }
     details
 }

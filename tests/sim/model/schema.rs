@@ -190,19 +190,18 @@ impl Schema {
         }
     }
 
-    /// What is wrong with a value, of which `old` was valid. What has not changed is not looked at again.
-    pub fn check(&self, value: &Value, old: Option<&Value>, path: &str) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        self.check_shape(value, old, path, &mut errors);
-        self.check_lists(value, old, path, &mut errors);
+    /// What is wrong with a value, of which `old` was valid. What has not changed is not looked at again. Of an object that is
+    /// not of the right shape, as far as `errors` know, the rules are not evaluated.
+    pub fn check(&self, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
+        self.check_shape(value, old, path, errors);
+        self.check_lists(value, old, path, errors);
         if errors.iter().any(FieldError::blocks_rules) {
             let hint = "some validation rules were not checked because the object was invalid; correct the existing \
                         errors to complete validation";
             errors.push(FieldError::invalid("<nil>", &Value::Null, hint));
         } else {
-            self.check_rules(value, old, path, &mut errors);
+            self.check_rules(value, old, path, errors);
         }
-        errors
     }
 
     fn check_shape(&self, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::catalog::{self, Resource};
-use super::selector::Selection;
 
 /// The revision before the first write.
 const FIRST: u64 = 1_000;
@@ -112,28 +111,26 @@ impl Store {
         Some(self.history.range(skipped..).enumerate().map(move |(place, change)| (first + place as u64, change)))
     }
 
-    /// The objects as of `revision` that are selected, from the one after the key `after`; `None` if it was compacted.
+    /// The objects of a namespace, or of all, as of `revision`, from the one after the key `after`; `None` if it was compacted.
     pub fn snapshot<'a>(
         &'a self,
         resource: &Resource,
         revision: u64,
+        namespace: &str,
         after: &str,
-        selection: &Selection,
-    ) -> Option<Vec<(&'a str, &'a Arc<Value>)>> {
-        // Newer writes undone: of several to one object the oldest tells what it was.
-        let mut undone: BTreeMap<&str, Option<&Arc<Value>>> = BTreeMap::new();
-        for (_, change) in self.since(revision)?.rev().filter(|(_, change)| change.resource == resource.index) {
-            undone.insert(&change.key, change.before.as_ref());
+    ) -> Option<BTreeMap<&'a str, &'a Arc<Value>>> {
+        let prefix = if namespace.is_empty() { String::new() } else { key(namespace, "") };
+        let is_meant = |key: &str| key > after && key.starts_with(&prefix);
+        let objects = self.objects[resource.index].iter().map(|(key, object)| (key.as_str(), object));
+        let mut found: BTreeMap<&str, &Arc<Value>> = objects.filter(|(key, _)| is_meant(key)).collect();
+        // Newer writes are undone, the newest first.
+        let newer = self.since(revision)?.rev().map(|(_, change)| change);
+        for change in newer.filter(|change| change.resource == resource.index && is_meant(&change.key)) {
+            match &change.before {
+                Some(before) => found.insert(&change.key, before),
+                None => found.remove(change.key.as_str()),
+            };
         }
-        let objects = &self.objects[resource.index];
-        let mut found: BTreeMap<&str, &Arc<Value>> = BTreeMap::new();
-        let untouched = objects.iter().filter(|(key, _)| !undone.contains_key(key.as_str()));
-        let restored = undone.iter().filter_map(|(key, before)| before.map(|object| (*key, object)));
-        for (key, object) in untouched.map(|(key, object)| (key.as_str(), object)).chain(restored) {
-            if key > after && selection.holds(object) {
-                found.insert(key, object);
-            }
-        }
-        Some(found.into_iter().collect())
+        Some(found)
     }
 }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use http::Method;
 use jiff::Timestamp;
-use json_patch::Patch;
 use serde_json::{Value, json};
 
 use super::kind::{self, Kind};
 use super::refusal::{FieldError, Refusal};
 use super::request::{Answer, Call};
-use super::{MAX_OBJECT, Server, meta};
+use super::{MAX_OBJECT, Server, meta, patch};
 use crate::check::journal::Verb;
 
 /// How often a name is made anew when the one made already exists.
@@ -35,7 +34,7 @@ impl Server {
         self.admit(call, meta::text(&object, "name"))?;
         let uid = self.uid();
         let fields = meta::of(&mut object);
-        for field in ["generation", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
             fields.remove(field);
         }
         fields.insert("uid".into(), uid.into());
@@ -53,10 +52,11 @@ impl Server {
             }
         }
         let name = meta::text(&object, "name").to_owned();
-        let mut errors = kind::check_create(resource, &object);
-        errors.extend(meta::check(resource, &object));
+        let mut errors = meta::check(resource, &object);
+        kind::check_create(resource, &object, &mut errors);
         if !errors.is_empty() {
-            return Err(Refusal::invalid(resource, &resource.kind, &name, &errors));
+            let kind = object["kind"].as_str().unwrap_or_default();
+            return Err(Refusal::invalid(resource, kind, &name, &errors));
         }
         if !meta::text(&object, "resourceVersion").is_empty() {
             return Err(Refusal::internal("resourceVersion should not be set on objects to be created"));
@@ -112,22 +112,19 @@ impl Server {
     }
 
     pub(super) fn patch(&mut self, call: &Call<'_>) -> Result<Answer, Refusal> {
+        let is_merge = match call.request.content_type.split(';').next().unwrap_or_default() {
+            "application/merge-patch+json" => true,
+            "application/json-patch+json" => false,
+            _ => return Err(Refusal::unsupported_media_type()),
+        };
         let old = self.current(call)?;
         let mut new = Value::clone(&old);
-        match call.request.content_type.split(';').next().unwrap_or_default() {
-            "application/json-patch+json" => {
-                let patch: Patch = serde_json::from_slice(&call.request.body)
-                    .map_err(|error| Refusal::bad_request(&format!("error decoding patch: {error}")))?;
-                json_patch::patch(&mut new, &patch).map_err(|_| Refusal::unprocessable())?;
+        match (is_merge, call.body()?, new.as_object_mut()) {
+            (true, Value::Object(patch), Some(document)) => patch::merge(document, &patch),
+            (false, Value::Array(operations), _) if operations.iter().all(Value::is_object) => {
+                patch::apply(&mut new, &operations).map_err(|_| Refusal::unprocessable())?;
             }
-            "application/merge-patch+json" => {
-                let patch = call.body()?;
-                if !patch.is_object() {
-                    return Err(Refusal::bad_request("error decoding patch: an object is expected"));
-                }
-                json_patch::merge(&mut new, &patch);
-            }
-            _ => return Err(Refusal::unsupported_media_type()),
+            _ => return Err(Refusal::bad_request("error decoding patch: it is of another type")),
         }
         kind::decode(call.resource, &mut new).map_err(|why| Refusal::invalid_patch(&why))?;
         place(call, &mut new)?;
@@ -139,15 +136,16 @@ impl Server {
     fn update(&mut self, call: &Call<'_>, verb: Verb, old: &Arc<Value>, mut new: Value) -> Result<Answer, Refusal> {
         let resource = call.resource;
         check_version(call, &new, old)?;
+        let kind = new["kind"].as_str().unwrap_or_default().to_owned();
         meta::take(&mut new, "resourceVersion", old);
         meta::take(&mut new, "generation", old);
         kind::prepare_update(resource, call.subresource, &mut new, old);
         keep_system_fields(&mut new, old);
         let mut errors = meta::check(resource, &new);
         errors.extend(meta::check_update(&new, old));
-        errors.extend(kind::check_update(resource, call.subresource, &new, old));
+        kind::check_update(resource, call.subresource, &new, old, &mut errors);
         if !errors.is_empty() {
-            return Err(Refusal::invalid(resource, &resource.kind, &call.name, &errors));
+            return Err(Refusal::invalid(resource, &kind, &call.name, &errors));
         }
         if is_finished(resource.behaviour, &new, old) {
             let last = self.store.remove(resource, call.key());
@@ -166,12 +164,15 @@ impl Server {
     /// Gives a pod its node, as the scheduler does.
     fn bind(&mut self, call: &Call<'_>) -> Result<Answer, Refusal> {
         let body = call.body()?;
+        if body["metadata"]["name"] != call.name.as_str() {
+            return Err(Refusal::bad_request("name in URL does not match name in Binding object"));
+        }
         let Some(node) = body["target"]["name"].as_str().filter(|node| !node.is_empty()) else {
             let error = FieldError::required("target.name");
             return Err(Refusal::invalid(call.resource, "Binding", &call.name, &[error]));
         };
         let old = self.current(call)?;
-        let conflict = |why: &str| Err(Refusal::conflict(call.resource, &call.name, why));
+        let conflict = |why: &str| Err(Refusal::binding_conflict(&call.name, why));
         if meta::is_deleting(&old) {
             return conflict("the pod is being deleted, cannot be assigned to a host");
         }

@@ -67,7 +67,8 @@ fn create(server: &mut Server, path: &str, object: &Value) -> Value {
 
 /// Gives a pod a node, so that its deletion takes time.
 fn bind(server: &mut Server, name: &str) {
-    done(server, &Request::post(&format!("{PODS}/{name}/binding"), &json!({ "target": { "name": "node" } }), at(0)));
+    let binding = json!({ "metadata": { "name": name }, "target": { "kind": "Node", "name": "node" } });
+    done(server, &Request::post(&format!("{PODS}/{name}/binding"), &binding, at(0)));
 }
 
 fn patch(server: &mut Server, path: &str, patch: &Value) -> Value {

@@ -152,7 +152,8 @@ fn patches_apply_or_are_refused() {
     let merge = |body: Value| Request::merge_patch(&path, &body, at(1));
     assert_eq!(refused(&mut server, &json(&test("/metadata/uid", "x"))).0, 422);
     assert_eq!(refused(&mut server, &json(&test("/metadata/none/0", "x"))).1, "Invalid");
-    assert_eq!(refused(&mut server, &json(&json!([{ "op": "none" }]))).0, 400);
+    assert_eq!(refused(&mut server, &json(&json!([{ "op": "none" }]))).0, 422);
+    assert_eq!(refused(&mut server, &json(&json!({}))).0, 400);
     assert_eq!(refused(&mut server, &merge(json!({ "metadata": { "uid": "x" } }))).2, ["metadata.uid"]);
     assert_eq!(refused(&mut server, &merge(json!({ "metadata": { "resourceVersion": "1" } }))).1, "Conflict");
     assert_eq!(refused(&mut server, &merge(json!({ "spec": { "hostNetwork": true } }))).2, ["spec"]);
