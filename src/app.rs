@@ -82,6 +82,7 @@ async fn connect(identity: Option<&str>, permit: Permit) -> Result<Cluster, Erro
     let mut config = Config::infer().await.map_err(|error| no_cluster(&error))?;
     // One request, one decision: a retry of the client's own would be a write that nobody decided on.
     config.default_retry = false;
+    config.read_timeout = Some(controller::SILENCE);
     // So that an audit log tells who it was, deletions too.
     let agent = identity.map_or_else(|| USER_AGENT.to_owned(), |identity| format!("{USER_AGENT} ({identity})"));
     let agent = http::HeaderValue::from_str(&agent).map_err(|error| no_cluster(&error))?;

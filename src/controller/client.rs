@@ -24,6 +24,9 @@ const READ: Duration = Duration::from_secs(10);
 const WRITE: Duration = Duration::from_secs(5);
 /// How long a request about the lease may take: several fit into what the permit lasts.
 const LEASE: Duration = Duration::from_secs(2);
+/// A connection on which nothing has come for so long is given up: one that was cut off without a word would be listened to for
+/// ever. On a watch the API server sends a bookmark about every minute.
+pub const SILENCE: Duration = Duration::from_mins(2);
 /// The name that our writes carry in `managedFields` and in the audit log.
 const FIELD_MANAGER: &str = "gantline";
 const JSON: &str = "application/json";

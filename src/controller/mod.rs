@@ -57,7 +57,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 
 pub use cache::Cache;
-pub use client::{Cluster, Failure};
+pub use client::{Cluster, Failure, SILENCE};
 pub use loose::Loose;
 pub use queue::Queue;
 

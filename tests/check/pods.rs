@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 
 use gantline::api::label;
+use jiff::SignedDuration;
 
 use super::journal::Verb;
 use super::read::meta;
 use super::world::{Pod, Run, Step, World};
 use super::{Findings, Invariant};
+
+/// How long an operator waits for the answer to a write.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Uids of the pods that operators made, by run and task, and by attempt.
 #[derive(Default)]
@@ -33,7 +37,11 @@ impl<'j> Invariant<'j> for Pods<'j> {
         let vanished = |pod: &&Pod<'_>| pod.stripped && pod.removed;
         let known = |uid: &&&str| !(unknown && (edited || world.pods.get(**uid).as_ref().is_some_and(vanished)));
         let count = made.iter().filter(known).count();
-        findings.check("S1", step.index, count == 0, || {
+        // A create that its sender gave up on can't be called back. Should it arrive when the attempt is over and its pod gone, as
+        // after a cancel, nothing is in its way; the record stays what it is, and the pod is stopped.
+        let given_up = write.at.duration_since(write.sent) > PATIENCE;
+        let over = world.runs.get(run).and_then(|run| run.attempt(&write.name)).is_some_and(|it| it.outcome.is_some());
+        findings.check("S1", step.index, count == 0 || given_up && over, || {
             format!("pod {} is number {} of run {run}, task {task}, attempt {attempt}", write.name, count + 1)
         });
         made.push(&write.uid);

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use gantline::controller::SILENCE;
 use http::{Method, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -191,7 +192,6 @@ async fn carry(world: Arc<World>, process: Arc<Process>, parcel: Parcel, reply: 
         world.let_go();
     }
     let Some(answer) = answer else {
-        // Kept until the client has given up.
         reply_never(reply).await;
         return;
     };
@@ -220,8 +220,12 @@ async fn carry(world: Arc<World>, process: Arc<Process>, parcel: Parcel, reply: 
     }
 }
 
+/// Nothing comes, until the client or its connection gives up.
 async fn reply_never(mut reply: oneshot::Sender<Reply>) {
-    reply.closed().await;
+    let given_up = tokio::time::timeout(SILENCE, reply.closed()).await.is_ok();
+    if !given_up {
+        let _ = reply.send(Err(reset()));
+    }
 }
 
 /// Takes a request to the API server; returns what comes back, if anything does.
