@@ -43,7 +43,8 @@ spec:
 #[test]
 fn every_task_runs_once_however_often_the_operator_is_killed() {
     let mut random = Random::new();
-    let mut stage = Stage::new("crash");
+    let mut stage = Stage::for_kills("crash");
+    stage.start_operator();
     let (_watch, writes) = writes_to_runs(&stage);
     stage.apply(GRAPH);
     let mut after_writes = 0;
@@ -68,12 +69,14 @@ fn every_task_runs_once_however_often_the_operator_is_killed() {
     let figures = ran_once(&stage, "graph", 12);
     println!("{KILLS} kills, {after_writes} of them just after a status write; {figures}");
     gone_with_its_run(&stage, "graph");
+    println!("{}", stage.is_clean());
 }
 
 #[test]
 fn two_operators_at_once_make_each_pod_once() {
     let mut random = Random::new();
-    let mut stage = Stage::new("two");
+    let mut stage = Stage::for_kills("two");
+    stage.start_operator();
     let mut second = stage.another_operator();
     stage.apply(GRAPH);
     for _ in 0..5 {
@@ -87,6 +90,7 @@ fn two_operators_at_once_make_each_pod_once() {
     assert!(second.0.try_wait().expect("its state").is_none() && stage.operator_is_up(), "both still run");
     println!("two operators, one of them killed 5 times; {figures}");
     gone_with_its_run(&stage, "graph");
+    println!("{}", stage.is_clean());
 }
 
 /// Lets the last pod be scheduled.

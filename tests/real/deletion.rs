@@ -83,6 +83,7 @@ fn a_running_run() {
         start(&stage, "run");
         delete(&stage, "run", cascade);
         nothing_is_left(&stage, "run");
+        println!("{}", stage.is_clean());
     }
 }
 
@@ -96,6 +97,7 @@ fn a_running_run_while_the_operator_is_away() {
         waits_for_the_operator(&stage);
         stage.start_operator();
         nothing_is_left(&stage, "run");
+        println!("{}", stage.is_clean());
     }
 }
 
@@ -106,6 +108,7 @@ fn a_finished_run() {
     stage.succeeds("run");
     delete(&stage, "run", "background");
     nothing_is_left(&stage, "run");
+    println!("{}", stage.is_clean());
 }
 
 #[test]
@@ -122,6 +125,7 @@ fn a_run_whose_task_ended_while_the_operator_was_away() {
     waits_for_the_operator(&stage);
     stage.start_operator();
     nothing_is_left(&stage, "run");
+    println!("{}", stage.is_clean());
 }
 
 /// Somebody lost patience, took the finalizers off and deleted the pods by force.
@@ -146,6 +150,7 @@ fn a_run_whose_pods_are_gone() {
     stage.start_operator();
     stage.apply(&run("after", "exit 0", ""));
     stage.succeeds("after");
+    println!("{}", stage.is_clean());
 }
 
 /// `--cascade=orphan` is a wish to keep the pods: they run on, are nobody's, and can be deleted.
@@ -172,6 +177,7 @@ fn a_run_without_its_pods() {
         assert!(pods.iter().all(|pod| pod["status"]["phase"] == "Running" && !deleting(pod)), "{pods:#?}");
         stage.kubectl(&["delete", "pods", "--all", "--timeout=60s"]);
         assert!(stage.all_pods().is_empty());
+        println!("{}", stage.is_clean());
     }
 }
 
@@ -184,6 +190,7 @@ fn a_run_whose_pod_finds_no_node() {
     });
     delete(&stage, "run", "background");
     nothing_is_left(&stage, "run");
+    println!("{}", stage.is_clean());
 }
 
 #[test]
@@ -206,6 +213,7 @@ fn a_run_that_is_made_again_at_once() {
     });
     assert_eq!(pods.len(), 1);
     assert_eq!(pods[0]["metadata"]["labels"]["gantline.dev/run-uid"], new["metadata"]["uid"]);
+    println!("{}", stage.is_clean());
 }
 
 #[test]
@@ -218,6 +226,7 @@ fn a_namespace() {
     start(&stage, "two");
     kubectl(&["delete", "namespace", &stage.namespace, "--wait=false"]);
     stage.until("the end of the namespace", || is_gone(&stage.namespace).then_some(()));
+    println!("{}", stage.is_clean());
 }
 
 #[test]
@@ -230,4 +239,5 @@ fn a_namespace_while_the_operator_is_away() {
     waits_for_the_operator(&stage);
     stage.start_operator();
     stage.until("the end of the namespace", || is_gone(&stage.namespace).then_some(()));
+    println!("{}", stage.is_clean());
 }

@@ -3,12 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::audited::Audited;
 use super::stage::Stage;
+use super::{api, fake};
 
 /// How long nothing may be written.
 const QUIET: Duration = Duration::from_secs(20);
+/// The same for the large one.
+const LONG_QUIET: Duration = Duration::from_secs(60);
+/// What was under way is over when nothing was written for so long.
+const SETTLED: Duration = Duration::from_secs(10);
 
 const RUNS: &[(&str, &str, &str)] = &[
     ("good", "", "- {name: a, script: 'true'}\n- {name: b, needs: [a], script: 'true'}"),
@@ -28,7 +34,6 @@ const RUNS: &[(&str, &str, &str)] = &[
 
 #[test]
 fn what_waits_or_has_ended_is_not_written() {
-    let begin = end_of_log();
     let mut stage = Stage::new("quiet");
     for (name, fields, tasks) in RUNS {
         let tasks = tasks.replace('\n', "\n    ");
@@ -49,14 +54,14 @@ fn what_waits_or_has_ended_is_not_written() {
     stage.until("the suspended run", || (stage.status("suspended")["phase"] == "Suspended").then_some(()));
     stage.task_in("running", "a", "Running");
 
-    if begin.is_some() {
-        assert!(written_since(&stage, begin).len() > RUNS.len(), "the log shows what the operator has written so far");
+    if stage.audited.is_kept() {
+        assert!(stage.audited.writes().len() > RUNS.len(), "the log shows what the operator has written so far");
     }
     // The last of what was under way, and then nothing for a while: that may take a few attempts, as long as it comes.
     stage.until("a time without writes", || {
-        let (before, mark) = (versions(&stage), end_of_log());
+        let (before, since) = (versions(&stage), Audited::from_now(&stage.namespace));
         std::thread::sleep(QUIET);
-        let (after, writes) = (versions(&stage), written_since(&stage, mark));
+        let (after, writes) = (versions(&stage), written(&since));
         if before != after || !writes.is_empty() {
             println!("not quiet yet: {:?} {writes:?}", differences(&before, &after));
             return None;
@@ -66,50 +71,87 @@ fn what_waits_or_has_ended_is_not_written() {
     assert!(stage.operator_is_up());
 }
 
-/// The resourceVersion of every object of ours.
+/// Fifty runs that have ended, and five that wait each in its way: for a whole minute, the operator writes nothing.
+#[test]
+fn fifty_finished_and_five_waiting_runs_are_not_written() {
+    let mut stage = Stage::new("quiet-many");
+    let runs = api::runs(&stage.namespace);
+    for number in 0..50 {
+        let mut tasks = [fake::task("first", &[], 0), fake::task("second", &["first"], 0)];
+        if number % 5 == 0 {
+            tasks[1]["podTemplate"]["metadata"]["annotations"]["fake/exit-code"] = json!("3");
+        }
+        api::create(&runs, &fake::run(&format!("over-{number}"), "", &tasks));
+    }
+    let mut suspended = fake::run("suspended", "", &[fake::task("only", &[], 0)]);
+    suspended["spec"]["suspend"] = json!(true);
+    let mut no_node = fake::task("only", &[], 0);
+    no_node["podTemplate"]["spec"] = json!({ "nodeSelector": { "disk": "made-of-cheese" } });
+    let mut gated = fake::task("only", &[], 0);
+    gated["podTemplate"]["spec"] = json!({ "schedulingGates": [{ "name": "example.org/wait" }] });
+    let endless = fake::endless("only", &[]);
+    api::create(&runs, &suspended);
+    api::create(&runs, &fake::run("no-node", "", &[no_node]));
+    api::create(&runs, &fake::run("gated", "", &[gated]));
+    api::create(&runs, &fake::run("running", "", &[endless.clone()]));
+    api::create(
+        &runs,
+        &fake::run("half", "", &[endless, fake::task("done", &[], 0), fake::task("next", &["only"], 0)]),
+    );
+
+    stage.until("the ends, and the waits", || {
+        let runs = api::list(&runs);
+        let is = |run: &Value, place: &str, value: &str| run["status"].pointer(place).is_some_and(|it| it == value);
+        let over = runs.iter().filter(|run| run["status"]["finishedAt"].is_string()).count();
+        let failed = runs.iter().filter(|run| is(run, "/phase", "Failed")).count();
+        let suspended = runs.iter().filter(|run| is(run, "/phase", "Suspended")).count();
+        let unscheduled = runs.iter().filter(|run| is(run, "/tasks/0/waitingFor/kind", "Unschedulable")).count();
+        let running = runs.iter().filter(|run| is(run, "/tasks/0/phase", "Running")).count();
+        ((over, failed, suspended, unscheduled, running) == (50, 10, 1, 2, 2)).then_some(())
+    });
+    if stage.audited.is_kept() {
+        assert!(stage.audited.writes().len() > 55, "the log shows what the operator has written so far");
+    }
+    stage.until("the last of what was under way", || {
+        let (before, since) = (versions(&stage), Audited::from_now(&stage.namespace));
+        std::thread::sleep(SETTLED);
+        (versions(&stage) == before && written(&since).is_empty()).then_some(())
+    });
+    let (before, since) = (versions(&stage), Audited::from_now(&stage.namespace));
+    std::thread::sleep(LONG_QUIET);
+    let (after, writes) = (versions(&stage), written(&since));
+    assert_eq!(differences(&before, &after), Vec::<String>::new());
+    assert_eq!(writes, Vec::<String>::new(), "in the audit log");
+    assert!(stage.operator_is_up());
+    println!("55 runs, none written for {} s; {}", LONG_QUIET.as_secs(), stage.is_clean());
+}
+
+/// The resourceVersion of every object of ours; of pods, the times of our writes: the kubelet's may go on.
 fn versions(stage: &Stage) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
-    for kind in ["wfr", "gwf", "workflowrecords", "pods"] {
-        for (name, object) in stage.all(kind) {
-            // Of pods, what isn't the operator's doing may go on: the kubelet's and the scheduler's status.
-            let by_us = |entry: &&Value| entry["manager"] == "gantline";
-            let entries = object["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let ours: Vec<&Value> = entries.iter().filter(by_us).map(|entry| &entry["time"]).collect();
-            let version =
-                if kind == "pods" { format!("{ours:?}") } else { object["metadata"]["resourceVersion"].to_string() };
-            versions.insert(format!("{kind}/{name}"), version);
+    for kind in ["workflowruns", "workflows", "workflowrecords"] {
+        for object in api::list(&api::ours(&stage.namespace, kind)) {
+            let meta = &object["metadata"];
+            versions.insert(format!("{kind}/{}", meta["name"]), meta["resourceVersion"].to_string());
         }
     }
+    for pod in api::list(&api::pods(&stage.namespace)) {
+        let entries = pod["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let by_us = entries.iter().filter(|entry| entry["manager"] == "gantline");
+        let times: Vec<String> = by_us.map(|entry| entry["time"].to_string()).collect();
+        assert!(!times.is_empty(), "we made it: {pod:#}");
+        versions.insert(format!("pods/{}", pod["metadata"]["name"]), times.join(" "));
+    }
     versions
+}
+
+/// What was written, to be shown.
+fn written(audited: &Audited) -> Vec<String> {
+    audited.writes().into_iter().map(|write| write.what).collect()
 }
 
 fn differences(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
     let differs = |name: &&String| before.get(*name) != after.get(*name);
     let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     names.into_iter().filter(differs).cloned().collect()
-}
-
-/// The length of the audit log, where there is one.
-fn end_of_log() -> Option<u64> {
-    let path = std::env::var_os("GANTLINE_AUDIT_LOG")?;
-    std::fs::metadata(path).ok().map(|log| log.len())
-}
-
-/// The writes of this namespace's operator in the audit log since then: verb and path. The API server writes its log as it
-/// answers.
-fn written_since(stage: &Stage, mark: Option<u64>) -> Vec<String> {
-    use std::io::{Read, Seek, SeekFrom};
-    let (Some(path), Some(mark)) = (std::env::var_os("GANTLINE_AUDIT_LOG"), mark) else { return Vec::new() };
-    let mut log = std::fs::File::open(path).expect("the audit log");
-    log.seek(SeekFrom::Start(mark)).expect("a place in it");
-    let mut text = String::new();
-    log.read_to_string(&mut text).expect("its text");
-    let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let here = |entry: &Value| entry["objectRef"]["namespace"] == stage.namespace.as_str();
-    let is_write = |entry: &Value| !["get", "list", "watch"].iter().any(|verb| entry["verb"] == *verb);
-    let by_us = |entry: &Value| entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("gantline/"));
-    // Whoever leads says so again and again.
-    let is_lease = |entry: &Value| entry["objectRef"]["resource"] == "leases";
-    let writes = entries.filter(|entry| here(entry) && is_write(entry) && by_us(entry) && !is_lease(entry));
-    writes.map(|entry| format!("{} {}", entry["verb"], entry["requestURI"])).collect()
 }

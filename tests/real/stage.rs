@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use super::api;
+use super::audited::Audited;
+use super::proxy::Proxy;
 
 /// The longest that a test waits for anything; on a busy machine a pod takes many times its usual two seconds.
 pub const PATIENCE: Duration = Duration::from_mins(3);
@@ -18,11 +23,23 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// A namespace with an operator.
 pub struct Stage {
     pub namespace: String,
+    /// Everything that happened in it.
+    pub audited: Audited,
     operator: Option<Process>,
+    /// What its operators go through, if anything.
+    proxy: Option<Proxy>,
 }
 
 /// A process that ends, as by `kill -9`, when it is dropped.
 pub struct Process(pub Child);
+
+impl Process {
+    /// Sends it a signal, by the name that `kill` knows it by.
+    pub fn signal(&self, signal: &str) {
+        let kill = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status().expect("kill runs");
+        assert!(kill.success(), "kill -s {signal}");
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -49,11 +66,20 @@ impl Stage {
         });
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("{name}-{}-{number}", std::process::id());
+        let audited = Audited::from_now(&namespace);
         kubectl(&["create", "namespace", &namespace]);
-        let stage = Self { namespace, operator: None };
+        let stage = Self { namespace, audited, operator: None, proxy: None };
         stage.until("the service account that pods need", || {
             stage.try_kubectl(&["get", "serviceaccount", "default"]).status.success().then_some(())
         });
+        stage
+    }
+
+    /// A fresh namespace in which operators can be killed at any time without a gap in the audit log: their requests go through
+    /// a proxy, and what is under way arrives and is answered though they are gone.
+    pub fn for_kills(name: &str) -> Self {
+        let mut stage = Self::without_operator(name);
+        stage.proxy = Some(Proxy::new());
         stage
     }
 
@@ -65,12 +91,35 @@ impl Stage {
 
     /// One more operator for the same namespace; it lives as long as what is returned.
     pub fn another_operator(&self) -> Process {
-        let child = Command::new(env!("CARGO_BIN_EXE_gantline"))
+        Process(self.operator_command().spawn().expect("the operator starts"))
+    }
+
+    /// An operator for this namespace that reaches the API server in its own way. Of a crowd, only warnings are printed.
+    pub fn operator_by(&self, kubeconfig: &Path) -> Process {
+        let mut command = self.operator_command();
+        command.env("KUBECONFIG", kubeconfig).env("RUST_LOG", "warn");
+        Process(command.spawn().expect("the operator starts"))
+    }
+
+    /// One of several operators that share the lease `gantline` of this namespace. Its identity begins with `name`.
+    pub fn replica(&self, name: &str, kubeconfig: Option<&Path>) -> Process {
+        let mut command = self.operator_command();
+        command.args(["--lease", "gantline", "--own-namespace", &self.namespace]).env("HOSTNAME", name);
+        if let Some(kubeconfig) = kubeconfig {
+            command.env("KUBECONFIG", kubeconfig);
+        }
+        Process(command.spawn().expect("the operator starts"))
+    }
+
+    fn operator_command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
+        command
             .args(["run", "--watch-namespaces", &self.namespace, "--health-address", "127.0.0.1:0"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the operator starts");
-        Process(child)
+            .stdout(Stdio::null());
+        if let Some(proxy) = &self.proxy {
+            command.env("KUBECONFIG", proxy.kubeconfig());
+        }
+        command
     }
 
     /// Ends the operator at once, as `kill -9` does.
@@ -197,6 +246,21 @@ impl Stage {
         let selector = format!("gantline.dev/run={run}");
         let names = self.kubectl(&["get", "pods", "-l", &selector, "-o", "jsonpath={.items[*].metadata.name}"]);
         names.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Panics if the audit log tells of anything that must never happen; returns figures.
+    pub fn is_clean(&self) -> String {
+        self.comes_to_rest();
+        self.audited.is_clean()
+    }
+
+    /// Waits until every pod that is over has been let go.
+    pub fn comes_to_rest(&self) {
+        let is_over = |pod: &Value| ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase);
+        self.until("the release of all pods that are over", || {
+            let pods = api::list(&api::pods(&self.namespace));
+            (!pods.iter().any(|pod| is_over(pod) && api::held(pod))).then_some(())
+        });
     }
 
     /// Asks until there is an answer; panics with what was waited for, and the runs as they stand.
