@@ -25,8 +25,8 @@ pub const DURATION: Duration = Duration::from_secs(10);
 pub const RENEW: Duration = Duration::from_secs(2);
 /// Time between looks at a lease that someone else holds, and between tries of a renewal that failed.
 pub const LOOK: Duration = Duration::from_secs(1);
-/// How much earlier than the lease the permit ends.
-const MARGIN: Duration = Duration::from_secs(2);
+/// How long a permit holds after the renewal was sent: two seconds less than the lease.
+const VALID: Duration = Duration::from_secs(8);
 /// The longest that another's lease counts without a change, whatever it says of itself.
 const LONGEST: Duration = Duration::from_mins(5);
 /// A write isn't begun with less time than this.
@@ -68,7 +68,7 @@ impl Permit {
 
     /// A renewal that was sent at `sent` was carried out.
     pub fn grant(&self, sent: Instant) {
-        *self.until() = if is(Mutant::PermitForever) { Until::Always } else { Until::Then(sent + (DURATION - MARGIN)) };
+        *self.until() = if is(Mutant::PermitForever) { Until::Always } else { Until::Then(sent + VALID) };
     }
 
     /// Someone else leads, or nobody.
@@ -260,12 +260,13 @@ mod tests {
 
     #[test]
     fn a_permit_ends_before_anyone_could_take_over() {
+        assert!(VALID + Duration::from_secs(2) <= DURATION);
         let (permit, now) = (Permit::none(), Instant::now());
         assert_eq!(permit.remaining(now), None);
         permit.grant(now);
-        assert_eq!(permit.remaining(now), Some(DURATION - MARGIN));
-        assert_eq!(permit.remaining(now + DURATION - MARGIN - LEAST), Some(LEAST));
-        assert_eq!(permit.remaining(now + DURATION - MARGIN), None, "no write begins in its last moment");
+        assert_eq!(permit.remaining(now), Some(VALID));
+        assert_eq!(permit.remaining(now + VALID - LEAST), Some(LEAST));
+        assert_eq!(permit.remaining(now + VALID), None, "no write begins in its last moment");
         permit.revoke();
         assert_eq!(permit.remaining(now), None);
         assert_eq!(Permit::always().remaining(now), Some(Duration::MAX));

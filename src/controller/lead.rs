@@ -131,7 +131,7 @@ async fn give_back(context: &Context, place: &Place, election: &Election, held: 
     match context.cluster.write_lease(place, &released).await {
         Ok(_) => tracing::info!(lease = place.name, "gave the lease back"),
         Err(failure) => {
-            tracing::warn!(lease = place.name, %failure, "the lease was not given back; it runs out by itself")
+            tracing::warn!(lease = place.name, %failure, "the lease was not given back; it runs out by itself");
         }
     }
 }

@@ -61,19 +61,16 @@ fn edited(status: &WorkflowRunStatus, plan: &Plan, revision: &str) -> Option<Str
 
 fn missing(ledger: &mut Ledger, seen: &Observed<'_>) {
     let name = seen.run.spec.workflow_ref.as_ref().map_or("", |reference| reference.name.as_str());
-    match grace(ledger, seen) {
-        Some(deadline) => {
-            let detail = format!("no Workflow `{name}` in this namespace yet");
-            ledger.wait_run(WaitKind::Workflow, &detail);
-            ledger.wake(deadline);
-        }
-        None => {
-            let why = format!(
-                "no Workflow `{name}` in namespace `{}`: apply it, then make a new run (kubectl get gwf lists them)",
-                seen.run.namespace
-            );
-            fail(ledger, Reason::WorkflowNotFound, &why);
-        }
+    if let Some(deadline) = grace(ledger, seen) {
+        let detail = format!("no Workflow `{name}` in this namespace yet");
+        ledger.wait_run(WaitKind::Workflow, &detail);
+        ledger.wake(deadline);
+    } else {
+        let why = format!(
+            "no Workflow `{name}` in namespace `{}`: apply it, then make a new run (kubectl get gwf lists them)",
+            seen.run.namespace
+        );
+        fail(ledger, Reason::WorkflowNotFound, &why);
     }
 }
 

@@ -165,7 +165,7 @@ fn late(at: u64) -> String {
     frozen.signal("STOP");
     assert_eq!(leader(&stage, "one"), "two");
     let finished = || api::finished(api::client(), &stage.namespace, "late");
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         api::block_on(finished());
     }
     proxy.deliver();

@@ -12,7 +12,7 @@ use super::{api, fake};
 /// How long nothing may be written.
 const QUIET: Duration = Duration::from_secs(20);
 /// The same for the large one.
-const LONG_QUIET: Duration = Duration::from_secs(60);
+const LONG_QUIET: Duration = Duration::from_mins(1);
 /// What was under way is over when nothing was written for so long.
 const SETTLED: Duration = Duration::from_secs(10);
 
@@ -93,7 +93,7 @@ fn fifty_finished_and_five_waiting_runs_are_not_written() {
     api::create(&runs, &suspended);
     api::create(&runs, &fake::run("no-node", "", &[no_node]));
     api::create(&runs, &fake::run("gated", "", &[gated]));
-    api::create(&runs, &fake::run("running", "", &[endless.clone()]));
+    api::create(&runs, &fake::run("running", "", std::slice::from_ref(&endless)));
     api::create(
         &runs,
         &fake::run("half", "", &[endless, fake::task("done", &[], 0), fake::task("next", &["only"], 0)]),

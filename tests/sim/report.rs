@@ -22,6 +22,12 @@ fn report() {
     let deck = Deck::get();
     let tally = run(deck, size);
     let mut page = page(deck, &tally, begun.elapsed());
+    #[cfg(feature = "mutants")]
+    let missed = minutes.map_or_else(Vec::new, |_| {
+        let (text, missed) = crate::mutants::hunt_all(deck);
+        let _ = write!(page, "\n{text}");
+        missed
+    });
     let conformance = minutes.and_then(|_| conformance());
     if let Some(conformance) = &conformance {
         let _ = writeln!(page, "\n{conformance}");
@@ -37,6 +43,8 @@ fn report() {
     if let Some(conformance) = conformance {
         assert_eq!(conformance.mismatches, Vec::<String>::new(), "the model is not what the API server is");
     }
+    #[cfg(feature = "mutants")]
+    assert_eq!(missed, [], "faults made by hand were not caught");
     if minutes.is_some() {
         let never: Vec<&str> =
             Rare::ALL.iter().filter(|rare| !tally.reached.contains_key(rare)).map(|rare| rare.words()).collect();
