@@ -36,16 +36,16 @@ pub struct Conformance {
     pub requests: usize,
     /// Of each sequence that differed twice: where, and how.
     pub mismatches: Vec<String>,
-    /// Sequences that differed once.
-    pub disturbed: usize,
+    /// Of each sequence that differed the first time only: where, and how.
+    pub disturbed: Vec<String>,
 }
 
 impl std::fmt::Display for Conformance {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (requests, mismatches) = (self.requests, self.mismatches.len());
         write!(formatter, "conformance: {requests} requests, {mismatches} mismatches")?;
-        if self.disturbed > 0 {
-            write!(formatter, " ({} sequences disturbed and played again)", self.disturbed)?;
+        if !self.disturbed.is_empty() {
+            write!(formatter, " ({} sequences disturbed and played again)", self.disturbed.len())?;
         }
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Conformance {
     fn add(&mut self, other: Self) {
         self.requests += other.requests;
         self.mismatches.extend(other.mismatches);
-        self.disturbed += other.disturbed;
+        self.disturbed.extend(other.disturbed);
     }
 }
 
@@ -93,7 +93,7 @@ async fn twice_if_it_differs(client: Client, seed: u64) -> Conformance {
     if differences.len() == 2 {
         sum.mismatches.extend(differences.pop());
     } else {
-        sum.disturbed = differences.len();
+        sum.disturbed = differences;
     }
     sum
 }
@@ -205,6 +205,7 @@ fn conformance_of_the_model() {
         None => println!("conformance: not run; it needs a cluster in KUBECONFIG"),
         Some(found) => {
             println!("{found}");
+            println!("{}", found.disturbed.join("\n"));
             assert!(found.requests > 0, "nothing was compared");
             assert!(found.mismatches.is_empty(), "{}", found.mismatches.join("\n\n"));
         }

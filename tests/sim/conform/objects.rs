@@ -168,8 +168,11 @@ pub fn change(dice: &mut Dice, subject: Subject, status: bool) -> Value {
         let (field, value) = dice.pick(&[("note", "m"), ("reason", "Other"), ("type", "Odd"), ("action", "Reconcile")]);
         change[field] = json!(value);
     }
-    if subject.has_status() && (status || dice.percent(20)) {
+    if subject.has_status() && status {
         change["status"] = change_of_status(dice, subject);
+    } else if subject.has_status() && dice.percent(20) {
+        // To be ignored. It must be of the right type: else the server drops the managed fields, which is a write.
+        change["status"] = json!({ "phase": "Running" });
     }
     if dice.percent(5) {
         change["unknown"] = json!(1);

@@ -134,7 +134,10 @@ impl Sequence {
         if self.collected.contains(&name) {
             return self.list(subject);
         }
-        let exists = server.get(subject.place().1, &self.namespace, &name).is_some();
+        let found = server.get(subject.place().1, &self.namespace, &name);
+        let exists = found.is_some();
+        let deleting = found.is_some_and(|object| object["metadata"]["deletionTimestamp"].is_string());
+        let held = found.is_some_and(|object| object["metadata"]["finalizers"].is_array());
         let roll = self.dice.below(100);
         if !exists && roll < 75 {
             return self.create(subject, &name);
@@ -143,18 +146,14 @@ impl Sequence {
             0..5 => self.create(subject, &name),
             5..10 => Step { method: Method::GET, ..self.json(Method::GET, self.object(subject, &name), Value::Null) },
             10..22 => self.list(subject),
-            22..42 => self.put(subject, &name),
-            42..60 => self.merge(subject, &name),
+            22..42 => self.put(subject, &name, deleting),
+            42..60 => self.merge(subject, &name, deleting),
             60..74 => self.json_patch(subject, &name),
             74..82 if subject == Subject::Pod => {
                 let body = json!({ "metadata": { "name": name }, "target": { "kind": "Node", "name": "nobody" } });
                 self.json(Method::POST, format!("{}/binding", self.object(subject, &name)), body)
             }
-            _ => {
-                let held = server.get(subject.place().1, &self.namespace, &name);
-                let held = held.is_some_and(|object| object["metadata"]["finalizers"].is_array());
-                self.delete(subject, &name, held)
-            }
+            _ => self.delete(subject, &name, held),
         }
     }
 
@@ -262,13 +261,23 @@ impl Sequence {
         if status { (format!("{path}/status"), true) } else { (path, false) }
     }
 
-    fn put(&mut self, subject: Subject, name: &str) -> Step {
+    /// A random change of an object. A time of its deletion is not asked for when it has one: the server would refuse it, but
+    /// make a note of the wish in the managed fields, which are not modelled.
+    fn change(&mut self, subject: Subject, status: bool, deleting: bool) -> Value {
+        let mut change = objects::change(&mut self.dice, subject, status);
+        if deleting && let Some(meta) = change["metadata"].as_object_mut() {
+            meta.remove("deletionTimestamp");
+        }
+        change
+    }
+
+    fn put(&mut self, subject: Subject, name: &str, deleting: bool) -> Step {
         let (path, status) = self.target(subject, name);
         let Some(seen) = self.seen(subject, name) else {
             let body = objects::new(&mut self.dice, subject, name);
             return self.json(Method::PUT, path, body);
         };
-        let mut change = objects::change(&mut self.dice, subject, status);
+        let mut change = self.change(subject, status, deleting);
         match self.dice.below(20) {
             0 => change["metadata"]["resourceVersion"] = Value::Null,
             1 => change["metadata"]["uid"] = json!("00000000-0000-4000-8000-000000000000"),
@@ -276,15 +285,15 @@ impl Sequence {
             3 => change["metadata"]["name"] = json!("another"),
             4 => change["metadata"]["namespace"] = json!("another"),
             5 => change["metadata"]["namespace"] = Value::Null,
-            6 => change["kind"] = json!("Another"),
+            6 if !status => change["kind"] = json!("Another"),
             _ => {}
         }
         self.json(Method::PUT, path, json!({ "$answer": seen, "$change": change }))
     }
 
-    fn merge(&mut self, subject: Subject, name: &str) -> Step {
+    fn merge(&mut self, subject: Subject, name: &str, deleting: bool) -> Step {
         let (path, status) = self.target(subject, name);
-        let mut change = objects::change(&mut self.dice, subject, status);
+        let mut change = self.change(subject, status, deleting);
         if let Some(seen) = self.seen(subject, name) {
             match self.dice.below(8) {
                 0 => change["metadata"]["resourceVersion"] = json!(format!("$version:{seen}")),

@@ -28,7 +28,8 @@ impl Server {
         }
         let mut meta = json!({ "resourceVersion": revision.to_string() });
         // A full page has a next one as soon as there is anything behind it, be it not selected.
-        if let Some((place, key)) = last.filter(|(place, _)| items.len() == limit && place + 1 < snapshot.len()) {
+        let goes_on = |place: usize| items.len() == limit && place + 1 < snapshot.len() && !selection.is_single();
+        if let Some((place, key)) = last.filter(|(place, _)| goes_on(*place)) {
             meta["continue"] = format!("{revision}/{key}").into();
             if selection.is_whole() {
                 meta["remainingItemCount"] = (snapshot.len() - place - 1).into();

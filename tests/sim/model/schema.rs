@@ -194,6 +194,11 @@ impl Schema {
     /// not of the right shape, as far as `errors` know, the rules are not evaluated.
     pub fn check(&self, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
         self.check_shape(value, old, path, errors);
+        self.check_content(value, old, path, errors);
+    }
+
+    /// As `check`, of an object whose shape is not looked at.
+    pub fn check_content(&self, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
         self.check_lists(value, old, path, errors);
         if errors.iter().any(FieldError::blocks_rules) {
             let hint = "some validation rules were not checked because the object was invalid; correct the existing \

@@ -49,6 +49,12 @@ impl Selection {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
+    /// Whether it is the one object of a name.
+    pub fn is_single(&self) -> bool {
+        let names = |(path, equal, _): &(Vec<String>, bool, String)| *equal && path.join(".") == "metadata.name";
+        !self.namespace.is_empty() && self.fields.iter().any(names)
+    }
+
     pub fn holds(&self, object: &Value) -> bool {
         let meta = &object["metadata"];
         if !self.namespace.is_empty() && meta["namespace"] != self.namespace.as_str() {
