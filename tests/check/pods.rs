@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use gantline::api::label;
 use jiff::SignedDuration;
-use jiff::SignedDuration;
 
 use super::journal::Verb;
 use super::read::meta;
@@ -14,9 +13,6 @@ use super::{Findings, Invariant};
 
 /// How long an operator waits for the answer to a write.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
-
-/// How long an operator waits for the answer to a write.
-const TIMEOUT: SignedDuration = SignedDuration::from_secs(5);
 
 /// Uids of the pods that operators made, by run and task, and by attempt.
 #[derive(Default)]
