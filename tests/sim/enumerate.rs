@@ -69,7 +69,7 @@ pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
         ("answer lost or connection broken, at every request", losses, 1),
         ("write late, at every write, with a standby", late, 2),
         ("leader frozen at every write, with a standby", freezes, 2),
-        ("watch cut, gone, or an event twice, at every event", watches, 1),
+        ("watch cut, silent, gone, or an event twice, at every event", watches, 1),
         ("watches of one kind that lag", lags, 1),
         ("a person's every action, at every write", humans, 1),
         ("every behaviour of a pod, for every task", pods, 1),
@@ -181,7 +181,7 @@ fn freezes(of: &Baseline) -> Vec<Vec<Fault>> {
 fn watches(of: &Baseline) -> Vec<Vec<Fault>> {
     let events = 1..=of.outcomes[0].delivered;
     events
-        .flat_map(|event| [Fault::Cut { event }, Fault::Gone { event }, Fault::Twice { event }])
+        .flat_map(|event| [Fault::Cut { event }, Fault::Mute { event }, Fault::Gone { event }, Fault::Twice { event }])
         .map(|fault| vec![fault])
         .collect()
 }

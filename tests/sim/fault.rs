@@ -92,6 +92,8 @@ pub enum Fault {
     Blind { resource: String, by: u64 },
     /// The watch that is about to deliver the n-th event ends instead (F8).
     Cut { event: u32 },
+    /// It falls silent, as a connection does that something on the way forgot (F8).
+    Mute { event: u32 },
     /// It ends, and the API server forgot all history: the watch can't be resumed (F7, F8).
     Gone { event: u32 },
     /// The event is delivered twice (F8).
@@ -118,6 +120,7 @@ impl Fault {
             Self::Lag { .. } => "lagging watch",
             Self::Blind { .. } => "stale after restart",
             Self::Cut { .. } => "watch cut",
+            Self::Mute { .. } => "watch silent",
             Self::Gone { .. } => "watch gone (410)",
             Self::Twice { .. } => "event twice",
             Self::Clock { .. } => "clock off",
@@ -144,7 +147,7 @@ impl Fault {
     /// The watch event that it strikes at.
     pub const fn event(&self) -> Option<u32> {
         match self {
-            Self::Cut { event } | Self::Gone { event } | Self::Twice { event } => Some(*event),
+            Self::Cut { event } | Self::Mute { event } | Self::Gone { event } | Self::Twice { event } => Some(*event),
             _ => None,
         }
     }
@@ -184,6 +187,7 @@ impl Fault {
             "lag" => Self::Lag { resource: place.to_owned(), from: millis(first?)?, by: millis(rest.get(1)?)? },
             "blind" => Self::Blind { resource: place.to_owned(), by: millis(first?)? },
             "cut" => Self::Cut { event: event()? },
+            "mute" => Self::Mute { event: event()? },
             "gone" => Self::Gone { event: event()? },
             "twice" => Self::Twice { event: event()? },
             "clock" => {
@@ -224,6 +228,7 @@ impl fmt::Display for Fault {
             Self::Lag { resource, from, by } => write!(f, "lag@{resource}:{from}ms:{by}ms"),
             Self::Blind { resource, by } => write!(f, "blind@{resource}:{by}ms"),
             Self::Cut { event } => write!(f, "cut@e{event}"),
+            Self::Mute { event } => write!(f, "mute@e{event}"),
             Self::Gone { event } => write!(f, "gone@e{event}"),
             Self::Twice { event } => write!(f, "twice@e{event}"),
             Self::Clock { replica, from, offset } => write!(f, "clock@{replica}:{from}ms:{offset}ms"),
@@ -280,6 +285,7 @@ fn every_fault_is_read_as_it_is_written() {
         Fault::Lag { resource: resource(), from: 100, by: 5_000 },
         Fault::Blind { resource: resource(), by: 5_000 },
         Fault::Cut { event: 7 },
+        Fault::Mute { event: 7 },
         Fault::Gone { event: 7 },
         Fault::Twice { event: 7 },
         Fault::Clock { replica: 2, from: 0, offset: -3_600_000 },

@@ -120,9 +120,10 @@ fn blind(_: &Baseline, rng: &mut Rng) -> Fault {
 fn watch(of: &Baseline, rng: &mut Rng) -> Fault {
     let most = u64::from(of.outcomes[0].delivered) * 3 / 2 + 2;
     let event = u32::try_from(rng.within(1..=most)).unwrap_or(1);
-    match rng.below(3) {
+    match rng.below(4) {
         0 => Fault::Cut { event },
-        1 => Fault::Gone { event },
+        1 => Fault::Mute { event },
+        2 => Fault::Gone { event },
         _ => Fault::Twice { event },
     }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream;
+use gantline::controller::SILENCE;
 use http::Response;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use crate::fault::Fault;
 use crate::model::Watch;
@@ -43,6 +44,8 @@ struct Open {
 enum Next {
     GoesOn,
     Ends,
+    /// Nothing more comes, and no end either, until the client gives the connection up.
+    FallsSilent,
 }
 
 /// Opens a watch: the answer whose body is its events, one a line.
@@ -95,15 +98,18 @@ impl Open {
                 }
                 () = sleep_until(first) => {
                     while let Some((_, revision)) = due.pop_front_if(|(at, _)| *at <= Instant::now()) {
-                        if self.show(revision) == Next::Ends {
-                            return;
+                        match self.show(revision) {
+                            Next::GoesOn => {}
+                            Next::Ends => return,
+                            Next::FallsSilent => return self.fall_silent().await,
                         }
                     }
                 }
                 () = sleep_until(bookmark), if due.is_empty() => {
                     bookmark = Instant::now() + BOOKMARK;
                     let revision = self.world.state().server.revision();
-                    if self.show(revision) == Next::Ends || !self.line(&self.watch.bookmark()) {
+                    // The events, if there are any, are of other objects than those that are watched.
+                    if self.show(revision) != Next::GoesOn || !self.line(&self.watch.bookmark()) {
                         return;
                     }
                 }
@@ -125,11 +131,19 @@ impl Open {
             self.watch.events(&state.server, upto)
         };
         for event in events {
-            if self.deliver(&event) == Next::Ends {
-                return Next::Ends;
+            let next = self.deliver(&event);
+            if next != Next::GoesOn {
+                return next;
             }
         }
         Next::GoesOn
+    }
+
+    /// Waits until the client gives the connection up.
+    async fn fall_silent(self) {
+        sleep(SILENCE).await;
+        let _ =
+            self.lines.send(Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "nothing was heard for too long")));
     }
 
     /// Delivers one event, or what a fault makes of it.
@@ -174,6 +188,7 @@ impl Open {
                     }
                     return Next::Ends;
                 }
+                Fault::Mute { .. } => return Next::FallsSilent,
                 Fault::Twice { .. } => twice = true,
                 _ => {}
             }
