@@ -2,7 +2,7 @@
 //!
 //! Not compared, because the model leaves it out on purpose:
 //! - the words of messages, and how often a cause is named;
-//! - managed fields;
+//! - managed fields, and with them the writes that change nothing else;
 //! - of a pod all but its metadata, its node, the few fields of its spec that matter to a deletion or can change, and of its
 //!   status the phase, its reason and message, and which state each container is in;
 //! - the exact times that the server sets: only whether there is one;

@@ -3,7 +3,8 @@
 //! Each sequence has a namespace of its own. The cluster's controllers work on meanwhile; what they would touch is left out:
 //! pods name a scheduler that nobody is, owners are there or of a kind that the garbage collector doesn't know, and an object
 //! whose deletion it takes part in is left alone from then on. Of a pod without a node that is being deleted and held, the
-//! collector of pods may still set the status; so a sequence that differs is played once more, and counts if it differs again.
+//! collector of pods may still set the status: a sequence that differs where the managed fields show that a controller wrote is
+//! played once more.
 //!
 //! Not played, beside what [`compare`] leaves out: lists and watches from a revision that is still to come, compaction,
 //! `fieldValidation=Strict`, strategic merge patches, server-side apply, the deletion of a whole collection.
@@ -26,6 +27,8 @@ use crate::model::{Request, Server};
 const REQUESTS: usize = 60;
 /// Sequences unless `SIM_CONFORMANCE` says otherwise.
 const SEQUENCES: u64 = 40;
+/// As whom the cluster's controllers write.
+const CONTROLLERS: &str = "\"manager\":\"kube-controller-manager\"";
 /// Sequences at a time.
 const AT_ONCE: usize = 4;
 
@@ -34,18 +37,18 @@ const AT_ONCE: usize = 4;
 pub struct Conformance {
     /// Requests that both servers answered.
     pub requests: usize,
-    /// Of each sequence that differed twice: where, and how.
+    /// Of each sequence that differed: where, and how.
     pub mismatches: Vec<String>,
-    /// Of each sequence that differed the first time only: where, and how.
-    pub disturbed: Vec<String>,
+    /// Sequences that a controller of the cluster interfered with, and that were played again.
+    pub disturbed: usize,
 }
 
 impl std::fmt::Display for Conformance {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (requests, mismatches) = (self.requests, self.mismatches.len());
         write!(formatter, "conformance: {requests} requests, {mismatches} mismatches")?;
-        if !self.disturbed.is_empty() {
-            write!(formatter, " ({} sequences disturbed and played again)", self.disturbed.len())?;
+        if self.disturbed > 0 {
+            write!(formatter, " ({} sequences disturbed and played again)", self.disturbed)?;
         }
         Ok(())
     }
@@ -63,7 +66,7 @@ pub async fn conformance() -> Option<Conformance> {
         while running.len() >= AT_ONCE {
             sum.add(running.join_next().await.expect("one is running").expect("it ends"));
         }
-        running.spawn(twice_if_it_differs(client.clone(), seed));
+        running.spawn(twice_if_disturbed(client.clone(), seed));
     }
     while let Some(ended) = running.join_next().await {
         sum.add(ended.expect("it ends"));
@@ -75,25 +78,22 @@ impl Conformance {
     fn add(&mut self, other: Self) {
         self.requests += other.requests;
         self.mismatches.extend(other.mismatches);
-        self.disturbed.extend(other.disturbed);
+        self.disturbed += other.disturbed;
     }
 }
 
-async fn twice_if_it_differs(client: Client, seed: u64) -> Conformance {
+/// Plays a sequence; once more if a controller of the cluster interfered.
+async fn twice_if_disturbed(client: Client, seed: u64) -> Conformance {
     let mut sum = Conformance::default();
-    let mut differences = Vec::new();
     for trial in 0..2 {
         let (requests, difference) = play(&client, seed, trial).await;
         sum.requests += requests;
-        match difference {
-            Some(difference) => differences.push(difference),
-            None => break,
+        let Some(difference) = difference else { break };
+        if trial == 1 || !difference.contains(CONTROLLERS) {
+            sum.mismatches.push(difference);
+            break;
         }
-    }
-    if differences.len() == 2 {
-        sum.mismatches.extend(differences.pop());
-    } else {
-        sum.disturbed = differences;
+        sum.disturbed += 1;
     }
     sum
 }
@@ -205,7 +205,6 @@ fn conformance_of_the_model() {
         None => println!("conformance: not run; it needs a cluster in KUBECONFIG"),
         Some(found) => {
             println!("{found}");
-            println!("{}", found.disturbed.join("\n"));
             assert!(found.requests > 0, "nothing was compared");
             assert!(found.mismatches.is_empty(), "{}", found.mismatches.join("\n\n"));
         }

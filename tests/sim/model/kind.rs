@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::catalog::Resource;
 use super::meta;
 use super::refusal::FieldError;
+use super::schema::Schema;
 
 /// How a resource behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,12 +232,11 @@ fn put_back(new: &mut Value, field: &str, old: &Value) {
 pub(super) fn check_create(resource: &Resource, object: &Value, errors: &mut Vec<FieldError>) {
     match (resource.behaviour, &resource.schema) {
         (_, Some(schema)) => {
-            if let Some(error) = check_kind(resource, object) {
-                // Nothing else is looked at.
-                *errors = vec![error];
-                return;
+            if object["kind"] != resource.kind.as_str() {
+                // Then the metadata isn't looked at.
+                errors.clear();
             }
-            schema.check(object, None, "", errors);
+            check_custom(resource, schema, object, None, errors);
         }
         (Kind::Pod, _) => errors.extend(check_pod(object)),
         (Kind::Lease, _) => errors.extend(check_lease(object)),
@@ -259,10 +259,7 @@ pub(super) fn check_update(
                 schema.check(status, old.get("status"), "status", errors);
             }
         }
-        (_, Some(schema), _) => match check_kind(resource, new) {
-            Some(error) => errors.push(error),
-            None => schema.check(new, Some(old), "", errors),
-        },
+        (_, Some(schema), _) => check_custom(resource, schema, new, Some(old), errors),
         (Kind::Pod, _, "status") => errors.extend(check_container_states(new, old)),
         (Kind::Pod, _, _) => {
             errors.extend(check_pod(new));
@@ -274,9 +271,14 @@ pub(super) fn check_update(
     }
 }
 
-fn check_kind(resource: &Resource, object: &Value) -> Option<FieldError> {
-    let wrong = || FieldError::invalid("kind", &object["kind"], &format!("must be {}", resource.kind));
-    (object["kind"] != resource.kind.as_str()).then(wrong)
+/// Of an object of another kind the shape isn't looked at.
+fn check_custom(resource: &Resource, schema: &Schema, new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    if new["kind"] == resource.kind.as_str() {
+        schema.check(new, old, "", errors);
+    } else {
+        errors.push(FieldError::invalid("kind", &new["kind"], &format!("must be {}", resource.kind)));
+        schema.check_content(new, old, "", errors);
+    }
 }
 
 fn check_pod(pod: &Value) -> Vec<FieldError> {
