@@ -8,8 +8,8 @@ use gantline::mutant::{self, Mutant};
 use crate::campaign::{Deck, on_all_cores};
 use crate::stream::mix;
 
-/// Beginnings in the deck from which each fault is looked for.
-const TRIALS: u64 = 3;
+/// Beginnings in the deck from which each fault is looked for, where `SIM_TRIALS` doesn't say how many.
+const TRIALS: u64 = 1;
 /// Schedules within which it must be caught.
 const WITHIN: u64 = 2_000;
 
@@ -24,10 +24,11 @@ struct Caught {
 
 /// Looks for every fault. Returns a page, and the faults that were missed.
 pub fn hunt_all(deck: &Deck) -> (String, Vec<Mutant>) {
+    let trials = std::env::var("SIM_TRIALS").map_or(TRIALS, |text| text.parse().expect("SIM_TRIALS is a number"));
     let next = AtomicUsize::new(0);
     let found = on_all_cores(|| {
         let mine = std::iter::from_fn(|| Mutant::ALL.get(next.fetch_add(1, Ordering::Relaxed)));
-        mine.map(|mutant| hunt(deck, *mutant)).collect::<Vec<_>>()
+        mine.map(|mutant| hunt(deck, *mutant, trials)).collect::<Vec<_>>()
     });
     let mut caught: Vec<Caught> = found.into_iter().flatten().collect();
     caught.sort_by_key(|caught| caught.mutant);
@@ -35,7 +36,7 @@ pub fn hunt_all(deck: &Deck) -> (String, Vec<Mutant>) {
     let mut medians: Vec<u64> = caught.iter().map(Caught::median).collect();
     medians.sort_unstable();
     let mut page = format!(
-        "mutants: {} of {} caught within {WITHIN} schedules from each of {TRIALS} beginnings; the median takes {} schedules\n\
+        "mutants: {} of {} caught within {WITHIN} schedules from each of {trials} beginnings; the median takes {} schedules\n\
          median, most, and by which invariants\n",
         caught.len() - missed.len(),
         caught.len(),
@@ -57,10 +58,10 @@ impl Caught {
     }
 }
 
-fn hunt(deck: &Deck, fault: Mutant) -> Caught {
+fn hunt(deck: &Deck, fault: Mutant, trials: u64) -> Caught {
     let (mut took, mut by) = (Vec::new(), Vec::new());
     mutant::choose(Some(fault));
-    for trial in 0..TRIALS {
+    for trial in 0..trials {
         let begin = mix(trial) % deck.size();
         let mut number = 0;
         while number < WITHIN {
@@ -77,5 +78,6 @@ fn hunt(deck: &Deck, fault: Mutant) -> Caught {
     took.sort_unstable();
     by.sort_unstable();
     by.dedup();
+    println!("hunted {fault:?}: schedules {took:?}, {by:?}");
     Caught { mutant: fault, took, by }
 }
