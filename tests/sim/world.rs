@@ -21,7 +21,9 @@ use crate::replica::Process;
 use crate::scenario::Scenario;
 use crate::schedule::{Latency, Schedule};
 use crate::story::Trace;
+use crate::stranger;
 use crate::stream::{Stream, hash};
+use crate::wire::Wire;
 
 /// When every world begins, by the one true clock.
 pub const BEGIN: Timestamp = Timestamp::constant(1_767_603_600, 0);
@@ -246,6 +248,14 @@ impl World {
         if self.act(|server, now| action.act(server, &self.scenario, now)) {
             self.state().deeds.push(action.clone());
         }
+    }
+
+    /// A stranger comes.
+    pub fn stranger(&self, kind: u8) {
+        self.act(|server, now| {
+            let object = stranger::object(kind, server);
+            Wire { server, actor: "stranger", now }.create(&object)
+        });
     }
 
     /// A process starts.
