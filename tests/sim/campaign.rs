@@ -231,7 +231,9 @@ pub fn run(deck: &Deck, size: Size) -> Tally {
         }
     });
     let mut tally = Tally::default();
-    tallies.into_iter().for_each(|part| tally.join(part));
+    for part in tallies {
+        tally.join(part);
+    }
     for (family, size) in &deck.sizes {
         tally.families.entry(family).or_default().1 = *size;
     }

@@ -82,7 +82,7 @@ pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
         for baseline in baselines.values().filter(|baseline| !baseline.scenario.wide) {
             for faults in make(baseline) {
                 let seed = mix(schedules.len() as u64) % 1_000_000;
-                schedules.push(Schedule { faults, replicas, ..Schedule::new(baseline.scenario.name, seed) });
+                schedules.push(Schedule { replicas, faults, ..Schedule::new(baseline.scenario.name, seed) });
             }
         }
         families.push(Family { name, schedules });

@@ -13,6 +13,13 @@
 //! | `mutants` | faults made by hand in the operator, each of which must be caught |
 //! | `campaign`, `shrink`, `story`, `reached`, `report` | many worlds, small failures, evidence |
 
+#![expect(
+    clippy::similar_names,
+    reason = "a server serves, what is sent is sent on, and at and it are at hand everywhere"
+)]
+#![expect(clippy::struct_excessive_bools, reason = "facts of a played pod or run, any of which may hold together")]
+#![expect(clippy::type_complexity, reason = "tables of functions, each read once")]
+
 mod actor;
 mod campaign;
 #[path = "../check/mod.rs"]

@@ -21,7 +21,7 @@ use crate::stream::hash;
 use crate::world::World;
 
 /// Time between bookmarks, as kube-apiserver sends them.
-const BOOKMARK: Duration = Duration::from_secs(60);
+const BOOKMARK: Duration = Duration::from_mins(1);
 /// How long a watch lasts that names no end.
 const LONGEST: Duration = Duration::from_mins(30);
 

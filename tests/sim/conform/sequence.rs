@@ -114,7 +114,7 @@ impl Sequence {
         let number = self.made;
         self.made += 1;
         if number == ANCHOR {
-            return self.json(Method::POST, self.collection(Subject::Workflow), objects::workflow("anchor"));
+            return Self::json(Method::POST, self.collection(Subject::Workflow), objects::workflow("anchor"));
         }
         let subject = self.dice.pick(&[
             Subject::Pod,
@@ -144,14 +144,14 @@ impl Sequence {
         }
         match self.dice.below(100) {
             0..5 => self.create(subject, &name),
-            5..10 => Step { method: Method::GET, ..self.json(Method::GET, self.object(subject, &name), Value::Null) },
+            5..10 => Step { method: Method::GET, ..Self::json(Method::GET, self.object(subject, &name), Value::Null) },
             10..22 => self.list(subject),
             22..42 => self.put(subject, &name, deleting),
             42..60 => self.merge(subject, &name, deleting),
             60..74 => self.json_patch(subject, &name),
             74..82 if subject == Subject::Pod => {
                 let body = json!({ "metadata": { "name": name }, "target": { "kind": "Node", "name": "nobody" } });
-                self.json(Method::POST, format!("{}/binding", self.object(subject, &name)), body)
+                Self::json(Method::POST, format!("{}/binding", self.object(subject, &name)), body)
             }
             _ => self.delete(subject, &name, held),
         }
@@ -192,10 +192,10 @@ impl Sequence {
             }
         }
         steps.push(format!("{}?watch=true&resourceVersion=1", self.collection(Subject::Run)));
-        steps.into_iter().map(|path| self.json(Method::GET, path, Value::Null)).collect()
+        steps.into_iter().map(|path| Self::json(Method::GET, path, Value::Null)).collect()
     }
 
-    fn json(&self, method: Method, path: String, body: Value) -> Step {
+    fn json(method: Method, path: String, body: Value) -> Step {
         Step { method, path, content_type: "application/json", body }
     }
 
@@ -214,13 +214,13 @@ impl Sequence {
         if self.dice.percent(2) {
             path = path.replace(&self.namespace, "nowhere-at-all");
         }
-        self.json(Method::POST, path, body)
+        Self::json(Method::POST, path, body)
     }
 
     fn list(&mut self, subject: Subject) -> Step {
         if self.dice.percent(40) && !self.pages.is_empty() {
             let (path, page) = self.dice.pick(&self.pages);
-            return self.json(Method::GET, format!("{path}&continue=$continue:{page}"), Value::Null);
+            return Self::json(Method::GET, format!("{path}&continue=$continue:{page}"), Value::Null);
         }
         let labels = self.dice.pick(&[
             "",
@@ -244,7 +244,7 @@ impl Sequence {
             query.push(format!("resourceVersionMatch=Exact&resourceVersion=$version:{from}"));
         }
         query.retain(|part| !part.is_empty());
-        self.json(Method::GET, format!("{}?{}", self.collection(subject), query.join("&")), Value::Null)
+        Self::json(Method::GET, format!("{}?{}", self.collection(subject), query.join("&")), Value::Null)
     }
 
     /// The newest answer with an object, or one of the older ones.
@@ -275,7 +275,7 @@ impl Sequence {
         let (path, status) = self.target(subject, name);
         let Some(seen) = self.seen(subject, name) else {
             let body = objects::new(&mut self.dice, subject, name);
-            return self.json(Method::PUT, path, body);
+            return Self::json(Method::PUT, path, body);
         };
         let mut change = self.change(subject, status, deleting);
         match self.dice.below(20) {
@@ -288,7 +288,7 @@ impl Sequence {
             6 if !status => change["kind"] = json!("Another"),
             _ => {}
         }
-        self.json(Method::PUT, path, json!({ "$answer": seen, "$change": change }))
+        Self::json(Method::PUT, path, json!({ "$answer": seen, "$change": change }))
     }
 
     fn merge(&mut self, subject: Subject, name: &str, deleting: bool) -> Step {
@@ -304,7 +304,7 @@ impl Sequence {
             }
         }
         let content_type = if self.dice.percent(3) { "application/none" } else { "application/merge-patch+json" };
-        Step { content_type, ..self.json(Method::PATCH, path, change) }
+        Step { content_type, ..Self::json(Method::PATCH, path, change) }
     }
 
     fn json_patch(&mut self, subject: Subject, name: &str) -> Step {
@@ -314,7 +314,7 @@ impl Sequence {
             operations.push(json!({ "op": "test", "path": "/metadata/uid", "value": format!("$uid:{seen}") }));
         }
         operations.extend(objects::operations(&mut self.dice));
-        Step { content_type: "application/json-patch+json", ..self.json(Method::PATCH, path, json!(operations)) }
+        Step { content_type: "application/json-patch+json", ..Self::json(Method::PATCH, path, json!(operations)) }
     }
 
     /// `held` says that a finalizer keeps the object, so that the garbage collector can't remove it.
@@ -347,6 +347,6 @@ impl Sequence {
             _ => {}
         }
         let body = if self.dice.percent(10) { Value::Null } else { options };
-        self.json(Method::DELETE, self.object(subject, name), body)
+        Self::json(Method::DELETE, self.object(subject, name), body)
     }
 }

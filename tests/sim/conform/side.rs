@@ -95,7 +95,7 @@ pub async fn ask_real(client: &Client, replies: &Replies, step: &Step) -> Reply 
     let (mut path, body) = replies.fill(step);
     let is_watch = step.method == Method::GET && path.contains("watch=true");
     if is_watch {
-        path.push_str(&format!("&timeoutSeconds={WATCH_SECONDS}"));
+        path = format!("{path}&timeoutSeconds={WATCH_SECONDS}");
     }
     let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     let request = http::Request::builder()

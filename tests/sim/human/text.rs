@@ -10,7 +10,7 @@ macro_rules! words {
     ($kind:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         impl $kind {
             /// All of them.
-            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
+            pub(super) const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
         }
 
         impl fmt::Display for $kind {
@@ -23,10 +23,7 @@ macro_rules! words {
             type Err = Unknown;
 
             fn from_str(text: &str) -> Result<Self, Unknown> {
-                match text {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(Unknown(text.to_owned())),
-                }
+                Self::ALL.into_iter().find(|it| it.to_string() == text).ok_or_else(|| Unknown(text.to_owned()))
             }
         }
     };

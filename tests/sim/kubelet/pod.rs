@@ -285,10 +285,9 @@ impl NodePod {
     /// `main` has ended: so do the others, at once if the pod is being killed.
     fn after_main(&mut self, killed: bool, now: Timestamp) {
         self.report_later(now);
-        if let Some((ms, by)) = self.taken(|when| if let When::Ended(ms) = when { Some(ms) } else { None }) {
-            if !killed {
-                self.agenda.push((after(now, ms), Step::Take(by)));
-            }
+        let taken = self.taken(|when| if let When::Ended(ms) = when { Some(ms) } else { None });
+        if let Some((ms, by)) = taken.filter(|_| !killed) {
+            self.agenda.push((after(now, ms), Step::Take(by)));
         }
         match self.others {
             Some(Container::Running { .. }) if killed => self.others_end(143, now),

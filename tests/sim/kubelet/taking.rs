@@ -14,10 +14,9 @@ const TAINTED_AFTER_MS: u64 = 4_000;
 impl NodePod {
     /// The infrastructure, or a person, takes the pod.
     pub(super) fn take(&mut self, server: &mut Server, by: Taker, now: Timestamp) {
-        if let When::Running(_) = self.behaviour.taken.map_or(When::BeforeStart, |taken| taken.when) {
-            if !matches!(self.main, Container::Running { .. }) {
-                return;
-            }
+        let when = self.behaviour.taken.map_or(When::BeforeStart, |taken| taken.when);
+        if matches!(when, When::Running(_)) && !matches!(self.main, Container::Running { .. }) {
+            return;
         }
         match by {
             Taker::Eviction => {

@@ -84,7 +84,7 @@ fn line(entry: &Entry) -> String {
         target.and_then(|condition| condition["reason"].as_str()),
         meta["deletionTimestamp"].as_str().map(|_| "deleting"),
     ];
-    let marks: String = marks.into_iter().flatten().map(|mark| format!(" +{mark}")).collect();
+    let marks = marks.into_iter().flatten().fold(String::new(), |all, mark| all + " +" + mark);
     format!("{} {verb} {}{main}{marks}", write.actor, status["phase"].as_str().unwrap_or("-"))
 }
 

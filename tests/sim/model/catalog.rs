@@ -98,7 +98,7 @@ static CATALOG: LazyLock<Vec<Resource>> = LazyLock::new(|| {
     catalog
 });
 
-/// The resource that a CustomResourceDefinition defines.
+/// The resource that a `CustomResourceDefinition` defines.
 fn custom(yaml: &str) -> Resource {
     let crd: Value = serde_saphyr::from_str(yaml).expect("a CRD is YAML");
     let text = |path: &str| crd.pointer(path).and_then(Value::as_str).expect(path).to_owned();

@@ -191,7 +191,7 @@ fn begin_grace(pod: &mut Value, options: &Options, now: Timestamp) -> Grace {
     let deadline = at - SignedDuration::from_secs(current) + SignedDuration::from_secs(period);
     if deadline < now {
         // What is left of a graceful deletion is a second, so that the node still ends it.
-        let period = if period == 0 { 0 } else { 1 };
+        let period = i64::from(period != 0);
         set_deadline(pod, now, period);
         return Grace::Marked(period);
     }

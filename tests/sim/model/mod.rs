@@ -152,9 +152,9 @@ impl Server {
     /// A uid, of the form that Kubernetes gives them.
     fn uid(&mut self) -> String {
         let (high, low) = (self.draw(), self.draw());
-        let (a, b, c) = (high >> 32, (high >> 16) & 0xffff, high & 0x0fff);
-        let (d, e) = (low >> 48 & 0x3fff | 0x8000, low & 0xffff_ffff_ffff);
-        format!("{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}")
+        let (first, second, third) = (high >> 32, (high >> 16) & 0xffff, high & 0x0fff);
+        let (fourth, last) = (low >> 48 & 0x3fff | 0x8000, low & 0xffff_ffff_ffff);
+        format!("{first:08x}-{second:04x}-4{third:03x}-{fourth:04x}-{last:012x}")
     }
 
     /// What is appended to a `generateName`.

@@ -159,7 +159,9 @@ impl Schema {
             }
             Value::Array(list) => {
                 if let Some(schema) = &self.items {
-                    list.iter_mut().for_each(|item| schema.drop_nulls(item));
+                    for item in list {
+                        schema.drop_nulls(item);
+                    }
                 }
             }
             _ => {}
@@ -183,7 +185,9 @@ impl Schema {
             }
             Value::Array(list) => {
                 if let Some(schema) = &self.items {
-                    list.iter_mut().for_each(|item| schema.fill(item));
+                    for item in list {
+                        schema.fill(item);
+                    }
                 }
             }
             _ => {}

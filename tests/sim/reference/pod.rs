@@ -62,7 +62,8 @@ fn before_start(script: &Behaviour, own: Outcome, by: Taker, outcomes: &mut BTre
         Taker::NodeLost { away_ms, returns: true } => {
             let held_up: u64 = script.hindrances.iter().map(|it| it.for_ms).sum();
             let left = held_up + script.start_ms + script.runs_ms().unwrap_or(0);
-            return while_away(script, own, left, away_ms, outcomes);
+            while_away(script, own, left, away_ms, outcomes);
+            true
         }
         _ => outcomes.insert(DisruptedBefore),
     };

@@ -108,7 +108,7 @@ pub(super) fn workflow(tasks: &[Value]) -> Value {
 
 /// A workflow `workflow` with more in its spec.
 pub(super) fn workflow_with(tasks: &[Value], more: Value) -> Value {
-    object("Workflow", "workflow", merged(spec(tasks), more))
+    object("Workflow", "workflow", &merged(spec(tasks), more))
 }
 
 /// A run of the workflow `workflow`.
@@ -118,19 +118,19 @@ pub(super) fn run(name: &str) -> Value {
 
 /// A run of the workflow `workflow` with more in its spec.
 pub(super) fn run_with(name: &str, more: Value) -> Value {
-    object("WorkflowRun", name, merged(json!({ "workflowRef": { "name": "workflow" } }), more))
+    object("WorkflowRun", name, &merged(json!({ "workflowRef": { "name": "workflow" } }), more))
 }
 
 /// A run with its workflow in it.
 pub(super) fn inline(name: &str, tasks: &[Value]) -> Value {
-    object("WorkflowRun", name, json!({ "workflow": spec(tasks) }))
+    object("WorkflowRun", name, &json!({ "workflow": spec(tasks) }))
 }
 
 fn spec(tasks: &[Value]) -> Value {
     json!({ "taskDefaults": { "image": "busybox:1.37" }, "tasks": tasks })
 }
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
     let metadata = json!({ "name": name, "namespace": NAMESPACE });
     json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec })
 }

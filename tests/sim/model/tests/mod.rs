@@ -84,11 +84,8 @@ fn is_gone(server: &mut Server, path: &str) -> bool {
 }
 
 fn writes(server: &Server) -> Vec<&Write> {
-    let written = |entry| match entry {
-        &Entry::Write(ref write) => Some(write),
-        Entry::Started { .. } | Entry::Ended { .. } => None,
-    };
-    server.journal.entries.iter().filter_map(written).collect()
+    let entries = server.journal.entries.iter();
+    entries.filter_map(|entry| if let Entry::Write(write) = entry { Some(write) } else { None }).collect()
 }
 
 #[test]
