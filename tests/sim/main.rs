@@ -7,7 +7,7 @@
 //! | `conform` | the model compared with a real API server |
 //! | `network`, `watching` | what lies between an operator and the API server |
 //! | `replica`, `operator` | processes that crash, freeze and are started again |
-//! | `world`, `outcome` | one world, from its beginning to the verdict |
+//! | `world`, `happening`, `outcome` | one world, from its beginning to the verdict |
 //! | `fault`, `stranger`, `schedule` | what goes wrong, and where |
 //! | `enumerate`, `swarm` | schedules: all of a kind, and by chance |
 //! | `mutants` | faults made by hand in the operator, each of which must be caught |
@@ -27,6 +27,7 @@ mod check;
 mod conform;
 mod enumerate;
 mod fault;
+mod happening;
 mod human;
 mod kubelet;
 mod model;
