@@ -7,6 +7,7 @@ use crate::human::Human;
 use crate::outcome::{Outcome, play};
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
+use crate::stranger;
 use crate::stream::mix;
 
 /// Writes of a scenario up to which pairs of crashes are enumerated.
@@ -59,7 +60,7 @@ pub struct Family {
 
 /// All families over all scenarios.
 pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
-    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 13] = [
+    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 14] = [
         ("crash at every write, at four stages", crashes, 1),
         ("crash of the leader at every write, with a standby", crashes, 2),
         ("two crashes, in small scenarios", pairs, 1),
@@ -72,6 +73,7 @@ pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
         ("watch cut, silent, gone, or an event twice, at every event", watches, 1),
         ("watches of one kind that lag", lags, 1),
         ("a person's every action, at every write", humans, 1),
+        ("an object that nobody expects, at every write", strangers, 1),
         ("every behaviour of a pod, for every task", pods, 1),
     ];
     let mut families = Vec::new();
@@ -215,6 +217,11 @@ fn humans(of: &Baseline) -> Vec<Vec<Fault>> {
         }
     }
     all
+}
+
+fn strangers(of: &Baseline) -> Vec<Vec<Fault>> {
+    let with = |at: Point| (0..stranger::KINDS).map(move |kind| vec![Fault::Stranger { at, kind }]);
+    of.points(Class::Write).flat_map(with).collect()
 }
 
 fn pods(of: &Baseline) -> Vec<Vec<Fault>> {

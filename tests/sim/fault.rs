@@ -102,6 +102,8 @@ pub enum Fault {
     Clock { replica: u8, from: u64, offset: i64 },
     /// A person acts just before the request is carried out, or just after (F9, F10, F15).
     Human { at: Point, after: bool, action: Human },
+    /// Someone makes an object that nobody expects, of the n-th kind (F10, F12).
+    Stranger { at: Point, kind: u8 },
     /// The first pod of a task behaves as the n-th entry of the catalogue says (F14).
     Pod { task: String, behaviour: usize },
 }
@@ -125,6 +127,7 @@ impl Fault {
             Self::Twice { .. } => "event twice",
             Self::Clock { .. } => "clock off",
             Self::Human { .. } => "human",
+            Self::Stranger { .. } => "stranger",
             Self::Pod { .. } => "pod behaviour",
         }
     }
@@ -139,6 +142,7 @@ impl Fault {
             | Self::Reset { at, .. }
             | Self::Late { at, .. }
             | Self::Freeze { at, .. }
+            | Self::Stranger { at, .. }
             | Self::Human { at, .. } => Some(*at),
             _ => None,
         }
@@ -206,6 +210,7 @@ impl Fault {
                 };
                 Self::Human { at: point(place)?, after, action: rest[1..].join(":").parse().ok()? }
             }
+            "stranger" => Self::Stranger { at: point(place)?, kind: first?.parse().ok()? },
             "pod" => Self::Pod { task: place.to_owned(), behaviour: first?.parse().ok()? },
             _ => return None,
         })
@@ -235,6 +240,7 @@ impl fmt::Display for Fault {
             Self::Human { at, after, action } => {
                 write!(f, "human@{at}:{}:{action}", if *after { "after" } else { "before" })
             }
+            Self::Stranger { at, kind } => write!(f, "stranger@{at}:{kind}"),
             Self::Pod { task, behaviour } => write!(f, "pod@{task}:{behaviour}"),
         }
     }
@@ -294,6 +300,7 @@ fn every_fault_is_read_as_it_is_written() {
             after: true,
             action: Human::DeletePod { run: "r".to_owned(), task: "a".to_owned(), force: true },
         },
+        Fault::Stranger { at, kind: 2 },
         Fault::Pod { task: "a".to_owned(), behaviour: 3 },
     ];
     faults.extend(Stage::ALL.map(|stage| Fault::Crash { at, stage, downtime: 300 }));

@@ -7,8 +7,8 @@
 //! | `conform` | the model compared with a real API server |
 //! | `network`, `watching` | what lies between an operator and the API server |
 //! | `replica`, `operator` | processes that crash, freeze and are started again |
-//! | `world`, `outcome` | one world, from its beginning to the verdict |
-//! | `fault`, `schedule` | what goes wrong, and where |
+//! | `world`, `happening`, `outcome` | one world, from its beginning to the verdict |
+//! | `fault`, `stranger`, `schedule` | what goes wrong, and where |
 //! | `enumerate`, `swarm` | schedules: all of a kind, and by chance |
 //! | `mutants` | faults made by hand in the operator, each of which must be caught |
 //! | `campaign`, `shrink`, `story`, `reached`, `report` | many worlds, small failures, evidence |
@@ -27,6 +27,7 @@ mod check;
 mod conform;
 mod enumerate;
 mod fault;
+mod happening;
 mod human;
 mod kubelet;
 mod model;
@@ -45,6 +46,7 @@ mod scenario;
 mod schedule;
 mod shrink;
 mod story;
+mod stranger;
 mod stream;
 mod swarm;
 mod watching;

@@ -241,6 +241,10 @@ async fn deliver(world: &Arc<World>, process: &Arc<Process>, parcel: &Parcel) ->
                 world.strike(fault);
                 world.human(action);
             }
+            Fault::Stranger { kind, .. } => {
+                world.strike(fault);
+                world.stranger(*kind);
+            }
             Fault::Answer { code, applied: false, .. } => {
                 world.strike(fault);
                 return Some(Ok(refuse(*code, &parcel.request)));

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Once};
 
 use jiff::SignedDuration;
+use serde_json::Value;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
-use crate::check::journal::{Entry, Verb, Write};
+use crate::check::journal::{Entry, Verb};
 use crate::check::{self, Rules};
 use crate::fault::{Class, Fault};
 use crate::kubelet::{Behaviour, Kubelet, catalogue};
@@ -194,7 +195,7 @@ fn unfinished(server: &Server) -> Vec<String> {
         let (name, phase) = (text(run, "/metadata/name"), text(run, "/status/phase"));
         if run.pointer("/metadata/deletionTimestamp").is_some() {
             found.push(format!("run {name} is still being deleted"));
-        } else if !matches!(phase, "Succeeded" | "Failed" | "Cancelled") {
+        } else if !is_finished(run) {
             found.push(format!("run {name} is {phase}: {}", text(run, "/status/message")));
         }
     }
@@ -204,6 +205,10 @@ fn unfinished(server: &Server) -> Vec<String> {
         }
     }
     found
+}
+
+fn is_finished(run: &Value) -> bool {
+    matches!(text(run, "/status/phase"), "Succeeded" | "Failed" | "Cancelled")
 }
 
 /// Judges a world that came to rest, or didn't.
@@ -248,6 +253,14 @@ fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluat
         *evaluated.entry(invariant).or_insert(0) += 1;
         failures.extend(wrong.into_iter().map(|what| Failure { invariant, what }));
     }
+    // Whatever it asks for, a run has an end.
+    let names = world.scenario.names("WorkflowRun");
+    let of_strangers =
+        state.server.list("workflowruns").filter(|run| !names.iter().any(|name| text(run, "/metadata/name") == name));
+    let wedged = of_strangers
+        .filter(|run| !is_finished(run))
+        .map(|run| format!("run {} goes on for ever", text(run, "/metadata/name")));
+    failures.extend(wedged.map(|what| Failure { invariant: "S14", what }));
     // At rest, with something to do: nothing will ever wake it.
     let stuck =
         unfinished(&state.server).into_iter().filter(|_| failures.iter().any(|failure| failure.invariant == "L1"));
@@ -258,15 +271,22 @@ fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluat
     *evaluated.entry("S13").or_insert(0) += 1;
 }
 
-/// Pods that were made by operators, by run, task and attempt.
+/// How long an operator waits for the answer to a write.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Pods that were made by operators, by run, task and attempt. One that its sender had given up may come too late; nobody can
+/// call it back.
 fn pods_made<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<String, u32> {
     let mut made = BTreeMap::new();
     for entry in entries {
-        let Entry::Write(Write { verb: Verb::Create, resource, actor, object, .. }) = entry else { continue };
-        if resource == "pods" && actor.starts_with("op-") {
-            let label = |name: &str| text(object, &format!("/metadata/labels/gantline.dev~1{name}")).to_owned();
+        let Entry::Write(write) = entry else { continue };
+        if write.verb == Verb::Create && write.resource == "pods" && write.actor.starts_with("op-") {
+            let label = |name: &str| text(&write.object, &format!("/metadata/labels/gantline.dev~1{name}"));
             let key = format!("{}/{}/{}", label("run"), label("task"), label("attempt"));
-            *made.entry(key).or_insert(0) += 1;
+            let count = made.entry(key).or_insert(0);
+            if *count == 0 || write.at.duration_since(write.sent) <= PATIENCE {
+                *count += 1;
+            }
         }
     }
     made

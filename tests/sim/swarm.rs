@@ -9,6 +9,7 @@ use crate::human::Human;
 use crate::kubelet::catalogue;
 use crate::rng::Rng;
 use crate::schedule::{Latency, Schedule};
+use crate::stranger;
 
 /// How often, in a hundred, a class of faults is switched on.
 const ON: u64 = 28;
@@ -24,8 +25,8 @@ pub fn schedule(seed: u64, baselines: &BTreeMap<&'static str, Baseline>) -> Sche
     let mut schedule = Schedule::new(baseline.scenario.name, seed);
     schedule.replicas = *rng.pick(&[1, 1, 2, 2, 3]);
     schedule.latency = *rng.pick(&[Latency::Least, Latency::Short, Latency::Short, Latency::Wide, Latency::Wide]);
-    let makers: [fn(&Baseline, &mut Rng) -> Fault; 13] =
-        [crash, stop, answer, lost, reset, late, freeze, lag, blind, watch, clock, human, pod];
+    let makers: [fn(&Baseline, &mut Rng) -> Fault; 14] =
+        [crash, stop, answer, lost, reset, late, freeze, lag, blind, watch, clock, human, strange, pod];
     for make in makers {
         if rng.chance(ON) {
             for _ in 0..rng.within(1..=3) {
@@ -137,6 +138,11 @@ fn clock(_: &Baseline, rng: &mut Rng) -> Fault {
 fn human(of: &Baseline, rng: &mut Rng) -> Fault {
     let actions = Human::all(&of.scenario);
     Fault::Human { at: write(of, rng), after: rng.chance(50), action: rng.pick(&actions).clone() }
+}
+
+fn strange(of: &Baseline, rng: &mut Rng) -> Fault {
+    let kind = u8::try_from(rng.below(u64::from(stranger::KINDS))).unwrap_or(0);
+    Fault::Stranger { at: write(of, rng), kind }
 }
 
 fn pod(of: &Baseline, rng: &mut Rng) -> Fault {

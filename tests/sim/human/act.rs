@@ -192,7 +192,7 @@ fn edit_status(wire: &mut Wire<'_>, run: &str, edit: StatusEdit) -> bool {
         StatusEdit::Clear => object["status"] = json!({}),
         StatusEdit::ForgetAttempts => {
             for task in object["status"]["tasks"].as_array_mut().into_iter().flatten() {
-                task["attempts"] = json!([]);
+                task.as_object_mut().map(|task| task.remove("attempts"));
             }
         }
         StatusEdit::DropTask => {
