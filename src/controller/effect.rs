@@ -223,6 +223,11 @@ async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<O
 }
 
 async fn delete(context: Arc<Context>, target: Target, uid: String, grace_seconds: Option<u32>) -> After {
+    // Between the decision and its turn the answer to an earlier deletion may have come.
+    let is_deleting = |entry: Arc<PodEntry>| entry.facts.uid == uid && entry.facts.deleting;
+    if context.cache().pods_of(&target.run).any(is_deleting) {
+        return After::DONE;
+    }
     match context.cluster.delete_pod(&target.namespace, &target.pod, &uid, grace_seconds).await {
         Ok(Some(pod)) => {
             context.cache().put_pod(&pod);

@@ -5,7 +5,7 @@
 //! | `model` | the API server and etcd, the garbage collector, the namespace controller |
 //! | `kubelet`, `human`, `scenario`, `reference` | what is played in it, and the end that must come |
 //! | `conform` | the model compared with a real API server |
-//! | `network`, `watching` | what lies between an operator and the API server |
+//! | `network`, `watching`, `signal` | what lies between an operator and the API server |
 //! | `replica`, `operator` | processes that crash, freeze and are started again |
 //! | `world`, `happening`, `outcome` | one world, from its beginning to the verdict |
 //! | `fault`, `stranger`, `schedule` | what goes wrong, and where |
@@ -45,6 +45,7 @@ mod rng;
 mod scenario;
 mod schedule;
 mod shrink;
+mod signal;
 mod story;
 mod stranger;
 mod stream;

@@ -82,17 +82,16 @@ impl Open {
         let Some(mut revisions) = self.world.revisions_of(self.watch.resource()) else { return };
         let mut due: VecDeque<(Instant, u64)> = VecDeque::new();
         let mut bookmark = Instant::now() + BOOKMARK;
-        revisions.mark_changed();
+        // What happened between the answer and now is shown like the rest.
+        let revision = self.world.state().server.revision();
+        due.push_back((self.shown_at(None, revision), revision));
         loop {
             let first = due.front().map_or(end, |(at, _)| *at);
             tokio::select! {
                 biased;
                 () = self.lines.closed() => return,
                 () = sleep_until(end) => return,
-                changed = revisions.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
+                () = revisions.changed() => {
                     let revision = self.world.state().server.revision();
                     due.push_back((self.shown_at(due.back().map(|(at, _)| *at), revision), revision));
                 }

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use crate::actor::Actor;
@@ -18,6 +17,7 @@ use crate::model::Server;
 use crate::reached::{Reached, text};
 use crate::scenario::Scenario;
 use crate::schedule::{Latency, Schedule};
+use crate::signal::{Listener, Signal};
 use crate::story::Trace;
 use crate::stream::{Stream, hash};
 
@@ -37,9 +37,9 @@ pub struct World {
     state: Mutex<State>,
     started: Instant,
     /// Counts the changes to anything but leases: what actors wait for.
-    changes: watch::Sender<u64>,
+    changes: Arc<Signal>,
     /// The newest revision by resource: what watches wait for.
-    revisions: BTreeMap<&'static str, watch::Sender<u64>>,
+    revisions: BTreeMap<&'static str, Arc<Signal>>,
     /// Whether lists come in pages of two.
     pub pages_are_short: bool,
     latencies: Stream,
@@ -105,8 +105,8 @@ impl World {
                 published: 0,
             }),
             started: now,
-            changes: watch::Sender::new(0),
-            revisions: WATCHED.into_iter().map(|resource| (resource, watch::Sender::new(0))).collect(),
+            changes: Arc::default(),
+            revisions: WATCHED.into_iter().map(|resource| (resource, Arc::default())).collect(),
             pages_are_short: Stream::new(seed, "pages").below(0, SHORT_PAGES) == 0,
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
@@ -227,21 +227,20 @@ impl World {
             })
             .collect();
         *published = server.journal.entries.len();
-        let revision = server.revision();
         for resource in new {
-            if let Some(sender) = self.revisions.get(resource) {
-                sender.send_replace(revision);
+            if let Some(signal) = self.revisions.get(resource) {
+                signal.give();
             }
         }
         if changed {
             *quiet_since = Instant::now();
-            self.changes.send_modify(|count| *count += 1);
+            self.changes.give();
         }
     }
 
     /// Tells of each new revision of a resource.
-    pub fn revisions_of(&self, resource: &str) -> Option<watch::Receiver<u64>> {
-        self.revisions.get(resource).map(watch::Sender::subscribe)
+    pub fn revisions_of(&self, resource: &str) -> Option<Listener> {
+        self.revisions.get(resource).map(Signal::listen)
     }
 
     /// Something that keeps the world from being quiet begins.
@@ -275,9 +274,9 @@ impl World {
 
     /// Plays an actor for ever: it acts when something changed, after a little while, and when its own time came.
     pub async fn play(self: Arc<Self>, index: usize, mut actor: Box<dyn Actor + Send>) {
-        let mut changes = self.changes.subscribe();
+        let mut changes = self.changes.listen();
         for step in 0_u64.. {
-            changes.mark_unchanged();
+            changes.catch_up();
             let next = self.act(|server, now| actor.act(server, now)).map(|at| self.instant(at));
             {
                 let mut state = self.state();
@@ -294,10 +293,7 @@ impl World {
             };
             tokio::select! {
                 biased;
-                changed = changes.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
+                () = changes.changed() => {
                     let pause = self.pauses.below(((index as u64) << 32) + step, 20);
                     sleep(Duration::from_millis(1 + pause)).await;
                 }
