@@ -170,6 +170,12 @@ fn s9_who_writes_leads() {
             ),
             ("an event is best effort", |s| s.lease("two", 3600).create("one", "events", "r.1", json!({})), &[]),
             ("it never led", |s| s.create("two", "workflowrecords", "w-2", json!({})), &["S9"]),
+            (
+                "its namespace goes, and it lets go of a pod",
+                |s| s.makes("r-a-1").system_goes().lease("", 1).lets_go("r-a-1"),
+                &[],
+            ),
+            ("its namespace goes, and it makes a pod", |s| s.system_goes().lease("", 1).makes("r-a-1"), &["S9"]),
         ],
     );
 }

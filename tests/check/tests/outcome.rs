@@ -224,14 +224,7 @@ fn s6_a_pod_is_held_until_its_outcome_is_on_record() {
                 },
                 &[],
             ),
-            (
-                "the operator's own namespace is being deleted",
-                |s| {
-                    let meta = json!({ "name": "system", "namespace": "", "uid": "uid-system", "deletionTimestamp": "2030-01-01T00:00:00Z" });
-                    s.create("user", "namespaces", "system", json!({ "metadata": meta })).lets_go("r-a-1")
-                },
-                &[],
-            ),
+            ("the operator's own namespace is being deleted", |s| s.system_goes().lets_go("r-a-1"), &[]),
         ],
     );
 }

@@ -201,6 +201,13 @@ impl Story {
         self.write(actor, Verb::Update, ("leases", "", "gantline"), object, false)
     }
 
+    /// The operators' own namespace is being deleted.
+    pub fn system_goes(&mut self) -> &mut Self {
+        let going = "2030-01-01T00:00:00Z";
+        let meta = json!({ "name": "system", "namespace": "", "uid": "uid-system", "deletionTimestamp": going });
+        self.create("user", "namespaces", "system", json!({ "metadata": meta }))
+    }
+
     // people
 
     /// A field of the run's spec is set.
