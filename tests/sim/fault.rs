@@ -7,6 +7,9 @@ use std::fmt;
 
 use crate::human::Human;
 
+/// Milliseconds after which an operator gives up a write.
+const GIVEN_UP: u64 = 5_000;
+
 /// Requests are numbered apart by class, so that a lease that is renewed once more shifts no other number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
@@ -159,7 +162,14 @@ impl Fault {
     /// Whether everything must come out as if it had not struck: it only hides, delays, refuses or repeats. What people and
     /// pods do is another story.
     pub const fn is_gentle(&self) -> bool {
-        !matches!(self, Self::Human { .. } | Self::Pod { .. })
+        match self {
+            Self::Human { .. } | Self::Pod { .. } => false,
+            // A create that arrives after its sender gave up may be one pod too many, once the attempt is over.
+            Self::Late { by: late, .. }
+            | Self::Crash { stage: Stage::Late, downtime: late, .. }
+            | Self::Freeze { held: true, length: late, .. } => *late < GIVEN_UP,
+            _ => true,
+        }
     }
 
     /// Reads the textual form.

@@ -20,10 +20,22 @@ struct Caught {
     took: Vec<u64>,
     /// The invariants that broke.
     by: Vec<&'static str>,
+    /// Schedules met on the way that fail without any fault.
+    unsound: Vec<String>,
 }
 
-/// Looks for every fault. Returns a page, and the faults that were missed.
-pub fn hunt_all(deck: &Deck) -> (String, Vec<Mutant>) {
+/// What came of the hunt.
+pub struct Hunt {
+    /// Part of the report.
+    pub page: String,
+    /// Faults that were missed.
+    pub missed: Vec<Mutant>,
+    /// Schedules that fail without any fault.
+    pub unsound: Vec<String>,
+}
+
+/// Looks for every fault.
+pub fn hunt_all(deck: &Deck) -> Hunt {
     let trials = std::env::var("SIM_TRIALS").map_or(TRIALS, |text| text.parse().expect("SIM_TRIALS is a number"));
     let next = AtomicUsize::new(0);
     let found = on_all_cores(|| {
@@ -45,7 +57,10 @@ pub fn hunt_all(deck: &Deck) -> (String, Vec<Mutant>) {
     for it in &caught {
         let _ = writeln!(page, "  {:>5} {:>5}  {:?} {}", it.median(), it.most(), it.mutant, it.by.join(" "));
     }
-    (page, missed)
+    let mut unsound: Vec<String> = caught.into_iter().flat_map(|it| it.unsound).collect();
+    unsound.sort();
+    unsound.dedup();
+    Hunt { page, missed, unsound }
 }
 
 impl Caught {
@@ -59,25 +74,30 @@ impl Caught {
 }
 
 fn hunt(deck: &Deck, fault: Mutant, trials: u64) -> Caught {
-    let (mut took, mut by) = (Vec::new(), Vec::new());
-    mutant::choose(Some(fault));
+    let mut caught = Caught { mutant: fault, took: Vec::new(), by: Vec::new(), unsound: Vec::new() };
     for trial in 0..trials {
         let begin = mix(trial) % deck.size();
         let mut number = 0;
         while number < WITHIN {
             number += 1;
-            let failures = deck.play(&deck.at(begin + number).1, false).failures;
-            if let Some(failure) = failures.first() {
-                by.push(failure.invariant);
-                break;
+            let schedule = deck.at(begin + number).1;
+            mutant::choose(Some(fault));
+            let failures = deck.play(&schedule, false).failures;
+            mutant::choose(None);
+            let Some(failure) = failures.first() else { continue };
+            // What fails without the fault too has caught something else.
+            if let Some(own) = deck.play(&schedule, false).failures.first() {
+                caught.unsound.push(format!("{} {schedule}\n  {}", own.invariant, own.what));
+                continue;
             }
+            caught.by.push(failure.invariant);
+            break;
         }
-        took.push(number);
+        caught.took.push(number);
     }
-    mutant::choose(None);
-    took.sort_unstable();
-    by.sort_unstable();
-    by.dedup();
-    println!("hunted {fault:?}: schedules {took:?}, {by:?}");
-    Caught { mutant: fault, took, by }
+    caught.took.sort_unstable();
+    caught.by.sort_unstable();
+    caught.by.dedup();
+    println!("hunted {fault:?}: schedules {:?}, {:?} {:?}", caught.took, caught.by, caught.unsound);
+    caught
 }
