@@ -77,6 +77,9 @@ fn missing(ledger: &mut Ledger, seen: &Observed<'_>) {
 /// Until when the Workflow may still appear; `None` once that is over. The time of the creation is by the API server's clock, which
 /// ours may be far behind: then the time counts since which we wait. If that lies ahead, our clock leapt back.
 fn grace(ledger: &Ledger, seen: &Observed<'_>) -> Option<Timestamp> {
+    if ledger.status.revision.is_some() {
+        return None;
+    }
     let waiting = ledger.status.waiting_for.as_ref().filter(|waiting| waiting.kind == WaitKind::Workflow);
     let since = waiting.map_or(ledger.now, |waiting| waiting.since.0);
     let deadline = seen.run.created_at?.min(since).checked_add(WORKFLOW_GRACE).ok()?;

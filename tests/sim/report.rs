@@ -25,7 +25,7 @@ fn report() {
     let tally = run(deck, size);
     let mut page = page(deck, &tally, begun.elapsed());
     #[cfg(feature = "mutants")]
-    let hunt = whole.then(|| crate::mutants::hunt_all(deck));
+    let hunt = minutes.map(|_| crate::mutants::hunt_all(deck));
     #[cfg(feature = "mutants")]
     if let Some(hunt) = &hunt {
         let _ = write!(page, "\n{}", hunt.page);
@@ -50,7 +50,7 @@ fn report() {
         assert_eq!(hunt.unsound, Vec::<String>::new(), "schedules fail without any fault made by hand");
         assert_eq!(hunt.missed, [], "faults made by hand were not caught");
     }
-    if whole {
+    if minutes.is_some() {
         let never: Vec<&str> =
             Rare::ALL.iter().filter(|rare| !tally.reached.contains_key(rare)).map(|rare| rare.words()).collect();
         assert_eq!(never, Vec::<&str>::new(), "these never came to pass, so nothing is known of them");
