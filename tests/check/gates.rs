@@ -40,10 +40,12 @@ impl<'j> Invariant<'j> for Gates {
             // Its tasks are closed: that is S8.
             return;
         }
-        let closed: Vec<_> =
-            known.iter().map(|status| closed(world, run, status, task, attempt, &write.name)).collect();
+        let closed_in = |status: &Status<'_>| closed(world, run, status, task, attempt, &write.name);
+        let closed: Vec<_> = known.iter().map(|status| closed_in(status)).collect();
         // A hand may have changed the record after the write that permitted this, and nobody told its sender yet.
-        let permitted = closed.iter().any(Option::is_none) || run.edited;
+        let before = run.before_the_hand(write.sent, world.rules);
+        let before = before.is_some_and(|it| closed_in(it).is_none());
+        let permitted = closed.iter().any(Option::is_none) || before;
         findings.check("S3", step.index, permitted, || {
             let why = closed.iter().flatten().next().map_or("nothing is on record", String::as_str);
             format!("pod {} of task {task}, attempt {attempt}: {why}", write.name)

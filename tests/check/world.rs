@@ -64,6 +64,8 @@ pub struct Run<'j> {
 pub struct Recorded<'j> {
     /// When.
     pub at: Timestamp,
+    /// Whether an operator wrote it, and no hand.
+    pub by_operator: bool,
     pub status: Status<'j>,
 }
 
@@ -80,6 +82,13 @@ impl<'j> Run<'j> {
         let mut older = false;
         let open = known.take_while(move |it| !std::mem::replace(&mut older, it.at < sent));
         open.map(|recorded| &recorded.status)
+    }
+
+    /// Where a hand wrote last before a request of this time: the status that an operator had written before that.
+    pub fn before_the_hand(&self, sent: Timestamp, rules: &Rules) -> Option<&Status<'j>> {
+        let mut known = self.statuses.iter().rev().skip_while(|it| it.at > rules.latest(sent)).peekable();
+        known.next_if(|newest| !newest.by_operator)?;
+        known.find(|it| it.by_operator).map(|it| &it.status)
     }
 
     /// The attempt whose pod has this name.
@@ -272,7 +281,7 @@ impl<'j> World<'j> {
         for attempt in read.iter().flat_map(|task| &task.attempts).filter(|attempt| attempt.outcome.is_some()) {
             run.closed.entry(attempt.pod).or_insert(write.at);
         }
-        run.statuses.push(Recorded { at: write.at, status });
+        run.statuses.push(Recorded { at: write.at, by_operator: step.by_operator, status });
     }
 
     fn take_pod(&mut self, step: &Step<'j>) {

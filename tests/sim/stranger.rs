@@ -22,15 +22,15 @@ pub fn object(kind: u8, server: &Server) -> Value {
         2 => pod(NAMESPACE, "unowned", ["nobody", nobody, "a", "1"], None),
         3 => pod(NAMESPACE, "absurd", [&long, &long, &long, "99999999999999999999"], Some(nobody)),
         4 => pod(NAMESPACE, "stray", [run_name, run_uid, "no-task-of-it", "7"], Some(run_uid)),
-        5 => made("deep", json!({ "workflowRef": { "name": "nothing" }, "params": { "deep": deep(100) } })),
+        5 => made("deep", &json!({ "workflowRef": { "name": "nothing" }, "params": { "deep": deep(100) } })),
         6 => {
             let tasks: Vec<Value> = (0..200).map(|number| costly(&format!("t{number}"))).collect();
-            made("costly", json!({ "workflow": { "tasks": tasks } }))
+            made("costly", &json!({ "workflow": { "tasks": tasks } }))
         }
         _ => {
             let bad =
                 json!({ "name": "a", "image": "i", "needs": ["a", "b", "a"], "script": "\u{202e}\u{7f}'; rm -rf /" });
-            made("wrong", json!({ "workflow": { "tasks": [bad] } }))
+            made("wrong", &json!({ "workflow": { "tasks": [bad] } }))
         }
     }
 }
@@ -60,7 +60,7 @@ fn pod(namespace: &str, name: &str, labels: [&str; 4], owner: Option<&str>) -> V
     })
 }
 
-fn made(name: &str, spec: Value) -> Value {
+fn made(name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "gantline.dev/v1alpha1", "kind": "WorkflowRun",
         "metadata": { "name": format!("stranger-{name}"), "namespace": NAMESPACE }, "spec": spec,
