@@ -19,7 +19,6 @@ fn report() {
     let (minutes, schedules) = (number("SIM_MINUTES"), number("SIM_SCHEDULES"));
     let size =
         minutes.map_or(Size::Schedules(schedules.unwrap_or(SLICE)), |it| Size::Time(Duration::from_secs(it * 60)));
-    let whole = minutes.or(schedules).is_some();
     let begun = Instant::now();
     let deck = Deck::get();
     let tally = run(deck, size);
@@ -30,7 +29,7 @@ fn report() {
     if let Some(hunt) = &hunt {
         let _ = write!(page, "\n{}", hunt.page);
     }
-    let conformance = whole.then(conformance).flatten();
+    let conformance = minutes.and_then(|_| conformance());
     if let Some(conformance) = &conformance {
         let _ = writeln!(page, "\n{conformance}");
     }
