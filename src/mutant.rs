@@ -22,9 +22,9 @@ pub enum Mutant {
     OwnByLabel,
     /// Whatever pod has the name of an attempt's is taken for it.
     ExistingIsOurs,
-    /// A pod of our own making that exists already is taken for someone else's.
+    /// A pod of our own making that exists already, and isn't on record, is taken for someone else's.
     ExistingIsForeign,
-    /// A finalizer is taken off when the pod is over, be its outcome on record or not.
+    /// A finalizer is taken off before the outcome is on record.
     ReleaseUnrecorded,
     /// The finalizers of a deleted run's pods stay.
     OrphansKept,

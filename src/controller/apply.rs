@@ -42,8 +42,10 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         // The record that the status names was deleted.
         write_record(context, gathered).await?;
     }
-    if is(Mutant::EffectsBeforeStatus) {
-        effect::start(context, gathered, decision.effects.clone());
+    if is(Mutant::EffectsBeforeStatus) || is(Mutant::ReleaseUnrecorded) {
+        let all = is(Mutant::EffectsBeforeStatus);
+        let early = decision.effects.iter().filter(|effect| all || matches!(effect, Effect::Release { .. }));
+        effect::start(context, gathered, early.cloned().collect());
     }
     let wait = wait(context, &uid, &decision);
     if decision.urgency != Urgency::Unchanged && !wait.is_zero() {

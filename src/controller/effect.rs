@@ -19,7 +19,7 @@ use super::{Context, Key};
 use crate::api::{TaskPhase, TaskStatus};
 use crate::engine::{Effect, RefusalKind, clip};
 use crate::mutant::{Mutant, is};
-use crate::pods::{Owner, SlimPod, build};
+use crate::pods::{Owner, SlimPod, build, is_unlabelled_of};
 
 /// The wait before it is looked whether an effect showed.
 const UNSURE: Duration = Duration::from_secs(1);
@@ -188,7 +188,10 @@ async fn existing(context: &Context, target: &Target) -> Result<Option<SlimPod>,
     match found.and_then(|found| found.object.ok()) {
         Some(pod) if is(Mutant::ExistingIsOurs) => Ok(Some(pod)),
         Some(_) if is(Mutant::ExistingIsForeign) => Ok(None),
-        Some(pod) => Ok(own(context, &pod, &target.run).is_some().then_some(pod)),
+        Some(pod) => {
+            let is_own = own(context, &pod, &target.run).is_some() || is_unlabelled_of(&pod, &target.run);
+            Ok(is_own.then_some(pod))
+        }
         None => Err(Failure::Unknown("a pod of that name existed, and is gone".to_owned())),
     }
 }

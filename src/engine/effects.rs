@@ -9,7 +9,6 @@ use super::gate::environment;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
-use crate::mutant::{Mutant, is};
 use crate::plan::Plan;
 
 /// Closes the ledger: the status as it is to be written, and what follows from it.
@@ -105,8 +104,8 @@ fn settle_pod(
     if stop && !pod.deleting && !pod.is_over() {
         deletes.push(Effect::Delete { pod: name.clone(), uid: uid.clone(), grace_seconds });
     }
-    let done = done || is(Mutant::ReleaseUnrecorded) && pod.is_over();
-    if done && pod.held {
+    // Once its run is gone, nobody would find a pod that has gone astray: better its end is missed than its deletion held up.
+    if (done || pod.astray) && pod.held {
         effects.push(Effect::Release { pod: name, uid });
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
                 follow(ledger, index, planned, pod, stopping);
             }
             // What was running had a pod, also where someone took its uid off the record.
-            Sight::Pod(_) | Sight::Absent if known_uid.is_some() || was_running => {
+            Sight::Pod(_) | Sight::Absent | Sight::Refused(_) if known_uid.is_some() || was_running => {
                 let end = if stopping { cancelled() } else { lost() };
                 finish(ledger, index, planned, end, stopping);
             }

@@ -34,8 +34,8 @@ impl<'j> Invariant<'j> for Pods<'j> {
         let unknown = world.runs.get(run).is_some_and(|run| run.attempt(&write.name).is_none_or(|it| it.uid.is_none()));
         let edited = world.runs.get(run).is_some_and(|run| run.edited);
         // One whose uid is not on record, and which a hand made vanish or took out of the record, nobody can know of.
-        let vanished = |pod: &&Pod<'_>| pod.stripped && pod.removed;
-        let known = |uid: &&&str| !(unknown && (edited || world.pods.get(**uid).as_ref().is_some_and(vanished)));
+        let vanished = |uid: &str| world.pods.get(uid).is_some_and(Pod::vanished);
+        let known = |uid: &&&str| !(unknown && (edited || vanished(uid)));
         let count = made.iter().filter(known).count();
         // A create that its sender gave up on can't be called back. Should it arrive when the attempt is over and its pod gone, as
         // after a cancel, nothing is in its way; the record stays what it is, and the pod is stopped.
@@ -49,7 +49,7 @@ impl<'j> Invariant<'j> for Pods<'j> {
         let others = self.of_task.entry((run, task)).or_default();
         let live = |pod: &&Pod<'_>| !pod.is_over() && !is_disowned(pod, world);
         let live = others.iter().filter_map(|uid| world.pods.get(uid)).find(live);
-        findings.check("S2", step.index, live.is_none(), || {
+        findings.check("S2", step.index, live.is_none() || given_up && over, || {
             let live = live.map_or("", |pod| pod.name);
             format!("pod {} of task {task} is made while pod {live} is not over", write.name)
         });

@@ -125,13 +125,19 @@ pub struct Pod<'j> {
     pub forced: bool,
     /// Whether someone else than an operator took our finalizer off.
     pub stripped: bool,
-    /// Whether someone else than an operator changed the labels or the owner that it is known by.
-    pub disguised: bool,
+    /// When someone else than an operator first changed the labels or the owner that it is known by.
+    pub disguised: Option<Timestamp>,
     /// Whether it is gone.
     pub removed: bool,
 }
 
 impl Pod<'_> {
+    /// Whether it is gone, and someone else than an operator took off what would have kept it for being seen, or made an operator
+    /// do so by a disguise.
+    pub fn vanished(&self) -> bool {
+        self.removed && (self.stripped || self.disguised.is_some())
+    }
+
     /// Whether no container of it runs or will ever run again. What the API server says counts, with one exception: an
     /// operator that forced the deletion made it say so, and only the node knows.
     pub fn is_over(&self) -> bool {
@@ -304,13 +310,15 @@ impl<'j> World<'j> {
             deleted_by_operator: false,
             forced: false,
             stripped: false,
-            disguised: false,
+            disguised: None,
             removed: false,
         });
         if !step.by_operator {
             // What is gone is told as it last was. Only a change of its finalizers removes a pod that is held.
             pod.stripped |= meta::is_held(pod.object) && (write.removed || !meta::is_held(object));
-            pod.disguised |= known_by(pod.object) != known_by(object);
+            if known_by(pod.object) != known_by(object) {
+                pod.disguised.get_or_insert(write.at);
+            }
         } else if write.verb == Verb::Delete {
             pod.deleted_by_operator |= !meta::is_deleting(pod.object);
             pod.forced |= read::is_condemned(object) && !read::is_condemned(pod.object) && pod.started;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gantline::controller::{CREATES, Context};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
@@ -42,6 +43,8 @@ pub struct World {
     revisions: BTreeMap<&'static str, Arc<Signal>>,
     /// Whether lists come in pages of two.
     pub pages_are_short: bool,
+    /// Creates that an operator has under way at once.
+    pub creates: usize,
     latencies: Stream,
     lags: Stream,
     pauses: Stream,
@@ -59,6 +62,8 @@ pub struct State {
     pub struck: BTreeMap<&'static str, u64>,
     /// Names of all processes so far.
     pub operators: Vec<String>,
+    /// What those that live know, by their names. It holds the world in its turn, so it has to be emptied at the end.
+    pub minds: BTreeMap<String, Arc<Context>>,
     /// What broke outside of the journal: panics, an operator that ended.
     pub broken: Vec<(&'static str, String)>,
     /// What people did, in its order.
@@ -97,6 +102,7 @@ impl World {
                 reached: Reached::default(),
                 struck: BTreeMap::new(),
                 operators: Vec::new(),
+                minds: BTreeMap::new(),
                 broken: Vec::new(),
                 deeds: Vec::new(),
                 sent: BTreeMap::new(),
@@ -111,6 +117,8 @@ impl World {
             changes: Arc::default(),
             revisions: WATCHED.into_iter().map(|resource| (resource, Arc::default())).collect(),
             pages_are_short: Stream::new(seed, "pages").below(0, SHORT_PAGES) == 0,
+            // So few that most have to wait, or as many as everywhere.
+            creates: if Stream::new(seed, "creates").below(0, 3) == 0 { 1 } else { CREATES },
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
             pauses: Stream::new(seed, "pause"),

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::task::TaskEnds;
+use gantline::api::label::RUN_UID;
+
 use crate::human::{Human, Kind};
 use crate::model::Server;
 use crate::scenario::{NAMESPACE, Scenario};
@@ -82,6 +84,9 @@ pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'stati
     let deleted =
         ["namespaces", "pods", "workflowrecords", "workflowruns", "workflows"].into_iter().flat_map(|resource| {
             let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
+            // Whether a pod without labels could have been found, the checker judges (S11).
+            let going =
+                going.filter(move |object| resource != "pods" || object["metadata"]["labels"][RUN_UID].is_string());
             going.map(move |object| format!("{resource}/{} is still being deleted", object["metadata"]["name"]))
         });
     [("L1", ends), ("L2", deleted.collect())]

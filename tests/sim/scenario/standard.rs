@@ -188,6 +188,10 @@ fn deletions() -> Vec<Scenario> {
             .at(3_000, "edit-workflow:workflow")
             .at(5_000, "delete-workflow:workflow")
             .succeeds(),
+        Scenario::of("labels-taken-off-then-deleted", &chain())
+            .behaves("a", [long()])
+            .at(3_000, "strip-labels:run:a")
+            .at(300_000, "delete-run:run:background"),
         Scenario::of("pod-deleted-by-someone", &chain())
             .behaves("a", [Behaviour::succeeds(4_000, "")])
             .at(3_000, "delete-pod:run:a")
