@@ -3,6 +3,7 @@
 //! The status write is the only fence: it succeeds only if nobody else wrote since it was read. Everything after it may be
 //! cut off at any point, and the next round asks for it again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::client::Failure;
 use super::gather::{self, Gathered, open_attempts};
 use super::revision::Pinned;
 use super::{Context, Key, effect, event};
-use crate::api::{WorkflowRun, WorkflowRunStatus};
+use crate::api::{RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, Note, Urgency};
 use crate::mutant::{Mutant, is};
 
@@ -58,9 +59,8 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         return Ok(());
     }
     context.with_memory(&uid, |memory| {
-        let open: std::collections::BTreeSet<&str> =
-            open_attempts(&decision.status).map(|attempt| attempt.pod.as_str()).collect();
-        memory.keep_only(|pod| open.contains(pod));
+        let open: BTreeSet<&str> = open_attempts(&decision.status).map(|attempt| attempt.pod.as_str()).collect();
+        memory.keep_only(|pod| open.contains(pod), Instant::now());
     });
     effect::start(context, gathered, decision.effects);
     Ok(())
@@ -82,6 +82,13 @@ fn live_attempts(status: &WorkflowRunStatus) -> usize {
     status.tasks.iter().filter(|task| task.phase.has_pod()).count()
 }
 
+/// The pods that may be made once this status is on record.
+fn wanted_pods(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
+    let tasks = status.tasks.iter().filter(|_| status.phase == RunPhase::Running);
+    let starting = tasks.filter(|task| task.phase == TaskPhase::Starting);
+    starting.filter_map(|task| task.attempts.last()).map(|attempt| attempt.pod.as_str())
+}
+
 /// Writes the record of the run's revision, where it isn't known to exist.
 async fn write_record(context: &Context, gathered: &Gathered) -> Result<(), Failure> {
     let Pinned::Ready { record: Some(record), .. } = &gathered.definition else { return Ok(()) };
@@ -94,6 +101,8 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     if decision.status.revision.is_some() && !gathered.is_named() {
         write_record(context, gathered).await?;
     }
+    let wanted: BTreeSet<&str> = wanted_pods(&decision.status).collect();
+    context.with_memory(uid, |memory| memory.withdraw_all_but(|pod| wanted.contains(pod)));
     let begun = Instant::now();
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
         Ok(written) => {

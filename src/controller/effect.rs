@@ -60,6 +60,11 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                 }
             }
             Effect::Release { pod, uid } => {
+                let wait = context.with_memory(&run, |memory| memory.may_arrive(&pod, Instant::now()));
+                if !wait.is_zero() {
+                    context.wake_in(Key::Run(run.clone()), wait);
+                    continue;
+                }
                 let doing = Doing::Release(uid.clone());
                 if context.with_memory(&run, |memory| memory.begin(&doing)) {
                     let target = target(pod);
@@ -126,6 +131,9 @@ impl After {
 fn is_wanted(context: &Context, target: &Target) -> bool {
     if is(Mutant::CancelLosesToCreate) {
         return true;
+    }
+    if context.with_memory(&target.run, |memory| memory.is_withdrawn(&target.pod)) {
+        return false;
     }
     let Some(run) = context.cache().run(&target.run) else { return false };
     let Ok(object) = &run.object else { return false };

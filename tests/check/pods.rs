@@ -7,7 +7,7 @@ use gantline::api::label;
 use jiff::SignedDuration;
 
 use super::journal::Verb;
-use super::read::meta;
+use super::read::{Status, meta};
 use super::world::{Pod, Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -31,7 +31,8 @@ impl<'j> Invariant<'j> for Pods<'j> {
         let (run, task, attempt) = (of(label::RUN_UID), of(label::TASK), of(label::ATTEMPT));
 
         let made = self.of_attempt.entry((run, task, attempt)).or_default();
-        let unknown = world.runs.get(run).is_some_and(|run| run.attempt(&write.name).is_none_or(|it| it.uid.is_none()));
+        let nameless = |status: &Status<'_>| status.attempts().all(|it| it.pod != write.name || it.uid.is_none());
+        let unknown = world.runs.get(run).is_some_and(|run| run.as_of(write.sent, world.rules).any(nameless));
         let edited = world.runs.get(run).is_some_and(|run| run.edited);
         // One whose uid is not on record, and which a hand made vanish or took out of the record, nobody can know of.
         let vanished = |uid: &str| world.pods.get(uid).is_some_and(Pod::vanished);

@@ -27,8 +27,6 @@ use crate::world::{LEASE, State, World};
 /// How long nothing may have changed for the world to be at rest, if everything has come to its end: longer than any pause of
 /// the operator's between two tries.
 const REST: Duration = Duration::from_secs(100);
-/// The same where a connection may have fallen silent: longer than it takes to give that up.
-const SILENT_REST: Duration = SILENCE.saturating_add(Duration::from_secs(30));
 /// The same where something hasn't come to its end, and now and then where everything has.
 const LONG_REST: Duration = Duration::from_mins(15);
 /// Of so many seeds one rests long in any case.
@@ -175,12 +173,12 @@ async fn people(world: Arc<World>) {
 /// Waits until nothing happens any more; returns since when.
 async fn rest(world: &World) -> Result<Instant, Failure> {
     let long = Stream::new(world.schedule.seed, "rest").below(0, LONG_RESTS) == 0;
-    let silences = |fault: &Fault| match fault {
+    let silences = |fault: &&Fault| match fault {
         Fault::Mute { .. } => true,
         Fault::Lost { at, .. } => at.class != Class::Write,
         _ => false,
     };
-    let silent = world.schedule.faults.iter().any(silences);
+    let silences = u32::try_from(world.schedule.faults.iter().filter(silences).count()).unwrap_or(u32::MAX);
     loop {
         sleep(LOOK).await;
         let state = world.state();
@@ -194,8 +192,8 @@ async fn rest(world: &World) -> Result<Instant, Failure> {
         }
         let needed = match () {
             () if long || !unfinished(&state.server).is_empty() => LONG_REST,
-            () if silent => SILENT_REST,
-            () => REST,
+            // Longer than it takes to give up one silent connection after the other.
+            () => REST + silences * SILENCE,
         };
         if state.away == 0 && state.waits.is_empty() && state.quiet_since.elapsed() >= needed {
             return Ok(state.quiet_since);

@@ -118,7 +118,7 @@ impl World {
             revisions: WATCHED.into_iter().map(|resource| (resource, Arc::default())).collect(),
             pages_are_short: Stream::new(seed, "pages").below(0, SHORT_PAGES) == 0,
             // So few that most have to wait, or as many as everywhere.
-            creates: if Stream::new(seed, "creates").below(0, 3) == 0 { 1 } else { CREATES },
+            creates: if Stream::new(seed, "creates").below(0, 2) == 0 { 1 } else { CREATES },
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
             pauses: Stream::new(seed, "pause"),

@@ -44,8 +44,20 @@ fn graphs() -> Vec<Scenario> {
         Scenario::of("failing-branch", &[task("a", &[]), task("b", &["a"]), task("c", &["b"]), task("d", &["a"])])
             .behaves("b", [Behaviour::exits(2_000, 3, "row 17 has no price")])
             .ends("Failed", "TaskFailed", "a Succeeded, b Failed, c UpstreamFailed, d Succeeded"),
+        Scenario::of("twelve-at-once", &twelve_at_once()).with_standby().succeeds(),
         Scenario { wide: true, ..Scenario::of("wide", &wide).with_standby().succeeds() },
     ]
+}
+
+/// So many that creates wait for their turn where few may be under way.
+fn twelve_at_once() -> Vec<Value> {
+    let twelve = (0..12).map(|number| task(&format!("b{number}"), &["a"]));
+    std::iter::once(task("a", &[])).chain(twelve).collect()
+}
+
+fn cancelled_but_the_first(task: &Value) -> String {
+    let phase = if task["name"] == "a" { "Succeeded" } else { "Cancelled" };
+    format!("{} {phase}", task["name"].as_str().unwrap_or_default())
 }
 
 fn chain() -> [Value; 3] {
@@ -162,6 +174,12 @@ fn controls() -> Vec<Scenario> {
             .behaves("a", [long().on_term(OnTerm::Finishes { after_ms: 1_000 })])
             .at(5_000, "cancel:run")
             .ends("Cancelled", "", "a Succeeded, b Cancelled, c Cancelled"),
+        // Some have their pods by then, others wait for their turn.
+        Scenario::of("cancel-while-creating", &twelve_at_once()).at(2_800, "cancel:run").ends(
+            "Cancelled",
+            "",
+            &twelve_at_once().iter().map(cancelled_but_the_first).collect::<Vec<_>>().join(", "),
+        ),
         Scenario::of("suspend-and-resume", &chain()).at(1_500, "suspend:run").at(20_000, "resume:run").succeeds(),
         Scenario::of("cancel-while-suspended", &chain()).at(1_500, "suspend:run").at(20_000, "cancel:run:0").ends(
             "Cancelled",
