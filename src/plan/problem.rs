@@ -4,11 +4,11 @@ use std::fmt;
 
 /// Makes the enum, the list of all its members and their names from one table.
 macro_rules! codes {
-    ($($(#[$doc:meta])+ $code:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $code:ident,)+) => {
         /// A stable name for a kind of mistake, for tools and for searching the docs. Names are never reused or renamed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code {
-            $($(#[$doc])+ $code,)+
+            $($(#[doc = $doc])+ $code,)+
         }
 
         impl Code {
@@ -20,6 +20,14 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Code::$code => stringify!($code),)+
+                }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Code::$code => concat!($($doc),+).trim_ascii_start(),)+
                 }
             }
         }
@@ -160,5 +168,20 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented_in_a_sentence_of_its_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            let meaning = code.meaning();
+            assert!(meaning.ends_with('.') && meaning.len() > 10 && !meaning.starts_with(' '), "{code}: {meaning}");
+            assert!(seen.insert(meaning), "{code} means the same as another: {meaning}");
+        }
     }
 }
