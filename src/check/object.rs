@@ -96,7 +96,9 @@ impl<'o> Problems<'o> {
     /// What the schema doesn't allow, unless the plan has said it.
     fn flaws(mut self, findings: &mut Findings<'_>) {
         let Object { file, span, title, .. } = self.object;
+        let mut last = *span;
         for flaw in std::mem::take(&mut self.shape.flaws) {
+            last = last.max(flaw.span);
             if self.paths.contains(&flaw.path) || flaw.same.iter().any(|path| self.paths.contains(path)) {
                 continue;
             }
@@ -109,7 +111,7 @@ impl<'o> Problems<'o> {
             let (code, severity) = (Code::MoreProblems, Severity::Error);
             findings.add(Said {
                 file: *file,
-                span: *span,
+                span: last,
                 path: String::new(),
                 code,
                 severity,
@@ -194,7 +196,7 @@ impl<'o> Problems<'o> {
         let values = run_value(name, namespace.as_deref());
         let workflow = match (plan, typed.workflow_ref) {
             (Some(plan), _) => Named::Inline(plan),
-            (None, Some(reference)) if inline.is_none() && self.shape.is_known("spec.workflowRef.name") => {
+            (None, Some(reference)) if inline.is_none() && self.shape.is_right("spec.workflowRef.name") => {
                 Named::Reference(reference.name)
             }
             _ => return None,

@@ -223,8 +223,7 @@ impl<'t> Builder<'t> {
         }
         let tag = tag.map(|tag| tag.core_suffix().unwrap_or("!"));
         let data = scalar::resolve(text, is_plain, tag).unwrap_or_else(|why| {
-            let message = format!("`{}`: {why}", quote(text));
-            self.faults.push(Fault { code: Code::BadYaml, span, path: self.path(), message });
+            self.fault(Code::BadYaml, span, |builder| (builder.path(), format!("`{}`: {why}", quote(text))));
             Data::Text(text.to_owned())
         });
         let id = self.tree.add(data, span);
@@ -329,13 +328,23 @@ impl<'t> Builder<'t> {
     }
 
     fn duplicate(&mut self, key: &str, span: Span, first: usize) {
-        if self.faults.len() >= limits::PROBLEMS {
-            return;
-        }
-        let (line, _) = self.lines.position(first);
-        let path = super::path::child(&self.path(), key);
-        let message = format!("`{}` is in line {line} already: remove one", quote(key));
-        self.faults.push(Fault { code: Code::DuplicateKey, span, path, message });
+        self.fault(Code::DuplicateKey, span, |builder| {
+            let (line, _) = builder.lines.position(first);
+            let message = format!("`{}` is in line {line} already: remove one", quote(key));
+            (super::path::child(&builder.path(), key), message)
+        });
+    }
+
+    /// Takes down what doesn't stop the reading, with its path and words; beyond the bound it says once that there is more.
+    fn fault(&mut self, code: Code, span: Span, told: impl FnOnce(&Self) -> (String, String)) {
+        let (code, (path, message)) = match self.faults.len() {
+            count if count < limits::PROBLEMS => (code, told(self)),
+            limits::PROBLEMS => {
+                (Code::MoreProblems, (String::new(), "and more of the kind: mend these first".to_owned()))
+            }
+            _ => return,
+        };
+        self.faults.push(Fault { code, span, path, message });
     }
 
     /// Where the reading is.

@@ -38,6 +38,11 @@ impl Shape {
         !path::ancestors(path).any(|ancestor| self.guesses.contains(ancestor))
     }
 
+    /// Whether nothing was found at this path either.
+    pub fn is_right(&self, path: &str) -> bool {
+        self.is_known(path) && !self.flaws.iter().any(|flaw| flaw.path == path)
+    }
+
     /// Whether there is no guess in a value either.
     fn is_whole(&self, path: &str) -> bool {
         let begins =

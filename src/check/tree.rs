@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 pub(super) struct Id(usize);
 
 /// A place in the text, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Span {
     /// The first byte.
     pub start: usize,

@@ -29,8 +29,9 @@ fn law(bytes: &[u8]) -> Verdict {
     prop_assert!(report.findings.len() <= FINDINGS, "{} findings", report.findings.len());
     let text = String::from_utf8_lossy(bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)).into_owned();
     let lines: Vec<&str> = lines(&text);
-    for finding in &report.findings {
+    for (at, finding) in report.findings.iter().enumerate() {
         finding_law(finding, &lines)?;
+        prop_assert!(!report.findings[..at].contains(finding), "told twice: {:?}", finding);
     }
     let again = check(&[source]);
     prop_assert_eq!(&report.findings, &again.findings);

@@ -28,6 +28,21 @@ fn mistakes_that_the_plan_knows() {
     }
 }
 
+/// The schema has them too, and the API server says them of the item.
+#[test]
+#[rustfmt::skip]
+fn what_is_there_twice_is_told_once_at_its_name() {
+    for (spec, expected) in [
+        ("tasks: [{name: a, image: i}, {name: b, image: i, needs: [a, a]}]", "5:63 DuplicateNeed spec.tasks[1].needs[1]"),
+        ("tasks: [{name: a, image: i, env: [{name: A, value: x}, {name: A, value: z}]}]", "5:65 DuplicateEnv spec.tasks[0].env[1].name"),
+        ("tasks: [{name: a, image: i, outputs: [{name: o, type: int}, {name: o, type: int}]}]", "5:70 DuplicateOutput spec.tasks[0].outputs[1].name"),
+        ("params: [{name: p, type: int}, {name: p, type: int}]\ntasks: [{name: a, image: i}]", "5:41 DuplicateParam spec.params[1].name"),
+    ] {
+        let found = told(&workflow(spec));
+        assert!(matches!(found.as_slice(), [only] if only.starts_with(expected)), "{spec}\n{expected}\n{found:#?}");
+    }
+}
+
 #[test]
 fn an_inline_workflow_has_its_own_bounds_and_its_own_path() {
     let tasks: Vec<String> = (0..101).map(|at| format!("  - {{name: t{at}, image: i}}")).collect();

@@ -117,7 +117,12 @@ fn what_is_told_of_one_file_is_bounded() {
     assert!(found.last().is_some_and(|last| last.ends_with("and 99800 more: mend these first")), "{:?}", found.last());
     let broken = told(&"--- [\n".repeat(100_000));
     assert!(broken.len() <= 202, "{}", broken.len());
+    let found = told(&workflow(&format!("{}tasks: [{{name: a, image: i}}]", "description: x\n".repeat(100))));
+    assert_eq!(found.len(), 51, "{:#?}", found.last());
+    assert!(found.last().is_some_and(|last| last.starts_with("56:3 MoreProblems")), "{:?}", found.last());
     let fields = (0..10_000).map(|at| format!("f{at}: 1\n")).collect::<Vec<_>>().concat();
     let found = told(&workflow(&format!("{fields}tasks: [{{name: a, image: i}}]")));
     assert_eq!(found.len(), 51, "{:#?}", found.last());
+    let last = "54:3 MoreProblems and 9950 more that the schema doesn't allow: mend these first";
+    assert_eq!(found.last().map(String::as_str), Some(last));
 }
