@@ -1,6 +1,8 @@
 //! What each subcommand does.
 
+use std::io::{Read, Write as _};
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,8 @@ use jiff::Timestamp;
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Cli, Command, Release, Run};
+use crate::args::{Check, Cli, Command, Output, Release, Run};
+use crate::check::{self, Source};
 use crate::controller::{Cluster, Context, Settings, release, selftest};
 use crate::lease::{Permit, Place};
 use crate::telemetry::{self, Ready};
@@ -50,6 +53,14 @@ pub enum Error {
         /// Why.
         error: String,
     },
+    /// A file to check can't be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        error: String,
+    },
     /// The health address can't be served.
     #[error("can't serve health at {address}: {error}")]
     Health {
@@ -63,17 +74,31 @@ pub enum Error {
     SelfTest(String),
 }
 
-/// Does what the command line asks for.
+impl Error {
+    /// The exit code that tells of it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            // As clap ends where the command line is wrong.
+            Self::Unreadable { .. } => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Does what the command line asks for. The exit code says more than that it was done only where a command is a question.
 ///
 /// # Errors
 /// What stopped it, for the terminal.
-pub async fn main(cli: Cli) -> Result<(), Error> {
+pub async fn main(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
+        Command::Check(options) => return check_files(&options),
         Command::Run(options) => operate(options).await,
         Command::Release(options) => let_go(options).await,
         Command::Crds { out } => write_crds(&out),
         Command::Selftest { namespace, image, timeout } => test(&namespace, &image, timeout).await,
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 /// Connects; `identity` tells the requests of one process from those of another.
@@ -205,4 +230,46 @@ fn write_crds(out: &Path) -> Result<(), Error> {
         std::fs::write(&path, text.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
     }
     Ok(())
+}
+
+fn check_files(options: &Check) -> Result<ExitCode, Error> {
+    if options.codes {
+        print(&check::codes());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let sources = options.files.iter().map(|path| source(path)).collect::<Result<Vec<_>, _>>()?;
+    let report = check::check(&sources);
+    print(&match options.output {
+        Output::Text => check::human(&report, sources.len()),
+        Output::Json => check::json(&report),
+    });
+    Ok(if report.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Reads a file, or standard input.
+fn source(path: &Path) -> Result<Source, Error> {
+    let name = path.display().to_string();
+    let read = |reader: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        let most = u64::try_from(check::FILE_BYTES).unwrap_or(u64::MAX);
+        reader.take(most.saturating_add(1)).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let bytes = if name == "-" {
+        read(&mut std::io::stdin().lock())
+    } else {
+        std::fs::File::open(path).and_then(|mut file| read(&mut file))
+    };
+    match bytes {
+        Ok(bytes) if bytes.len() > check::FILE_BYTES => {
+            let error = format!("has more than {} MiB: split it", check::FILE_BYTES / 1024 / 1024);
+            Err(Error::Unreadable { path: name, error })
+        }
+        Ok(bytes) => Ok(Source { name, bytes }),
+        Err(error) => Err(Error::Unreadable { path: name, error: error.to_string() }),
+    }
+}
+
+/// Prints a report. Whoever has closed the pipe has read enough.
+fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

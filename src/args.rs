@@ -24,6 +24,9 @@ pub enum Command {
     Run(Run),
     /// Take Gantline's finalizer off all pods, so that they can be deleted without the operator. Run before uninstalling.
     Release(Release),
+    /// Say what is wrong with manifests, each mistake at its line and column; no cluster is asked. Exit code 1 if there is an error
+    /// among them, 0 if not, 2 if a file can't be read.
+    Check(Check),
     /// Write the custom resource definitions as YAML, one file each.
     Crds {
         /// Folder to write them to.
@@ -80,6 +83,29 @@ pub struct Release {
     /// Namespace of that Deployment.
     #[arg(long)]
     pub namespace: Option<String>,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Manifests in YAML or JSON, checked together; `-` is standard input. Objects of other kinds are passed over.
+    #[arg(required_unless_present = "codes", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Form of what is found.
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: Output,
+    /// Say what each code means, and check nothing.
+    #[arg(long, conflicts_with = "files")]
+    pub codes: bool,
+}
+
+/// Form of what `check` finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people: each mistake with its line.
+    Text,
+    /// For tools: an array of objects with file, line, column, path, code, severity, message and object.
+    Json,
 }
 
 /// Where to work.

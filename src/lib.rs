@@ -20,6 +20,7 @@
 //! | [`mutant`] | faults made by hand, for a test build only | exist in a release |
 //! | [`api`] | what users write and read: types, schemas, bounds, CEL rules | behave |
 //! | [`plan`] | from a spec to a plan that cannot be wrong; all mistakes at once, each with its path | I/O, read a clock, panic |
+//! | [`check`] | manifests as people write them: every mistake at its line and column | the same, and need a cluster |
 //! | [`engine`] | the decision: facts and a status in, the next status and effects out | the same, and remember |
 //! | [`pods`] | an attempt as a Pod manifest, a Pod as facts | the same |
 //! | [`lease`] | who of several operators leads: permits, and the protocol of the lease | I/O |
@@ -50,6 +51,7 @@
 pub mod api;
 pub mod app;
 pub mod args;
+pub mod check;
 pub mod controller;
 pub mod engine;
 pub mod lease;

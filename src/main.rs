@@ -17,10 +17,10 @@ fn main() -> std::process::ExitCode {
         }
     };
     match result {
-        Ok(Ok(())) => std::process::ExitCode::SUCCESS,
+        Ok(Ok(code)) => code,
         Ok(Err(error)) => {
             eprintln!("gantline: {error}");
-            std::process::ExitCode::FAILURE
+            error.exit_code()
         }
         Err(panic) => {
             eprintln!("gantline: {panic}");

@@ -47,7 +47,9 @@ mod testing;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
+pub(crate) use report::{bounded, segment};
 pub use words::did_you_mean;
+pub(crate) use words::{is_dns_label, listing, quote, suggestion};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,11 +4,12 @@ use std::fmt;
 
 /// Makes the enum, the list of all its members and their names from one table.
 macro_rules! codes {
-    ($($(#[$doc:meta])+ $code:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $code:ident,)+) => {
         /// A stable name for a kind of mistake, for tools and for searching the docs. Names are never reused or renamed.
+        /// `gantline check --codes` prints them with what is said of each here.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code {
-            $($(#[$doc])+ $code,)+
+            $($(#[doc = $doc])+ $code,)+
         }
 
         impl Code {
@@ -22,6 +23,14 @@ macro_rules! codes {
                     $(Code::$code => stringify!($code),)+
                 }
             }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Code::$code => concat!($($doc),+).trim_ascii_start(),)+
+                }
+            }
         }
     };
 }
@@ -30,11 +39,11 @@ codes! {
     // of the spec as a whole
     /// The spec has too many bytes.
     SpecTooLarge,
-    /// A free-form value is nested too deep.
+    /// A manifest or a free-form value is nested too deep.
     TooDeep,
     /// A text is longer than its bound.
     TooLong,
-    /// A list has more entries than its bound.
+    /// A list, a map or a file has more entries than its bound.
     TooMany,
     /// A text has a NUL character, which no program can be given.
     NulCharacter,
@@ -92,7 +101,7 @@ codes! {
     NotUpstream,
     /// An expression reads an output that isn't declared.
     UnknownOutput,
-    /// An expression reads a field that there isn't.
+    /// A manifest sets, or an expression reads, a field that there isn't.
     UnknownField,
     /// An expression could not be evaluated.
     ExpressionFailed,
@@ -138,6 +147,26 @@ codes! {
     ReservedField,
     /// A container has no name, or another's, or `main` is in the wrong place.
     BadContainer,
+
+    // of manifests, before they are a spec
+    /// A file is no YAML, or holds what JSON can't.
+    BadYaml,
+    /// A key is set twice.
+    DuplicateKey,
+    /// There is no such version of the API group.
+    UnknownVersion,
+    /// There is no such kind.
+    UnknownKind,
+    /// An object's name is no DNS label.
+    BadName,
+    /// A field that is required isn't set.
+    MissingField,
+    /// Two items of a list are the same, or have one key.
+    DuplicateItem,
+    /// A rule of the schema about several fields is broken.
+    RuleBroken,
+    /// A run names a Workflow that is in none of the files.
+    WorkflowNotGiven,
 }
 
 impl fmt::Display for Code {
@@ -160,5 +189,20 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented_in_a_sentence_of_its_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            let meaning = code.meaning();
+            assert!(meaning.ends_with('.') && meaning.len() > 10 && !meaning.starts_with(' '), "{code}: {meaning}");
+            assert!(seen.insert(meaning), "{code} means the same as another: {meaning}");
+        }
     }
 }

@@ -39,15 +39,18 @@ impl fmt::Display for Path<'_> {
             Path::Root(name) => f.write_str(name),
             Path::Field(parent, name) => write!(f, "{parent}.{name}"),
             Path::Index(parent, index) => write!(f, "{parent}[{index}]"),
-            Path::Key(parent, key) => {
-                let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-                if plain && !key.is_empty() && key.len() <= limits::IDENTIFIER {
-                    write!(f, "{parent}.{key}")
-                } else {
-                    write!(f, "{parent}['{}']", quote(key))
-                }
-            }
+            Path::Key(parent, key) => write!(f, "{parent}{}", segment(key)),
         }
+    }
+}
+
+/// How an entry of a map is written in a path, under a name that users chose: `.cpu`, `['nvidia.com/gpu']`.
+pub(crate) fn segment(key: &str) -> String {
+    let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if plain && !key.is_empty() && key.len() <= limits::IDENTIFIER {
+        format!(".{key}")
+    } else {
+        format!("['{}']", quote(key))
     }
 }
 
@@ -110,7 +113,7 @@ impl Report {
 }
 
 /// `message` without control characters, which would garble a terminal, and cut to its bound.
-pub(super) fn bounded(message: String) -> String {
+pub(crate) fn bounded(message: String) -> String {
     const ELLIPSIS: &str = "…";
     let mut message =
         if message.contains(char::is_control) { message.replace(char::is_control, "\u{fffd}") } else { message };

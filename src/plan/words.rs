@@ -35,7 +35,7 @@ const DISTANCE: usize = 3;
 
 /// Whether `name` is a DNS label: lower-case letters, digits and dashes, no dash at either end. Its length is another
 /// question.
-pub(super) fn is_dns_label(name: &str) -> bool {
+pub(crate) fn is_dns_label(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('-')
         && !name.ends_with('-')
@@ -55,7 +55,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
 }
 
 /// `name` for a message: without control characters, and cut where it is long.
-pub(super) fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     let mut quoted: String = name.chars().take(QUOTED).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if name.chars().nth(QUOTED).is_some() {
         quoted.push('…');
@@ -84,12 +84,12 @@ pub fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str
 }
 
 /// "; did you mean `load`?", or nothing.
-pub(super) fn suggestion<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
+pub(crate) fn suggestion<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
     did_you_mean(name, candidates).map(|meant| format!("; did you mean `{}`?", quote(meant))).unwrap_or_default()
 }
 
 /// "`a`, `b` and `c`": at most eight names, then how many more.
-pub(super) fn listing<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
+pub(crate) fn listing<'c>(names: impl IntoIterator<Item = &'c str>) -> String {
     const SHOWN: usize = 8;
     let mut names = names.into_iter();
     let shown: Vec<String> = names.by_ref().take(SHOWN).map(|name| format!("`{}`", quote(name))).collect();

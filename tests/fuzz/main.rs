@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `pods` | the JSON of a pod | facts, the outputs in its message |
 //! | `specs` | the JSON of a Workflow or a run | a plan or problems, parameters, manifests |
+//! | `manifests` | bytes, and the text of manifests | findings with a place in the file |
 //! | `expressions` | text, and JSON to evaluate it over | a value or an error |
 //! | `statuses` | the JSON of a run, also of earlier versions | the same status after it was written and read |
 //! | `names` | names of runs and tasks | names of pods and revisions |
@@ -42,6 +43,7 @@ mod expressions;
 mod hostile;
 mod json;
 mod lists;
+mod manifests;
 mod names;
 mod pods;
 mod schema;

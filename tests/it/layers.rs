@@ -12,6 +12,7 @@ struct Layer {
 const LAYERS: &[Layer] = &[
     Layer { name: "api", may_use: &["api"], pure: false },
     Layer { name: "plan", may_use: &["api", "mutant", "plan"], pure: true },
+    Layer { name: "check", may_use: &["api", "plan", "check"], pure: true },
     Layer { name: "engine", may_use: &["api", "mutant", "plan", "engine"], pure: true },
     Layer { name: "pods", may_use: &["api", "mutant", "plan", "engine", "pods"], pure: true },
     Layer {

@@ -1,6 +1,7 @@
 //! Every kind of mistake is named early, with its place and what to do: by the API server where a schema can say it, else in
-//! the workflow's condition and by a run that fails without a single pod.
+//! the workflow's condition and by a run that fails without a single pod. `gantline check` says all of it before.
 
+use gantline::check::{Finding, Severity, Source, check};
 use serde_json::Value;
 
 use super::stage::Stage;
@@ -268,6 +269,42 @@ fn params_that_do_not_fit_are_reported_and_make_no_pod() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(stage.kubectl(&["get", "pods", "-o", "name"]), "", "no pod for a run with a mistake");
+}
+
+/// What `gantline check` finds in a manifest.
+fn found(manifest: &str) -> Vec<Finding> {
+    check(&[Source { name: "-".to_owned(), bytes: manifest.as_bytes().to_vec() }]).findings
+}
+
+fn lines(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|found| format!("{} {}: {}", found.code, found.path, found.message)).collect()
+}
+
+/// Once each, at the same path and in the same words, and without a cluster.
+#[test]
+fn check_says_beforehand_what_the_api_server_and_the_operator_say() {
+    let mut wrong = Vec::new();
+    for (what, manifest, _) in refused() {
+        let found = found(&manifest);
+        // Of a thousand tasks that are too many, none is what others need.
+        let is_told = found.len() == 1 || what.starts_with("too many needs");
+        if !is_told || found.iter().any(|one| one.severity == Severity::Warning) {
+            wrong.push(format!("{what}: {:#?}", lines(&found)));
+        }
+    }
+    let reported = reported().into_iter().map(|(what, spec, path, advice)| (what, workflow("w", &spec), path, advice));
+    let params = wrong_params().into_iter().map(|(what, params, path, advice)| {
+        let of_it = run("r", &format!("workflowRef: {{name: choosy}}\nparams: {params}"));
+        (what, workflow("choosy", CHOOSY.trim()) + &of_it, path, advice)
+    });
+    for (what, manifest, path, advice) in reported.chain(params) {
+        let found = found(&manifest);
+        let says = |only: &Finding| only.path == format!("spec.{path}") && only.message.contains(advice);
+        if !matches!(found.as_slice(), [only] if says(only)) {
+            wrong.push(format!("{what}: {path}: {advice}: {:#?}", lines(&found)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

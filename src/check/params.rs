@@ -1,0 +1,99 @@
+//! Parameters of runs against the workflows that they name.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::finding::{Findings, Said, Severity};
+use super::object::Object;
+use super::path;
+use super::tree::{Span, Tree};
+use crate::plan::{Code, Plan, Problem, quote, suggestion};
+
+/// The workflows of all files by name.
+#[derive(Default)]
+pub(super) struct Workflows {
+    named: BTreeMap<String, Vec<Workflow>>,
+}
+
+struct Workflow {
+    namespace: Option<String>,
+    /// Without one, it has mistakes of its own.
+    plan: Option<Plan>,
+}
+
+/// Which workflow a run runs.
+pub(super) enum Named {
+    /// One that is written in it.
+    Inline(Plan),
+    /// One of this name.
+    Reference(String),
+}
+
+/// A run whose parameters are to be checked.
+pub(super) struct Run<'o> {
+    pub object: &'o Object,
+    pub tree: &'o Tree<'o>,
+    pub workflow: Named,
+    pub namespace: Option<String>,
+    pub params: Option<Map<String, Value>>,
+    /// What expressions read as `run`.
+    pub values: Value,
+}
+
+impl Workflows {
+    pub fn add(&mut self, name: String, namespace: Option<String>, plan: Option<Plan>) {
+        self.named.entry(name).or_default().push(Workflow { namespace, plan });
+    }
+
+    /// The workflow that a run means: of several the last, as it would be applied over the others. Where a manifest has no
+    /// namespace, kubectl decides, so that it may be any.
+    fn find(&self, name: &str, namespace: Option<&str>) -> Option<&Workflow> {
+        let is_same = |workflow: &&Workflow| match (&workflow.namespace, namespace) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        self.named.get(name)?.iter().rev().find(is_same)
+    }
+}
+
+/// Checks the parameters of a run.
+pub(super) fn check(run: &Run<'_>, workflows: &Workflows, findings: &mut Findings<'_>) {
+    let plan = match &run.workflow {
+        Named::Inline(plan) => Some(plan),
+        Named::Reference(name) => match workflows.find(name, run.namespace.as_deref()) {
+            Some(workflow) => workflow.plan.as_ref(),
+            None => return not_given(run, name, workflows, findings),
+        },
+    };
+    let problems = plan.and_then(|plan| plan.resolve_params(run.params.as_ref(), &run.values).err());
+    for Problem { code, path, message } in problems.into_iter().flatten() {
+        // What there is no such param of, is its name.
+        let locate = if code == Code::UnknownParam { path::locate_name } else { path::locate };
+        let path = format!("spec.{path}");
+        let span = locate(run.tree, run.object.root, run.object.span, &path);
+        add(run, code, Severity::Error, span, path, message, findings);
+    }
+}
+
+fn not_given(run: &Run<'_>, name: &str, workflows: &Workflows, findings: &mut Findings<'_>) {
+    let advice = suggestion(name, workflows.named.keys().map(String::as_str));
+    let name = quote(name);
+    let message = format!("no Workflow `{name}` is in the files, so that the run's params can't be checked{advice}");
+    let path = "spec.workflowRef.name".to_owned();
+    let span = path::locate(run.tree, run.object.root, run.object.span, &path);
+    add(run, Code::WorkflowNotGiven, Severity::Warning, span, path, message, findings);
+}
+
+fn add(
+    run: &Run<'_>,
+    code: Code,
+    severity: Severity,
+    span: Span,
+    path: String,
+    message: String,
+    findings: &mut Findings<'_>,
+) {
+    let Object { file, title, .. } = run.object;
+    findings.add(Said { file: *file, span, path, code, severity, message, object: Some(title) });
+}
