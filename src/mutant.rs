@@ -52,6 +52,14 @@ pub enum Mutant {
     NeedsAny,
     /// A task starts when those it needs are running.
     NeedsRunning,
+    /// The trigger rule AnyDone is taken for AnySucceeded.
+    AnyDoneNeedsSuccess,
+    /// A trigger rule is decided when the first need has ended.
+    RuleDecidedEarly,
+    /// A failure counts against the run though it is allowed.
+    AllowedFailureFails,
+    /// A skipped task counts as failed.
+    SkippedFails,
     /// The next attempt doesn't wait for the end of the last one's pod.
     RetryBesideLivePod,
     /// Disruptions are made good without an end.
@@ -72,7 +80,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 33] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -94,6 +102,10 @@ impl Mutant {
         Self::WakeForgotten,
         Self::NeedsAny,
         Self::NeedsRunning,
+        Self::AnyDoneNeedsSuccess,
+        Self::RuleDecidedEarly,
+        Self::AllowedFailureFails,
+        Self::SkippedFails,
         Self::RetryBesideLivePod,
         Self::DisruptionsUnbounded,
         Self::NumberFromPods,

@@ -21,7 +21,7 @@ pub struct WorkflowRunStatus {
     /// What goes on or went wrong, in a sentence of at most 1 KiB.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// Tasks that ran to an end, of all: `7/12`.
+    /// Tasks that ran to an end or were skipped, of all: `7/12`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub progress: String,
     /// Generation of the run, from 0; not metadata.generation.
@@ -78,7 +78,7 @@ pub struct TaskStatus {
     /// Why, in one word of a closed set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<phase::Reason>,
-    /// What went wrong, in a sentence of at most 1 KiB.
+    /// What went wrong, or why it didn't run, in a sentence of at most 1 KiB.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// When its first attempt started to run.

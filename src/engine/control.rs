@@ -53,6 +53,7 @@ fn cancel(ledger: &mut Ledger, seen: &Observed<'_>) {
             TaskPhase::Stopping
             | TaskPhase::Succeeded
             | TaskPhase::Failed
+            | TaskPhase::Skipped
             | TaskPhase::UpstreamFailed
             | TaskPhase::Cancelled => {}
         }

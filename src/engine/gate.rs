@@ -1,12 +1,13 @@
 //! What may start now, and what does the rest wait for?
 //!
-//! In this order: what it needs, suspend, the wait after a disruption and its pod's end, room to start, its environment.
+//! In this order: its trigger rule, suspend, the wait after a disruption and its pod's end, room to start, its environment.
 
 use serde_json::Value;
 
 use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
+use super::rule::{Kind, Needs, Ruling};
 use super::start::run_value;
 use super::text::names;
 use super::track::fail;
@@ -22,8 +23,8 @@ const STARTING: usize = 64;
 enum Gate {
     /// It may start.
     Open,
-    /// It can never run.
-    UpstreamFailed(String),
+    /// It can never run: its phase, the reason, and why in words.
+    Closed(TaskPhase, Option<Reason>, String),
     /// It waits.
     Waits(WaitKind, String),
 }
@@ -36,20 +37,19 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     let mut room = STARTING.saturating_sub(without_pod(ledger));
     for &index in plan.order() {
         let (Some(planned), Some(task)) = (plan.tasks().get(index), ledger.task(index)) else { continue };
+        let is_pending = task.phase == TaskPhase::Pending;
         let gate = match task.phase {
             TaskPhase::Pending => needs(ledger, planned, plan),
             TaskPhase::Backoff => backoff(ledger, task, seen),
             _ => continue,
         };
         match gate {
-            Gate::UpstreamFailed(which) => {
-                if let Some(task) = ledger.task_mut(index) {
-                    task.message = format!("needs {which}");
-                }
-                ledger.move_task(index, TaskPhase::UpstreamFailed, None);
-            }
+            Gate::Closed(phase, reason, why) => close(ledger, index, phase, reason, &why),
             Gate::Waits(kind, detail) => ledger.wait(index, kind, &detail),
             Gate::Open if seen.run.spec.suspend => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
+            Gate::Open if planned.join && is_pending => {
+                ledger.move_task(index, TaskPhase::Succeeded, None);
+            }
             Gate::Open if room == 0 => {
                 let detail = format!("{STARTING} attempts of this run wait for their pods to be made");
                 ledger.wait(index, WaitKind::Quota, &detail);
@@ -63,26 +63,44 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     }
 }
 
-/// Trigger rule `AllSucceeded`, decided at the first moment when every way the unfinished needs can end gives the same.
+/// What the trigger rule says of a task that hasn't started.
 fn needs(ledger: &Ledger, planned: &PlannedTask, plan: &Plan) -> Gate {
-    let phase = |index: usize| ledger.task(index).map(|task| task.phase);
-    let name = |index: &usize| plan.tasks().get(*index).map_or("", |task| task.name.as_str());
-    let bad = |index: &&usize| phase(**index).is_some_and(|phase| phase.is_finished() && phase != TaskPhase::Succeeded);
-    let open = |index: &&usize| !phase(**index).is_some_and(TaskPhase::is_finished);
-    let has = |wanted: TaskPhase| planned.needs.iter().any(|index| phase(*index) == Some(wanted));
+    let of = |index: &usize| Some((plan.tasks().get(*index)?, ledger.task(*index)?.phase));
+    let all = || planned.needs.iter().filter_map(of);
+    let has = |wanted: TaskPhase| all().any(|(_, phase)| phase == wanted);
     if is(Mutant::NeedsAny) && has(TaskPhase::Succeeded) || is(Mutant::NeedsRunning) && has(TaskPhase::Running) {
         return Gate::Open;
     }
-    if planned.needs.iter().any(|index| bad(&index)) {
-        return Gate::UpstreamFailed(format!(
-            "{}, which did not succeed",
-            names(planned.needs.iter().filter(bad).map(name))
-        ));
+    let mut needs = Needs::default();
+    all().for_each(|(need, phase)| needs.add(phase, need.allow_failure));
+    match needs.rule(planned.rule) {
+        Some(Ruling::Runs) => Gate::Open,
+        Some(Ruling::UpstreamFailed) => {
+            let bad = |need: &PlannedTask, phase| Kind::of(phase, need.allow_failure).is_some_and(Kind::is_bad);
+            let bad = all().filter(|(need, phase)| bad(need, *phase)).map(|(need, _)| need.name.as_str());
+            let why = format!("needs {}, which did not succeed", names(bad));
+            Gate::Closed(TaskPhase::UpstreamFailed, None, why)
+        }
+        Some(Ruling::Skipped) => {
+            let ended = all().filter(|(_, phase)| phase.is_finished());
+            let ended: Vec<String> = ended.map(|(need, phase)| format!("{} is {phase:?}", need.name)).collect();
+            let why = format!("{} is not met: {}", planned.rule, names(ended.iter().map(String::as_str)));
+            Gate::Closed(TaskPhase::Skipped, Some(Reason::RuleNotMet), why)
+        }
+        None => {
+            let open = all().filter(|(_, phase)| !phase.is_finished()).map(|(need, _)| need.name.as_str());
+            Gate::Waits(WaitKind::Dependency, names(open))
+        }
     }
-    if planned.needs.iter().any(|index| open(&index)) {
-        return Gate::Waits(WaitKind::Dependency, names(planned.needs.iter().filter(open).map(name)));
+}
+
+/// Ends a task that is not to run.
+fn close(ledger: &mut Ledger, index: usize, phase: TaskPhase, reason: Option<Reason>, why: &str) {
+    let message = ledger.message(why);
+    if let Some(task) = ledger.task_mut(index) {
+        task.message = message;
     }
-    Gate::Open
+    ledger.move_task(index, phase, reason);
 }
 
 /// After a disruption: the recorded time must have come, and the disrupted pod must really be over.
@@ -135,7 +153,13 @@ pub(super) fn environment(
 ) -> Result<Vec<Value>, String> {
     let empty = serde_json::Map::new();
     let run = run_value(&seen.run, RunPhase::Running, None, status.generation);
-    let tasks = |name: &str| plan.index(name).and_then(|index| status.tasks.get(index)).map(TaskView::from);
+    let tasks = |name: &str| {
+        let index = plan.index(name)?;
+        // What has outputs has written them or has their defaults; of any other, the defaults can be read.
+        let defaults = plan.tasks().get(index).map(|task| &task.default_outputs).filter(|it| !it.is_empty());
+        let view = TaskView::from(status.tasks.get(index)?);
+        Some(TaskView { outputs: view.outputs.or(defaults), ..view })
+    };
     let scope = Scope { params: status.params.as_ref().unwrap_or(&empty), run: &run, tasks: &tasks, attempt };
     planned.environment(&scope).map_err(|problem| problem.to_string())
 }

@@ -12,6 +12,7 @@
 //! | `track` | what do the facts mean for each task? |
 //! | `control` | suspend and cancel |
 //! | `gate` | what may start now, and what does the rest wait for? |
+//! | `rule` | trigger rules: may a task run, as far as what it needs has come? |
 //! | `verdict` | is the run finished, and how? |
 //! | `summary` | what do people read? |
 //! | `effects` | what is to be done so that the world follows the record? |
@@ -41,6 +42,7 @@ mod gate;
 mod ledger;
 mod observed;
 pub mod outputs;
+mod rule;
 mod start;
 mod summary;
 #[cfg(test)]
@@ -81,7 +83,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
             track::record_facts(&mut ledger, plan, seen);
             control::settle(&mut ledger, seen);
             gate::settle(&mut ledger, plan, seen);
-            verdict::settle(&mut ledger);
+            verdict::settle(&mut ledger, plan);
         }
         summary::write(&mut ledger, seen);
     }

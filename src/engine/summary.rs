@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::ledger::Ledger;
-use super::observed::Observed;
+use super::observed::{Definition, Observed};
 use super::text::{self, MESSAGE_BYTES, clip};
 use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
 use crate::mutant::{Mutant, is};
@@ -23,8 +23,9 @@ pub(super) fn write(ledger: &mut Ledger, seen: &Observed<'_>) {
     let phase = ledger.phase();
     let tasks = &ledger.status.tasks;
     if !tasks.is_empty() {
-        let ran = tasks.iter().filter(|task| matches!(task.phase, TaskPhase::Succeeded | TaskPhase::Failed)).count();
-        ledger.status.progress = format!("{ran}/{}", tasks.len());
+        let done = |phase| matches!(phase, TaskPhase::Succeeded | TaskPhase::Failed | TaskPhase::Skipped);
+        let done = tasks.iter().filter(|task| done(task.phase)).count();
+        ledger.status.progress = format!("{done}/{}", tasks.len());
     }
     if let Some(message) = message(ledger, seen) {
         ledger.status.message = clip(&message, MESSAGE_BYTES);
@@ -82,20 +83,40 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
             })
         }
         RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
-        RunPhase::Succeeded => Some(format!("{} succeeded", text::count(tasks.len(), "task"))),
+        RunPhase::Succeeded => Some(succeeded(tasks)),
         // Why it failed as a whole counts for more than a task that failed before.
         RunPhase::Failed if ledger.status.reason != Some(Reason::TaskFailed) => None,
         RunPhase::Failed => {
-            let failed = tasks.iter().find(|task| task.phase == TaskPhase::Failed)?;
-            let more = named(TaskPhase::Failed).count().saturating_sub(1);
+            let Definition::Ready { plan, .. } = seen.definition else { return None };
+            let allowed = plan.tasks().iter().map(|planned| planned.allow_failure);
+            let failed = |(task, allowed): &(&TaskStatus, bool)| task.phase == TaskPhase::Failed && !allowed;
+            let mut failed = tasks.iter().zip(allowed).filter(failed).map(|(task, _)| task);
+            let first = failed.next()?;
+            let more = failed.count();
             let more = if more == 0 { String::new() } else { format!(" (and {more} more failed)") };
-            Some(format!("{}: {}{more}", failed.name, failed.message))
+            Some(format!("{}: {}{more}", first.name, first.message))
         }
         RunPhase::Cancelled => {
             let why = seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.reason.as_deref()).unwrap_or_default();
             Some(if why.is_empty() { "cancelled".to_owned() } else { format!("cancelled: {why}") })
         }
     }
+}
+
+/// What a run that succeeded is made of: `3 tasks succeeded, 1 failed as allowed, 2 skipped`.
+fn succeeded(tasks: &[TaskStatus]) -> String {
+    let of = |phase: TaskPhase| tasks.iter().filter(|task| task.phase == phase).count();
+    let told = [
+        (TaskPhase::Succeeded, "succeeded"),
+        (TaskPhase::Failed, "failed as allowed"),
+        (TaskPhase::Skipped, "skipped"),
+    ];
+    let told = told.iter().map(|(phase, verb)| (of(*phase), verb)).filter(|(count, _)| *count > 0);
+    let told = told.enumerate().map(|(place, (count, verb))| {
+        let count = if place == 0 { text::count(count, "task") } else { count.to_string() };
+        format!("{count} {verb}")
+    });
+    told.collect::<Vec<String>>().join(", ")
 }
 
 /// Trouble comes first, then what runs, then what is about to.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::testing::spec;
-use super::{Code, Origin, Plan, Problem, limits};
+use super::{Code, Origin, Plan, Problem, TriggerRule, limits};
 use crate::api::WorkflowSpec;
 
 /// A short text that often means something.
@@ -126,12 +126,20 @@ fn common() -> Vec<(&'static str, BoxedStrategy<Value>)> {
     ]
 }
 
+fn rule() -> BoxedStrategy<Value> {
+    let known = prop::sample::select(TriggerRule::ALL).prop_map(|rule| rule.to_string());
+    prop_oneof![known, word()].prop_map(Value::from).boxed()
+}
+
 /// A spec of odd tasks.
 fn odd_spec() -> impl Strategy<Value = WorkflowSpec> {
     let mut fields = common();
     fields.extend([
         ("description", text()),
         ("needs", words()),
+        ("triggerRule", rule()),
+        ("allowFailure", any::<bool>().prop_map(Value::from).boxed()),
+        ("join", Just(json!({})).boxed()),
         ("script", text()),
         ("command", words()),
         ("args", words()),

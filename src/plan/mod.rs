@@ -33,6 +33,7 @@ mod reads;
 mod report;
 mod resolve;
 mod resources;
+mod rule;
 mod size;
 mod task;
 mod template;
@@ -47,6 +48,7 @@ mod testing;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
+pub use rule::TriggerRule;
 pub use words::did_you_mean;
 
 use std::collections::BTreeMap;
@@ -81,12 +83,18 @@ pub struct Plan {
 }
 
 /// A task of a plan, with defaults merged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PlannedTask {
     /// Its name, unique in the plan.
     pub name: String,
     /// Indices of the tasks that it needs, ascending, each once.
     pub needs: Vec<usize>,
+    /// When it runs, by how those ended.
+    pub rule: TriggerRule,
+    /// Whether the run may succeed although it fails.
+    pub allow_failure: bool,
+    /// Whether it is nothing but a gate: it has no pod, and what belongs to one is empty.
+    pub join: bool,
     /// Image of `main`, where it doesn't come from a pod template.
     pub image: Option<String>,
     /// Command of `main`: the shell and script, or the command as written. `None` leaves it to template or image.
@@ -101,6 +109,8 @@ pub struct PlannedTask {
     pub templates: Vec<Arc<Map<String, Value>>>,
     /// The outputs it declares.
     pub outputs: Vec<OutputDecl>,
+    /// The outputs that others read when it didn't succeed: those with a default.
+    pub default_outputs: Map<String, Value>,
     /// Whether the end of a failed attempt's log is kept.
     pub keep_log_tail: bool,
 }

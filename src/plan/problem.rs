@@ -56,6 +56,12 @@ codes! {
     SelfNeed,
     /// Tasks need one another in a circle.
     Cycle,
+    /// There is no trigger rule of that name.
+    UnknownTriggerRule,
+    /// A trigger rule looks at needs, and the task has none.
+    RuleWithoutNeeds,
+    /// A join has something of a container.
+    JoinWithContainer,
     /// Nothing says which image a task runs.
     NoImage,
     /// An image's name is empty or has blanks.

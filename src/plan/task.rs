@@ -11,7 +11,7 @@ use super::output::{self, check_description};
 use super::problem::Code;
 use super::report::{Path, Report};
 use super::words::{is_dns_label, quote};
-use super::{EnvSource, PlannedEnv, PlannedTask, env, limits, resources, template};
+use super::{EnvSource, PlannedEnv, PlannedTask, TriggerRule, env, limits, resources, rule, template};
 use crate::api::{LogTail, Resources, Task, TaskDefaults};
 
 /// What tasks have unless they say otherwise, checked once. Tasks share the large parts.
@@ -78,6 +78,11 @@ pub(super) fn plan(
     let path = path.index(index);
     check_name(index, task, names, &path.field("name"), report);
     check_description(task.description.as_deref(), &path, report);
+    let rule = rule::plan(task, &path, report);
+    if task.join.is_some() {
+        rule::check_join(task, &path, report);
+        return join(task, rule);
+    }
     check_image(task.image.as_ref(), &path, report);
     check_has_image(task, defaults, &path, report);
     check_command(task, &path, report);
@@ -107,6 +112,9 @@ pub(super) fn plan(
     PlannedTask {
         name: task.name.clone(),
         needs: Vec::new(),
+        rule,
+        allow_failure: task.allow_failure,
+        join: false,
         image: task.image.as_ref().or(defaults.image).cloned(),
         command: script.or_else(|| task.command.clone()),
         args: task.args.clone(),
@@ -114,7 +122,20 @@ pub(super) fn plan(
         resources: task.resources.clone().map(Arc::new).or_else(|| defaults.resources.clone()),
         templates: defaults.template.iter().cloned().chain(own_template).collect(),
         outputs: task.outputs.clone(),
+        default_outputs: output::defaults(&task.outputs),
         keep_log_tail: log_tail != Some(LogTail::Omit),
+    }
+}
+
+/// A task that is nothing but a gate. The defaults are about containers, and it has none.
+fn join(task: &Task, rule: TriggerRule) -> PlannedTask {
+    PlannedTask {
+        name: task.name.clone(),
+        rule,
+        allow_failure: task.allow_failure,
+        join: true,
+        keep_log_tail: true,
+        ..PlannedTask::default()
     }
 }
 

@@ -4,7 +4,8 @@
 use gantline::api::{RunPhase, TaskPhase, label};
 
 use super::journal::Verb;
-use super::read::{Status, list, meta, text};
+use super::read::{Status, meta, text};
+use super::rules::Needs;
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -73,7 +74,9 @@ fn closed(
     let Some(planned) = world.planned(run, status, name) else {
         return Some(format!("the task is not in revision {:?}", text(status.value, "revision")));
     };
-    let succeeded = |need: &str| status.task(need).is_some_and(|task| task.phase == TaskPhase::Succeeded);
-    let mut needs = list(planned, "needs").iter().filter_map(|need| need.as_str());
-    needs.find(|need| !succeeded(need)).map(|need| format!("task {need}, which it needs, has not succeeded on record"))
+    if planned.get("join").is_some() {
+        return Some("the task is a join, and has no pod".to_owned());
+    }
+    let needs = Needs::of(world, run, status, name).filter(|needs| !needs.let_run())?;
+    Some(format!("its trigger rule doesn't let it run on record: {needs}"))
 }

@@ -183,16 +183,16 @@ impl<'j> World<'j> {
         self.objects.get(write.uid.as_str()).copied()
     }
 
-    /// The spec that a run's status is pinned to; `None` if the journal doesn't have it.
-    pub fn pinned(&self, run: &Run<'j>, status: &Status<'j>) -> Option<&'j Value> {
-        let revision = text(status.value, "revision");
+    /// The spec that a revision of a run holds; `None` if the journal doesn't have it.
+    fn pinned(&self, run: &Run<'j>, revision: &str) -> Option<&'j Value> {
         let record = self.records.get(&(run.namespace, revision)).copied();
         record.or_else(|| run.object.pointer("/spec/workflow").filter(|_| !revision.is_empty()))
     }
 
     /// A task of the spec that a run's status is pinned to.
-    pub fn planned(&self, run: &Run<'j>, status: &Status<'j>, task: &str) -> Option<&'j Value> {
-        list(self.pinned(run, status)?, "tasks").iter().find(|planned| text(planned, "name") == task)
+    pub fn planned(&self, run: &Run<'j>, status: &Status<'_>, task: &str) -> Option<&'j Value> {
+        let spec = self.pinned(run, text(status.value, "revision"))?;
+        list(spec, "tasks").iter().find(|planned| text(planned, "name") == task)
     }
 
     /// Whether a namespace of the operators themselves is being deleted: then they let go of every pod.

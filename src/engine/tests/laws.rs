@@ -4,9 +4,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::reference;
 use super::world::{World, main_end, new_pod};
-use crate::api::{Attempt, Reason, RunPhase, Task, TaskPhase, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{Attempt, Join, Reason, RunPhase, Task, TaskPhase, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency};
+use crate::plan::TriggerRule;
 
 /// Something that happens in a world. The number picks the pod or effect that it happens to.
 #[derive(Clone, Copy, Debug)]
@@ -49,18 +51,27 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// A random graph: task `i` needs some of those before it, listed in a shuffled order.
+/// A random graph: task `i` needs some of those before it, listed in a shuffled order; half of the tasks are plain, the others
+/// have rules, allow failures, or are joins.
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
-    (1..9_usize, vec(any::<u64>(), 9), any::<bool>()).prop_map(|(size, bits, reversed)| {
+    let traits = (prop::option::of(prop::sample::select(TriggerRule::ALL)), prop::bool::weighted(0.3), 0..8_u8);
+    (1..9_usize, vec(any::<u64>(), 9), vec(traits, 9), any::<bool>()).prop_map(|(size, bits, traits, reversed)| {
         let name = |index: usize| format!("t{index}");
-        let mut tasks: Vec<Task> = (0..size)
-            .map(|index| Task {
+        let task = |index: usize| {
+            let (rule, allow_failure, join) = traits[index];
+            let needs: Vec<String> = (0..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
+            let is_join = join == 0;
+            Task {
                 name: name(index),
-                image: Some("i".into()),
-                needs: (0..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect(),
+                image: (!is_join).then(|| "i".into()),
+                trigger_rule: rule.filter(|_| !needs.is_empty()).map(|rule| rule.to_string()),
+                needs,
+                allow_failure,
+                join: is_join.then_some(Join {}),
                 ..Task::default()
-            })
-            .collect();
+            }
+        };
+        let mut tasks: Vec<Task> = (0..size).map(task).collect();
         if reversed {
             tasks.reverse();
         }
@@ -69,32 +80,19 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
 }
 
 /// The verdict, written from the rules alone.
-fn reference(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> RunPhase {
-    let phase = |name: &str| status.tasks.iter().find(|task| task.name == name).map(|task| task.phase).unwrap();
-    for task in &spec.tasks {
-        let needs_ok = task.needs.iter().all(|need| phase(need) == TaskPhase::Succeeded);
-        match phase(&task.name) {
-            TaskPhase::Succeeded | TaskPhase::Failed => assert!(needs_ok, "{} ran without what it needs", task.name),
-            TaskPhase::UpstreamFailed => assert!(!needs_ok, "{} could have run", task.name),
-            TaskPhase::Cancelled => {
-                assert!(matches!(status.reason, Some(Reason::CancelRequested | Reason::RevisionLost)));
-            }
-            other => panic!("{} is {other:?} in a finished run", task.name),
-        }
-    }
+fn verdict(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> (RunPhase, Option<Reason>) {
+    reference::check_tasks(spec, status);
     if status.reason == Some(Reason::RevisionLost) {
-        return RunPhase::Failed;
+        return (RunPhase::Failed, status.reason);
     }
     let cancelled = status.history.iter().any(|it| it.task.is_none() && it.to == "Stopping")
         || status.history.is_empty()
         || status.tasks.iter().any(|task| task.phase == TaskPhase::Cancelled);
     if cancelled {
-        RunPhase::Cancelled
-    } else if status.tasks.iter().any(|task| task.phase == TaskPhase::Failed) {
-        RunPhase::Failed
-    } else {
-        RunPhase::Succeeded
+        return (RunPhase::Cancelled, Some(Reason::CancelRequested));
     }
+    let ends: Vec<TaskPhase> = status.tasks.iter().map(|task| task.phase).collect();
+    reference::verdict(spec, &ends)
 }
 
 /// What never changes between two statuses of a run.
@@ -127,8 +125,12 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
     assert!(seqs.iter().enumerate().all(|(at, seq)| *seq == newest + 1 + at as u64), "{newest} {seqs:?}");
 }
 
+fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
+    status.tasks.iter().find(|task| task.name == name).unwrap().phase
+}
+
 /// Decides, and checks the laws on the spot. Returns what is to be done.
-fn step(world: &mut World) -> Vec<Effect> {
+fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     let decision = world.decide();
     assert_eq!(decision, world.decide(), "not deterministic");
     assert_eq!(decision.illegal, [], "illegal transitions");
@@ -144,9 +146,11 @@ fn step(world: &mut World) -> Vec<Effect> {
             let last = status.attempts.last().unwrap();
             assert_eq!((last.number, &last.pod), (*attempt, pod), "a pod without an intent on record");
             assert_eq!(status.phase, TaskPhase::Starting);
-            for need in &world.plan.tasks()[*task].needs {
-                assert_eq!(world.status.tasks[*need].phase, TaskPhase::Succeeded, "a pod before its needs");
-            }
+            let (task, phase) = (&spec.tasks[*task], |need: &str| phase(&world.status, need));
+            assert!(
+                reference::may_run(task, &reference::needs(spec, task, phase)),
+                "a pod before its rule lets it run"
+            );
         }
     }
     let again = world.decide();
@@ -177,10 +181,10 @@ fn with_pod(world: &mut World, n: usize, change: impl FnOnce(&mut PodFacts)) {
     }
 }
 
-fn happen(world: &mut World, effects: &mut Vec<Effect>, happening: Happening) {
+fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, happening: Happening) {
     let now = world.now;
     match happening {
-        Happening::Decide => *effects = step(world),
+        Happening::Decide => *effects = step(world, spec),
         Happening::CarryOut(n) => {
             if n < effects.len() {
                 let effect = effects.remove(n);
@@ -250,7 +254,7 @@ fn happen(world: &mut World, effects: &mut Vec<Effect>, happening: Happening) {
 }
 
 /// Faults stop: everything asked for is done, every pod ends well.
-fn run_out(world: &mut World) {
+fn run_out(world: &mut World, spec: &WorkflowSpec) {
     world.spec.suspend = false;
     for _ in 0..200 {
         for sight in world.sights.values_mut() {
@@ -263,7 +267,7 @@ fn run_out(world: &mut World) {
         for pod in open {
             world.sights.entry(pod).or_insert(Sight::Absent);
         }
-        let effects = step(world);
+        let effects = step(world, spec);
         if world.status.phase.is_finished() && effects.is_empty() {
             return;
         }
@@ -288,15 +292,41 @@ proptest! {
     #[test]
     fn every_world_obeys_the_laws_and_every_run_ends(spec in graph(), happenings in vec(happening(), 0..120)) {
         let mut world = World::of(&spec);
-        let mut effects = step(&mut world);
+        let mut effects = step(&mut world, &spec);
         for it in happenings {
-            happen(&mut world, &mut effects, it);
+            happen(&mut world, &spec, &mut effects, it);
         }
-        run_out(&mut world);
-        prop_assert_eq!(world.status.phase, reference(&spec, &world.status), "{}", world.story());
+        run_out(&mut world, &spec);
+        let end = (world.status.phase, world.status.reason);
+        prop_assert_eq!(end, verdict(&spec, &world.status), "{}", world.story());
         let runs_on = |sight: &Sight| matches!(sight, Sight::Pod(pod) if !pod.is_over() && !pod.deleting);
         prop_assert!(!world.sights.values().any(runs_on), "a pod of a finished run runs on");
         let held = |sight: &Sight| matches!(sight, Sight::Pod(pod) if pod.held);
         prop_assert!(!world.sights.values().any(held), "a pod kept its finalizer");
+    }
+
+    #[test]
+    fn the_end_is_the_same_whatever_the_order(spec in graph(), fates in any::<u16>(), orders in vec(any::<u8>(), 2)) {
+        let ends_well = |name: &str| fates >> name[1..].parse::<u32>().unwrap() & 1 == 1;
+        let ends = reference::ends(&spec, ends_well);
+        for order in orders {
+            let mut world = World::of(&spec);
+            for round in 0.. {
+                for effect in step(&mut world, &spec) {
+                    world.carry_out(&effect);
+                }
+                let live = live_pods(&world);
+                // One at a time, each time another one.
+                let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else { break };
+                let now = world.now;
+                let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) else { panic!("it is there") };
+                let well = ends_well(&pod.task);
+                pod.phase = if well { PodPhase::Succeeded } else { PodPhase::Failed };
+                pod.main = MainState::Ended(main_end(i32::from(!well), "", now));
+            }
+            let found: Vec<TaskPhase> = world.status.tasks.iter().map(|task| task.phase).collect();
+            prop_assert_eq!(&found, &ends, "{}", world.story());
+            prop_assert_eq!((world.status.phase, world.status.reason), reference::verdict(&spec, &ends));
+        }
     }
 }

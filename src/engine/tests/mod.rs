@@ -2,5 +2,7 @@
 
 mod edited;
 mod laws;
+mod reference;
+mod rules;
 mod table;
 mod world;

@@ -5,6 +5,7 @@
 //! matter of time, so each then allows more than one end.
 
 mod pod;
+mod rule;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -154,18 +155,44 @@ impl Ends {
         // Each round settles at least one task whose needs are settled, so there are no more rounds than tasks.
         for _ in &self.tasks {
             for task in &self.tasks {
-                let needs: Option<Vec<&str>> =
-                    task.needs.iter().map(|need| phases.get(need.as_str()).copied()).collect();
-                let Some(needs) = needs else { continue };
-                let phase =
-                    if needs.iter().all(|phase| *phase == "Succeeded") { task.only()? } else { "UpstreamFailed" };
+                let Some(needs) = self.needs(task, |need| phases.get(need).copied()) else { continue };
+                let runs = rule::lets_run(&task.rule, &needs);
+                let phase = if runs { task.only()? } else { rule::kept_from(&task.rule, &needs) };
                 phases.insert(&task.name, phase);
             }
         }
-        let failed = phases.values().any(|phase| *phase == "Failed");
-        let (phase, reason) = if failed { ("Failed", "TaskFailed") } else { ("Succeeded", "") };
-        let tasks = phases.into_iter().map(|(name, phase)| (name.to_owned(), phase.to_owned())).collect();
+        let tasks: BTreeMap<String, String> =
+            phases.into_iter().map(|(name, phase)| (name.to_owned(), phase.to_owned())).collect();
+        let (phase, reason) = self.verdict(&tasks);
         Some(End { phase: phase.to_owned(), reason: reason.to_owned(), tasks })
+    }
+
+    /// How far what a task needs has come; nothing if one of them has no phase.
+    fn needs<'a>(&'a self, task: &TaskEnds, phase: impl Fn(&str) -> Option<&'a str>) -> Option<Vec<rule::Need<'a>>> {
+        let allows = |need: &str| self.tasks.iter().any(|task| task.name == need && task.allow_failure);
+        task.needs.iter().map(|need| Some((phase(need)?, allows(need)))).collect()
+    }
+
+    /// The verdict over how all tasks ended, if nobody cancelled the run.
+    fn verdict(&self, ends: &BTreeMap<String, String>) -> (&'static str, &'static str) {
+        let failed = |allowed: bool| {
+            let failed = |task: &&TaskEnds| ends.get(&task.name).is_some_and(|phase| phase == "Failed");
+            self.tasks.iter().filter(failed).any(|task| task.allow_failure == allowed)
+        };
+        match () {
+            () if failed(false) => ("Failed", "TaskFailed"),
+            () if failed(true) => ("Succeeded", "AllowedFailures"),
+            () if ends.values().all(|phase| phase == "Skipped") => ("Succeeded", "AllSkipped"),
+            () => ("Succeeded", ""),
+        }
+    }
+
+    /// Whether each task may have come to where this end has it.
+    fn admit_tasks(&self, end: &End, stopped: bool, open: bool) -> Result<(), String> {
+        self.tasks.iter().try_for_each(|task| {
+            let needs = self.needs(task, |need| Some(end.tasks.get(need).map_or("", String::as_str)));
+            task.admits(end, &needs.unwrap_or_default(), stopped, open)
+        })
     }
 
     /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
@@ -178,7 +205,7 @@ impl Ends {
         }
         let end = End::of(run);
         if self.suspended && end.phase == "Suspended" {
-            return self.tasks.iter().try_for_each(|task| task.admits(&end, false, true));
+            return self.admit_tasks(&end, false, true);
         }
         if !matches!(end.phase.as_str(), "Succeeded" | "Failed" | "Cancelled") {
             return Err(format!("the run hasn't ended: it is {}", end.phase));
@@ -190,7 +217,7 @@ impl Ends {
             return self.admits_unstarted(&end);
         }
         let lost = self.lost && end.reason == "RevisionLost";
-        self.tasks.iter().try_for_each(|task| task.admits(&end, self.cancelled || lost, false))?;
+        self.admit_tasks(&end, self.cancelled || lost, false)?;
         if end.tasks.len() != self.tasks.len() || !self.starts {
             return Err(format!("the run has tasks that it can't have: {:?}", end.tasks.keys()));
         }
@@ -199,9 +226,7 @@ impl Ends {
             ("Failed", "RevisionLost") => lost,
             // Cancel on record before the last task finished, whatever that came to.
             ("Cancelled", _) => self.cancelled,
-            ("Failed", "TaskFailed") => has("Failed") && !has("Cancelled"),
-            ("Succeeded", "") => end.tasks.values().all(|phase| phase == "Succeeded"),
-            _ => false,
+            own => own == self.verdict(&end.tasks) && !has("Cancelled"),
         };
         if verdict {
             Ok(())

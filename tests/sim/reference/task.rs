@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::End;
 use super::pod::{Outcome, outcomes};
+use super::rule::{Need, has_ended, kept_from, lets_run};
 use crate::human::Human;
 use crate::kubelet::{Behaviour, OnTerm};
 use crate::scenario::Scenario;
@@ -20,7 +21,11 @@ pub(super) struct TaskEnds {
     pub name: String,
     /// The tasks that it needs.
     pub needs: Vec<String>,
-    /// Its phases, if what it needs succeeded.
+    /// Its trigger rule.
+    pub rule: String,
+    /// Whether the run may succeed although it fails.
+    pub allow_failure: bool,
+    /// Its phases, if it runs.
     own: BTreeSet<&'static str>,
 }
 
@@ -33,16 +38,26 @@ impl TaskEnds {
         let scripts = scenario.behaviours.get(name).map_or(&plain[..], Vec::as_slice);
         let mine = || deeds.iter().filter(|deed| deed.task() == Some(name));
         let mut own = BTreeSet::new();
-        if scenario.broken_env.contains(&name) {
+        if !task["join"].is_null() {
+            own.insert("Succeeded");
+        } else if scenario.broken_env.contains(&name) {
             own.insert("Failed");
         } else {
             follow(scripts, task, 0, [0, 0], mine().filter(|deed| deed.takes_a_pod()).count(), &mut own);
         }
         // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one.
-        if mine().any(|deed| matches!(deed, Human::ForeignPod { .. } | Human::StripLabels { .. })) {
+        if task["join"].is_null()
+            && mine().any(|deed| matches!(deed, Human::ForeignPod { .. } | Human::StripLabels { .. }))
+        {
             own.insert("Failed");
         }
-        Self { name: name.to_owned(), needs: needs.collect(), own }
+        Self {
+            name: name.to_owned(),
+            needs: needs.collect(),
+            rule: task["triggerRule"].as_str().unwrap_or("AllSucceeded").to_owned(),
+            allow_failure: task["allowFailure"] == true,
+            own,
+        }
     }
 
     /// The one way in which it can end, if there is only one.
@@ -50,19 +65,22 @@ impl TaskEnds {
         self.own.first().copied().filter(|_| self.own.len() == 1)
     }
 
-    /// Whether the task may have come to what a run's end says of it. `stopped`: it may be cancelled; `open`: it may go on.
-    pub fn admits(&self, end: &End, stopped: bool, open: bool) -> Result<(), String> {
-        let phase = |name: &str| end.tasks.get(name).map_or("", String::as_str);
-        let all_ok = self.needs.iter().all(|need| phase(need) == "Succeeded");
-        let bad = |need: &String| matches!(phase(need), "Failed" | "UpstreamFailed" | "Cancelled");
-        let admitted = match phase(&self.name) {
+    /// Whether the task may have come to what a run's end says of it. `needs` is how far what it needs has come; `stopped`: it may
+    /// be cancelled; `open`: it may go on.
+    pub fn admits(&self, end: &End, needs: &[Need<'_>], stopped: bool, open: bool) -> Result<(), String> {
+        let runs = lets_run(&self.rule, needs);
+        let phase = end.tasks.get(&self.name).map_or("", String::as_str);
+        let admitted = match phase {
             "Cancelled" => stopped,
-            "UpstreamFailed" => self.needs.iter().any(bad),
-            own @ ("Succeeded" | "Failed") => all_ok && self.own.contains(own),
+            // What goes on can't change it any more, however it ends.
+            "UpstreamFailed" | "Skipped" if open && !needs.iter().all(has_ended) => true,
+            "UpstreamFailed" | "Skipped" => !runs && kept_from(&self.rule, needs) == phase,
+            own @ ("Succeeded" | "Failed") => runs && self.own.contains(own),
             _ => open,
         };
         let told = || {
-            format!("task {} can't be {:?} in {:?}; by itself: {:?}", self.name, phase(&self.name), end.tasks, self.own)
+            let rule = &self.rule;
+            format!("task {} can't be {phase:?} by {rule} over {needs:?}; by itself: {:?}", self.name, self.own)
         };
         if admitted { Ok(()) } else { Err(told()) }
     }

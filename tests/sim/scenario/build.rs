@@ -94,11 +94,12 @@ pub(super) fn task(name: &str, needs: &[&str]) -> Value {
 
 /// A task with more of its own.
 pub(super) fn task_with(name: &str, needs: &[&str], more: Value) -> Value {
-    let mut task = task(name, needs);
-    if let (Some(fields), Value::Object(more)) = (task.as_object_mut(), more) {
-        fields.extend(more);
-    }
-    task
+    merged(task(name, needs), more)
+}
+
+/// A join with more of its own.
+pub(super) fn join(name: &str, needs: &[&str], more: Value) -> Value {
+    merged(json!({ "name": name, "needs": needs, "join": {} }), more)
 }
 
 /// A workflow `workflow`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::build::{inline, run, run_with, task, task_with, workflow, workflow_with};
+use super::build::{inline, join, run, run_with, task, task_with, workflow, workflow_with};
 use super::{Refusal, Scenario};
 use crate::kubelet::{Behaviour, OnTerm, Taker, Trouble, When, Work};
 
@@ -12,6 +12,7 @@ const LONG: u64 = 3_600_000;
 /// All of them, in an order that stays.
 pub fn standard() -> Vec<Scenario> {
     let mut all = graphs();
+    all.extend(rules());
     all.extend(values());
     all.extend(disruptions());
     all.extend(controls());
@@ -45,6 +46,70 @@ fn graphs() -> Vec<Scenario> {
             .behaves("b", [Behaviour::exits(2_000, 3, "row 17 has no price")])
             .ends("Failed", "TaskFailed", "a Succeeded, b Failed, c UpstreamFailed, d Succeeded"),
         Scenario { wide: true, ..Scenario::of("wide", &wide).with_standby().succeeds() },
+    ]
+}
+
+/// What runs, by how what it needs ended.
+fn rules() -> Vec<Scenario> {
+    let fails = || [Behaviour::exits(2_000, 3, "row 17 has no price")];
+    let tolerant = |name: &str, needs: &[&str]| task_with(name, needs, json!({ "allowFailure": true }));
+    let by = |rule: &str, name: &str, needs: &[&str]| task_with(name, needs, json!({ "triggerRule": rule }));
+    let alert = [task("a", &[]), task("b", &["a"]), by("AnyFailed", "alert", &["a", "b"]), task("calm", &["alert"])];
+    let diamond = [task("a", &[]), tolerant("b", &["a"]), task("c", &["a"]), task("d", &["b", "c"])];
+    // Each ends in a way of its own: Succeeded, Failed, UpstreamFailed, Skipped.
+    let ends = [task("s", &[]), task("f", &[]), task("u", &["f"]), by("AnyFailed", "k", &["s"])];
+    let all = ["s", "f", "u", "k"];
+    let some = [
+        by("AnySucceeded", "any-succeeded", &["u", "s"]),
+        by("AnyDone", "any-done", &["f", "u", "k"]),
+        by("AllDone", "all-done", &all),
+        by("AllDoneMinOneSucceeded", "min-one", &["f", "k"]),
+    ];
+    let others = [
+        by("NoneSkipped", "none-skipped", &["s", "f", "u"]),
+        by("NoneFailed", "none-failed", &["s", "k"]),
+        by("AllFailed", "all-failed", &["f", "u"]),
+        by("AllSkipped", "all-skipped", &["k"]),
+    ];
+    let joined = [
+        task("a", &[]),
+        tolerant("b", &[]),
+        join("both", &["a", "b"], json!({})),
+        join("one", &["a", "b"], json!({ "triggerRule": "AnyFailed" })),
+        task("c", &["both"]),
+        by("AnySucceeded", "d", &["one"]),
+    ];
+    let slow = [task("slow", &[]), task("fast", &[]), by("AnySucceeded", "first", &["slow", "fast"])];
+    vec![
+        Scenario::of("alert", &alert).behaves("b", fails()).with_standby().ends(
+            "Failed",
+            "TaskFailed",
+            "a Succeeded, b Failed, alert Succeeded, calm Succeeded",
+        ),
+        Scenario::of("no-alert", &alert).ends("Succeeded", "", "a Succeeded, b Succeeded, alert Skipped, calm Skipped"),
+        Scenario::of("allowed-failure", &diamond).behaves("b", fails()).with_standby().ends(
+            "Succeeded",
+            "AllowedFailures",
+            "a Succeeded, b Failed, c Succeeded, d Succeeded",
+        ),
+        Scenario::of("rules", &[&ends[..], &some[..]].concat()).behaves("f", fails()).ends(
+            "Failed",
+            "TaskFailed",
+            "s Succeeded, f Failed, u UpstreamFailed, k Skipped, any-succeeded Succeeded, any-done Succeeded, \
+             all-done Succeeded, min-one UpstreamFailed",
+        ),
+        Scenario::of("more-rules", &[&ends[..], &others[..]].concat()).behaves("f", fails()).ends(
+            "Failed",
+            "TaskFailed",
+            "s Succeeded, f Failed, u UpstreamFailed, k Skipped, none-skipped Succeeded, none-failed Succeeded, \
+             all-failed Succeeded, all-skipped Succeeded",
+        ),
+        Scenario::of("joins", &joined).behaves("b", fails()).ends(
+            "Succeeded",
+            "AllowedFailures",
+            "a Succeeded, b Failed, both Succeeded, one Succeeded, c Succeeded, d Succeeded",
+        ),
+        Scenario::of("first-of-two", &slow).behaves("slow", [Behaviour::succeeds(30_000, "")]).succeeds(),
     ]
 }
 
