@@ -56,6 +56,8 @@ pub enum Mutant {
     AnyDoneNeedsSuccess,
     /// A trigger rule is decided when the first need has ended.
     RuleDecidedEarly,
+    /// A condition is evaluated again while its task waits.
+    WhenEvaluatedAgain,
     /// A failure counts against the run though it is allowed.
     AllowedFailureFails,
     /// A skipped task counts as failed.
@@ -80,7 +82,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -104,6 +106,7 @@ impl Mutant {
         Self::NeedsRunning,
         Self::AnyDoneNeedsSuccess,
         Self::RuleDecidedEarly,
+        Self::WhenEvaluatedAgain,
         Self::AllowedFailureFails,
         Self::SkippedFails,
         Self::RetryBesideLivePod,

@@ -53,7 +53,7 @@ pub enum TaskPhase {
     Succeeded,
     /// It failed by its own fault, or was disrupted too often.
     Failed,
-    /// It was not to run, by its triggerRule; nothing is wrong with that.
+    /// It was not to run, by its triggerRule or its when; nothing is wrong with that.
     Skipped,
     /// It can't run, since a task that it needs failed.
     UpstreamFailed,
@@ -126,6 +126,8 @@ pub enum Reason {
     // of tasks that don't run
     /// Its triggerRule can't be met any more.
     RuleNotMet,
+    /// Its when is false.
+    WhenFalse,
 
     // of attempts and tasks: the task's fault
     /// `main` ended with another exit code than 0.

@@ -81,6 +81,9 @@ pub struct TaskStatus {
     /// What went wrong, or why it didn't run, in a sentence of at most 1 KiB.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// What its when came to, once that was evaluated; it isn't evaluated again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<bool>,
     /// When its first attempt started to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,

@@ -38,10 +38,16 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub trigger_rule: Option<String>,
+    /// CEL expression that says whether the task runs, once its triggerRule lets it: if false, it is Skipped. It may read params,
+    /// run, and phase, reason and outputs of upstream tasks; it is evaluated once, and what is no bool fails the task. At most
+    /// 1,024 characters. Example: `tasks.extract.outputs.rows > 0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub when: Option<String>,
     /// Whether the run may succeed although this task fails; tasks that need it then go on as if it had succeeded. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_failure: bool,
-    /// Makes the task nothing but a gate: it has no pod, and succeeds as soon as its triggerRule lets it run. Written `join: {}`;
+    /// Makes the task nothing but a gate: it has no pod, and succeeds as soon as its triggerRule and when let it run. Written `join: {}`;
     /// exclusive with everything that is about a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<Join>,

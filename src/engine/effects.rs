@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::decision::{Decision, Effect, Urgency};
 use super::disruption;
-use super::gate::environment;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::scope::environment;
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 use crate::plan::Plan;

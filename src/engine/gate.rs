@@ -1,19 +1,17 @@
 //! What may start now, and what does the rest wait for?
 //!
-//! In this order: its trigger rule, suspend, the wait after a disruption and its pod's end, room to start, its environment.
-
-use serde_json::Value;
+//! In this order: its trigger rule, its `when`, suspend, the wait after a disruption and its pod's end, room to start, its environment.
 
 use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
 use super::rule::{Kind, Needs, Ruling};
-use super::start::run_value;
+use super::scope::{condition, environment};
 use super::text::names;
 use super::track::fail;
-use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus};
+use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
-use crate::plan::{Plan, PlannedTask, Scope, TaskView, pod_name};
+use crate::plan::{Plan, PlannedTask, pod_name};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
 const STARTING: usize = 64;
@@ -25,6 +23,8 @@ enum Gate {
     Open,
     /// It can never run: its phase, the reason, and why in words.
     Closed(TaskPhase, Option<Reason>, String),
+    /// It fails without an attempt, since an expression has no value; says why.
+    Fails(String),
     /// It waits.
     Waits(WaitKind, String),
 }
@@ -39,12 +39,16 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
         let (Some(planned), Some(task)) = (plan.tasks().get(index), ledger.task(index)) else { continue };
         let is_pending = task.phase == TaskPhase::Pending;
         let gate = match task.phase {
-            TaskPhase::Pending => needs(ledger, planned, plan),
+            TaskPhase::Pending => match needs(ledger, planned, plan) {
+                Gate::Open => when(ledger, index, planned, plan, seen),
+                closed => closed,
+            },
             TaskPhase::Backoff => backoff(ledger, task, seen),
             _ => continue,
         };
         match gate {
             Gate::Closed(phase, reason, why) => close(ledger, index, phase, reason, &why),
+            Gate::Fails(why) => fail(ledger, index, Some(Reason::ExpressionError), &why),
             Gate::Waits(kind, detail) => ledger.wait(index, kind, &detail),
             Gate::Open if seen.run.spec.suspend => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
             Gate::Open if planned.join && is_pending => {
@@ -94,6 +98,24 @@ fn needs(ledger: &Ledger, planned: &PlannedTask, plan: &Plan) -> Gate {
     }
 }
 
+/// What the task's `when` says. It is evaluated once: what it came to goes on record, and what it reads may change before the
+/// task can start.
+fn when(ledger: &mut Ledger, index: usize, planned: &PlannedTask, plan: &Plan, seen: &Observed<'_>) -> Gate {
+    let Some(when) = &planned.when else { return Gate::Open };
+    let recorded = ledger.task(index).and_then(|task| task.when).filter(|_| !is(Mutant::WhenEvaluatedAgain));
+    let value = match recorded.map_or_else(|| condition(plan, planned, &ledger.status, seen), Ok) {
+        Ok(value) => value,
+        Err(problem) => return Gate::Fails(problem),
+    };
+    if let Some(task) = ledger.task_mut(index) {
+        task.when = Some(value);
+    }
+    if value {
+        return Gate::Open;
+    }
+    Gate::Closed(TaskPhase::Skipped, Some(Reason::WhenFalse), format!("when is false: {}", when.expr.text()))
+}
+
 /// Ends a task that is not to run.
 fn close(ledger: &mut Ledger, index: usize, phase: TaskPhase, reason: Option<Reason>, why: &str) {
     let message = ledger.message(why);
@@ -141,27 +163,6 @@ fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask,
 /// What a task waits for whose pod is in no trouble that anyone tells of: it is being made, or its node gets it ready.
 pub(super) fn to_start(pod: &str) -> String {
     format!("pod {pod} to start")
-}
-
-/// The environment of an attempt, from what is on record: the same for every evaluation of the same attempt.
-pub(super) fn environment(
-    plan: &Plan,
-    planned: &PlannedTask,
-    status: &WorkflowRunStatus,
-    seen: &Observed<'_>,
-    attempt: u32,
-) -> Result<Vec<Value>, String> {
-    let empty = serde_json::Map::new();
-    let run = run_value(&seen.run, RunPhase::Running, None, status.generation);
-    let tasks = |name: &str| {
-        let index = plan.index(name)?;
-        // What has outputs has written them or has their defaults; of any other, the defaults can be read.
-        let defaults = plan.tasks().get(index).map(|task| &task.default_outputs).filter(|it| !it.is_empty());
-        let view = TaskView::from(status.tasks.get(index)?);
-        Some(TaskView { outputs: view.outputs.or(defaults), ..view })
-    };
-    let scope = Scope { params: status.params.as_ref().unwrap_or(&empty), run: &run, tasks: &tasks, attempt };
-    planned.environment(&scope).map_err(|problem| problem.to_string())
 }
 
 /// Open attempts whose pod isn't known to exist.

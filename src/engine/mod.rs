@@ -13,6 +13,7 @@
 //! | `control` | suspend and cancel |
 //! | `gate` | what may start now, and what does the rest wait for? |
 //! | `rule` | trigger rules: may a task run, as far as what it needs has come? |
+//! | `scope` | what do a task's expressions see? |
 //! | `verdict` | is the run finished, and how? |
 //! | `summary` | what do people read? |
 //! | `effects` | what is to be done so that the world follows the record? |
@@ -43,6 +44,7 @@ mod ledger;
 mod observed;
 pub mod outputs;
 mod rule;
+mod scope;
 mod start;
 mod summary;
 #[cfg(test)]

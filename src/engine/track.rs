@@ -5,9 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::attempt::{self, End};
 use super::disruption;
-use super::gate::{environment, to_start};
+use super::gate::to_start;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::scope::environment;
 use crate::api::{AttemptOutcome, Reason, TaskPhase, WaitKind};
 use crate::plan::{Plan, PlannedTask};
 

@@ -139,6 +139,7 @@ fn odd_spec() -> impl Strategy<Value = WorkflowSpec> {
         ("needs", words()),
         ("triggerRule", rule()),
         ("allowFailure", any::<bool>().prop_map(Value::from).boxed()),
+        ("when", text()),
         ("join", Just(json!({})).boxed()),
         ("script", text()),
         ("command", words()),

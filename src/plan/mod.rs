@@ -20,6 +20,7 @@
 
 mod build;
 mod command;
+mod condition;
 mod env;
 pub mod expr;
 mod expression;
@@ -91,6 +92,8 @@ pub struct PlannedTask {
     pub needs: Vec<usize>,
     /// When it runs, by how those ended.
     pub rule: TriggerRule,
+    /// Whether it runs at all, once its rule lets it.
+    pub when: Option<PlannedExpr>,
     /// Whether the run may succeed although it fails.
     pub allow_failure: bool,
     /// Whether it is nothing but a gate: it has no pod, and what belongs to one is empty.

@@ -38,6 +38,10 @@ pub(super) fn check(
     let mut told = BTreeSet::new();
     for (index, task) in tasks.iter().enumerate() {
         report.about(format!("task `{}`: ", quote(&task.name)));
+        if let Some(when) = &task.when {
+            reads.check_exists(when, report);
+            reads.check_upstream(index, when, report);
+        }
         for entry in &task.env {
             let EnvSource::Expr(expr) = &entry.source else {
                 continue;

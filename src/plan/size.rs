@@ -52,7 +52,8 @@ pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
 fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     let defaults = spec.task_defaults.iter().flat_map(|defaults| &defaults.env);
     let env = spec.tasks.iter().flat_map(|task| &task.env).chain(defaults).filter_map(|entry| entry.expr.as_ref());
-    let expressions = env.chain(spec.params.iter().filter_map(|param| param.default_expr.as_ref()));
+    let conditions = spec.tasks.iter().filter_map(|task| task.when.as_ref());
+    let expressions = env.chain(conditions).chain(spec.params.iter().filter_map(|param| param.default_expr.as_ref()));
     // The name of the function, wherever it stands: that is at least how often it is called.
     let calls = expressions.map(|text| text.matches("matches").count()).fold(0, usize::saturating_add);
     let patterns = spec.params.iter().filter(|param| param.pattern.is_some()).count();
@@ -60,7 +61,7 @@ fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     if count > limits::PATTERNS {
         report.add(Code::TooMany, &Path::Root("spec"), || {
             let max = limits::PATTERNS;
-            format!("has {count} regular expressions, patterns of params and matches() in expr; {max} are allowed: use enum, or check it in a task")
+            format!("has {count} regular expressions, patterns of params and matches() in expr and when; {max} are allowed: use enum, or check it in a task")
         });
     }
 }

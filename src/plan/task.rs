@@ -11,7 +11,9 @@ use super::output::{self, check_description};
 use super::problem::Code;
 use super::report::{Path, Report};
 use super::words::{is_dns_label, quote};
-use super::{EnvSource, PlannedEnv, PlannedTask, TriggerRule, env, limits, resources, rule, template};
+use super::{
+    EnvSource, PlannedEnv, PlannedExpr, PlannedTask, TriggerRule, condition, env, limits, resources, rule, template,
+};
 use crate::api::{LogTail, Resources, Task, TaskDefaults};
 
 /// What tasks have unless they say otherwise, checked once. Tasks share the large parts.
@@ -79,9 +81,10 @@ pub(super) fn plan(
     check_name(index, task, names, &path.field("name"), report);
     check_description(task.description.as_deref(), &path, report);
     let rule = rule::plan(task, &path, report);
+    let when = condition::plan(task, &path, numbers, report);
     if task.join.is_some() {
         rule::check_join(task, &path, report);
-        return join(task, rule);
+        return join(task, rule, when);
     }
     check_image(task.image.as_ref(), &path, report);
     check_has_image(task, defaults, &path, report);
@@ -113,6 +116,7 @@ pub(super) fn plan(
         name: task.name.clone(),
         needs: Vec::new(),
         rule,
+        when,
         allow_failure: task.allow_failure,
         join: false,
         image: task.image.as_ref().or(defaults.image).cloned(),
@@ -128,10 +132,11 @@ pub(super) fn plan(
 }
 
 /// A task that is nothing but a gate. The defaults are about containers, and it has none.
-fn join(task: &Task, rule: TriggerRule) -> PlannedTask {
+fn join(task: &Task, rule: TriggerRule, when: Option<PlannedExpr>) -> PlannedTask {
     PlannedTask {
         name: task.name.clone(),
         rule,
+        when,
         allow_failure: task.allow_failure,
         join: true,
         keep_log_tail: true,

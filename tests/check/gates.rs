@@ -77,6 +77,9 @@ fn closed(
     if planned.get("join").is_some() {
         return Some("the task is a join, and has no pod".to_owned());
     }
+    if planned.get("when").is_some() && task.value.get("when") != Some(&true.into()) {
+        return Some("its condition is not true on record".to_owned());
+    }
     let needs = Needs::of(world, run, status, name).filter(|needs| !needs.let_run())?;
     Some(format!("its trigger rule doesn't let it run on record: {needs}"))
 }

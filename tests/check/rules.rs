@@ -1,10 +1,10 @@
-//! S3, the other way round: a task is Skipped or UpstreamFailed only if its trigger rule lets it run no more. And what rules say,
-//! from the language's table, for this and for the gates of pods.
+//! S3, the other way round: a task is Skipped or UpstreamFailed only if its trigger rule lets it run no more, or its condition is
+//! false; and what a condition came to stays. And what rules say, from the language's table, for this and for the gates of pods.
 
 use gantline::api::TaskPhase;
 use serde_json::Value;
 
-use super::read::{Status, list};
+use super::read::{Status, list, text};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -17,11 +17,23 @@ impl<'j> Invariant<'j> for NotRun {
         let Some(run) = world.runs.get(step.write.uid.as_str()) else { return };
         for changed in &after.changed {
             let (task, was) = (changed.new.as_ref(), changed.old.as_ref().map(|old| old.phase));
+            let before = changed.old.as_ref().and_then(|old| old.value.get("when"));
+            let after_it = task.value.get("when");
+            findings.check("S4", step.index, before.is_none() || before == after_it, || {
+                format!("the condition of task {} was {before:?}, and became {after_it:?}", task.name)
+            });
             let newly = was != Some(task.phase);
             if !newly || !matches!(task.phase, TaskPhase::Skipped | TaskPhase::UpstreamFailed) {
                 continue;
             }
             let Some(needs) = Needs::of(world, run, after, task.name) else { continue };
+            if text(task.value, "reason") == "WhenFalse" {
+                let is_false = task.phase == TaskPhase::Skipped && after_it == Some(&false.into());
+                findings.check("S3", step.index, is_false && needs.let_run(), || {
+                    format!("task {} is {:?}, its condition {after_it:?}, its rule {needs}", task.name, task.phase)
+                });
+                continue;
+            }
             let ends_so = needs.end_without_running();
             findings.check("S3", step.index, ends_so == Some(task.phase), || {
                 format!("task {} became {:?}, and by its rule it is {ends_so:?}: {needs}", task.name, task.phase)

@@ -57,7 +57,8 @@ fn conditional() -> WorkflowSpec {
             {"name": "extract"},
             {"name": "alert", "needs": ["extract"], "triggerRule": "AnyFailed"},
             {"name": "both", "needs": ["lint", "extract"], "join": {}},
-            {"name": "publish", "needs": ["both", "alert"], "triggerRule": "NoneFailed"},
+            {"name": "publish", "needs": ["both", "alert"], "triggerRule": "NoneFailed", "when": "run.generation == 0"},
+            {"name": "again", "needs": ["both"], "when": "run.generation > 0"},
         ],
     });
     serde_json::from_value(spec).expect("a spec")

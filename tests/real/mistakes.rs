@@ -141,6 +141,7 @@ fn reported() -> Vec<Reported> {
         ("a need that there isn't", "tasks: [{name: extract, image: i}, {name: b, image: i, needs: [extrat]}]".into(), "tasks[1].needs[0]", "needs `extrat`, and there is no such task; did you mean `extract`?"),
         ("Airflow's name of a rule", "tasks: [{name: a, image: i}, {name: b, image: i, needs: [a], triggerRule: all_success}]".into(), "tasks[1].triggerRule", "there is no rule `all_success`; did you mean `AllSucceeded`?"),
         ("a rule without needs", task_spec("triggerRule: AnyFailed"), "tasks[0].triggerRule", "AnyFailed looks at how the needs ended, and the task needs nothing: add needs, or remove triggerRule"),
+        ("a condition that reads what is not upstream", "tasks: [{name: a, image: i}, {name: b, image: i, when: tasks.a.phase == 'Failed'}]".into(), "tasks[1].when", "add `a` to needs"),
         ("a join with a script", "tasks: [{name: a, join: {}, script: x}]".into(), "tasks[0].join", "runs no container, and the task has `script` too: remove one or the other"),
         ("no image", "tasks: [{name: a, script: x}]".into(), "tasks[0]", "task `a`: has no image: set image here, or taskDefaults.image for all tasks"),
         ("an image with a blank", "tasks: [{name: a, image: busybox 1.37}]".into(), "tasks[0].image", "write a name without blanks, such as busybox:1.37"),

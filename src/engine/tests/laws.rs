@@ -52,20 +52,32 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 /// A random graph: task `i` needs some of those before it, listed in a shuffled order; half of the tasks are plain, the others
-/// have rules, allow failures, or are joins.
+/// have rules or conditions, allow failures, or are joins.
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
-    let traits = (prop::option::of(prop::sample::select(TriggerRule::ALL)), prop::bool::weighted(0.3), 0..8_u8);
+    let traits =
+        (prop::option::of(prop::sample::select(TriggerRule::ALL)), prop::bool::weighted(0.3), 0..8_u8, 0..10_u8);
     (1..9_usize, vec(any::<u64>(), 9), vec(traits, 9), any::<bool>()).prop_map(|(size, bits, traits, reversed)| {
         let name = |index: usize| format!("t{index}");
         let task = |index: usize| {
-            let (rule, allow_failure, join) = traits[index];
+            let (rule, allow_failure, join, when) = traits[index];
             let needs: Vec<String> = (0..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
             let is_join = join == 0;
+            let rule = rule.filter(|_| !needs.is_empty());
+            // What a task reads must have ended by then, or the end would hang on the order.
+            let waits_for_all = !rule.is_some_and(|rule| rule.as_str().starts_with("Any"));
+            let when = match (when, needs.first().filter(|_| waits_for_all)) {
+                (0, _) => Some("run.generation == 0".to_owned()),
+                (1, _) => Some("run.generation == 1".to_owned()),
+                (2, _) => Some("run.name".to_owned()),
+                (3 | 4, Some(need)) => Some(format!("tasks.{need}.phase == 'Succeeded'")),
+                _ => None,
+            };
             Task {
                 name: name(index),
                 image: (!is_join).then(|| "i".into()),
-                trigger_rule: rule.filter(|_| !needs.is_empty()).map(|rule| rule.to_string()),
+                trigger_rule: rule.map(|rule| rule.to_string()),
                 needs,
+                when,
                 allow_failure,
                 join: is_join.then_some(Join {}),
                 ..Task::default()

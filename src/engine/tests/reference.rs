@@ -43,6 +43,19 @@ pub(super) fn may_run(task: &Task, needs: &[Need]) -> bool {
     }
 }
 
+/// What the `when` of a task comes to; `None` if it has no value. As far as these tests write such.
+fn condition(task: &Task, phase: impl Fn(&str) -> TaskPhase) -> Option<bool> {
+    match task.when.as_deref() {
+        None | Some("run.generation == 0") => Some(true),
+        Some("run.generation == 1") => Some(false),
+        Some("run.name") => None,
+        Some(text) => {
+            let need = text.strip_prefix("tasks.").and_then(|text| text.strip_suffix(".phase == 'Succeeded'"));
+            Some(phase(need.unwrap()) == Succeeded)
+        }
+    }
+}
+
 /// Where a task ends that its rule lets run no more; all needs have ended.
 pub(super) fn cannot_run(task: &Task, needs: &[Need]) -> TaskPhase {
     let about_failures = matches!(rule(task), "AllFailed" | "AnyFailed");
@@ -65,10 +78,12 @@ pub(super) fn ends(spec: &WorkflowSpec, ends_well: impl Fn(&str) -> bool) -> Vec
                 continue;
             }
             let needs = needs(spec, task, |need| ends[place(need)].unwrap());
-            ends[index] = Some(match may_run(task, &needs) {
-                false => cannot_run(task, &needs),
-                true if task.join.is_some() || ends_well(&task.name) => Succeeded,
-                true => Failed,
+            let condition = condition(task, |need| ends[place(need)].unwrap());
+            ends[index] = Some(match (may_run(task, &needs), condition) {
+                (false, _) => cannot_run(task, &needs),
+                (true, Some(false)) => Skipped,
+                (true, Some(true)) if task.join.is_some() || ends_well(&task.name) => Succeeded,
+                (true, _) => Failed,
             });
         }
     }
@@ -94,10 +109,11 @@ pub(super) fn check_tasks(spec: &WorkflowSpec, status: &WorkflowRunStatus) {
     let phase = |name: &str| status.tasks.iter().find(|task| task.name == name).unwrap().phase;
     for task in &spec.tasks {
         let (needs, end) = (needs(spec, task, phase), phase(&task.name));
-        let may = may_run(task, &needs);
+        let (may, condition) = (may_run(task, &needs), condition(task, phase));
         let right = match end {
-            Succeeded => may,
-            Failed => may && task.join.is_none(),
+            Succeeded => may && condition == Some(true),
+            Failed => may && (condition.is_none() || condition == Some(true) && task.join.is_none()),
+            Skipped if may => condition == Some(false),
             UpstreamFailed | Skipped => !may && end == cannot_run(task, &needs),
             Cancelled => matches!(status.reason, Some(Reason::CancelRequested | Reason::RevisionLost)),
             _ => false,

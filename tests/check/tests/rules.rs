@@ -100,3 +100,41 @@ fn a_join_has_no_pod() {
     story.moves("", "Running").intends("a").records().makes("r-a-1");
     assert_eq!(story.broken(), ["S3"]);
 }
+
+/// A run of the task `a`, which has a condition that came to this.
+fn conditional(when: &Value) -> Story {
+    let mut story = Story::new();
+    let tasks = json!([{ "name": "a", "when": "run.name == 'r'" }]);
+    story.create("user", "workflowruns", "r", json!({ "spec": { "workflow": { "tasks": tasks } } }));
+    let tasks = json!([{ "name": "a", "phase": "Pending" }]);
+    story.status = json!({ "revision": "inline-1", "phase": "Pending", "history": [], "tasks": tasks });
+    story.moves("", "Running");
+    if !when.is_null() {
+        story.sets("a", "when", when.clone());
+    }
+    story.records();
+    story
+}
+
+#[test]
+fn a_task_starts_or_is_skipped_as_its_condition_says() {
+    for (when, starts, skipped) in
+        [(json!(true), &[][..], &["S3"][..]), (json!(false), &["S3"], &[]), (Value::Null, &["S3"], &["S3"])]
+    {
+        let mut story = conditional(&when);
+        story.intends("a").records().makes("r-a-1");
+        assert_eq!(story.broken(), starts, "{when} and it starts");
+        let mut story = conditional(&when);
+        story.because("a", "Skipped", "WhenFalse").records();
+        assert_eq!(story.broken(), skipped, "{when} and it is skipped");
+    }
+}
+
+#[test]
+fn what_a_condition_came_to_stays() {
+    for (when, broken) in [(json!(true), &[][..]), (json!(false), &["S4"])] {
+        let mut story = conditional(&json!(true));
+        story.sets("a", "when", when).intends("a").records();
+        assert_eq!(story.broken(), *broken);
+    }
+}

@@ -151,24 +151,21 @@ impl Ends {
             (false, true, []) => {}
             _ => return None,
         }
-        let mut phases: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut tasks: BTreeMap<String, String> = BTreeMap::new();
         // Each round settles at least one task whose needs are settled, so there are no more rounds than tasks.
         for _ in &self.tasks {
             for task in &self.tasks {
-                let Some(needs) = self.needs(task, |need| phases.get(need).copied()) else { continue };
-                let runs = rule::lets_run(&task.rule, &needs);
-                let phase = if runs { task.only()? } else { rule::kept_from(&task.rule, &needs) };
-                phases.insert(&task.name, phase);
+                let Some(needs) = self.needs(task, |need| tasks.get(need).map(String::as_str)) else { continue };
+                let phase = task.only(&needs, &tasks)?;
+                tasks.insert(task.name.clone(), phase.to_owned());
             }
         }
-        let tasks: BTreeMap<String, String> =
-            phases.into_iter().map(|(name, phase)| (name.to_owned(), phase.to_owned())).collect();
         let (phase, reason) = self.verdict(&tasks);
         Some(End { phase: phase.to_owned(), reason: reason.to_owned(), tasks })
     }
 
     /// How far what a task needs has come; nothing if one of them has no phase.
-    fn needs<'a>(&'a self, task: &TaskEnds, phase: impl Fn(&str) -> Option<&'a str>) -> Option<Vec<rule::Need<'a>>> {
+    fn needs<'a>(&self, task: &TaskEnds, phase: impl Fn(&str) -> Option<&'a str>) -> Option<Vec<rule::Need<'a>>> {
         let allows = |need: &str| self.tasks.iter().any(|task| task.name == need && task.allow_failure);
         task.needs.iter().map(|need| Some((phase(need)?, allows(need)))).collect()
     }

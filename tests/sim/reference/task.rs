@@ -1,6 +1,6 @@
 //! How a task may end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -25,6 +25,8 @@ pub(super) struct TaskEnds {
     pub rule: String,
     /// Whether the run may succeed although it fails.
     pub allow_failure: bool,
+    /// What its condition comes to, after how all tasks ended; `None` where it hangs on time.
+    when: Option<fn(&BTreeMap<String, String>) -> Option<bool>>,
     /// Its phases, if it runs.
     own: BTreeSet<&'static str>,
 }
@@ -56,26 +58,36 @@ impl TaskEnds {
             needs: needs.collect(),
             rule: task["triggerRule"].as_str().unwrap_or("AllSucceeded").to_owned(),
             allow_failure: task["allowFailure"] == true,
+            when: scenario.conditions.get(name).copied(),
             own,
         }
     }
 
-    /// The one way in which it can end, if there is only one.
-    pub fn only(&self) -> Option<&'static str> {
-        self.own.first().copied().filter(|_| self.own.len() == 1)
+    /// The one way in which it can end after these ends of those it needs and of all others that it may read, if there is only one.
+    pub fn only(&self, needs: &[Need<'_>], ends: &BTreeMap<String, String>) -> Option<&'static str> {
+        if !lets_run(&self.rule, needs) {
+            return Some(kept_from(&self.rule, needs));
+        }
+        match self.when.map(|when| when(ends)) {
+            Some(None) => None,
+            Some(Some(false)) => Some("Skipped"),
+            None | Some(Some(true)) => self.own.first().copied().filter(|_| self.own.len() == 1),
+        }
     }
 
     /// Whether the task may have come to what a run's end says of it. `needs` is how far what it needs has come; `stopped`: it may
     /// be cancelled; `open`: it may go on.
     pub fn admits(&self, end: &End, needs: &[Need<'_>], stopped: bool, open: bool) -> Result<(), String> {
         let runs = lets_run(&self.rule, needs);
+        let when = self.when.map_or(Some(true), |when| when(&end.tasks));
         let phase = end.tasks.get(&self.name).map_or("", String::as_str);
         let admitted = match phase {
             "Cancelled" => stopped,
             // What goes on can't change it any more, however it ends.
             "UpstreamFailed" | "Skipped" if open && !needs.iter().all(has_ended) => true,
+            "Skipped" if runs => when != Some(true),
             "UpstreamFailed" | "Skipped" => !runs && kept_from(&self.rule, needs) == phase,
-            own @ ("Succeeded" | "Failed") => runs && self.own.contains(own),
+            own @ ("Succeeded" | "Failed") => runs && when != Some(false) && self.own.contains(own),
             _ => open,
         };
         let told = || {

@@ -22,6 +22,7 @@ impl Scenario {
             humans: Vec::new(),
             refuse_creates: None,
             broken_env: Vec::new(),
+            conditions: BTreeMap::new(),
             mistake: None,
             ends: BTreeMap::new(),
             wide: false,
@@ -60,6 +61,12 @@ impl Scenario {
     pub(super) fn at(mut self, ms: u64, text: &str) -> Self {
         let human: Human = text.parse().unwrap_or_else(|unknown| panic!("{}: {unknown}", self.name));
         self.humans.push((ms, human));
+        self
+    }
+
+    /// The condition of a task comes to this, after how all tasks ended.
+    pub(super) fn when(mut self, task: &'static str, comes_to: fn(&BTreeMap<String, String>) -> Option<bool>) -> Self {
+        self.conditions.insert(task, comes_to);
         self
     }
 

@@ -40,6 +40,8 @@ pub struct Scenario {
     pub refuse_creates: Option<Refusal>,
     /// Tasks whose environment can't be evaluated.
     pub broken_env: Vec<&'static str>,
+    /// What conditions come to, by their tasks, after how all tasks ended; `None` where it hangs on time.
+    pub conditions: BTreeMap<&'static str, fn(&BTreeMap<String, String>) -> Option<bool>>,
     /// Why no run of it can start: `InvalidWorkflow` or `InvalidParams`.
     pub mistake: Option<&'static str>,
     /// The end of each run without faults, by its name; a run that isn't named is gone.

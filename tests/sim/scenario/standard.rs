@@ -13,6 +13,7 @@ const LONG: u64 = 3_600_000;
 pub fn standard() -> Vec<Scenario> {
     let mut all = graphs();
     all.extend(rules());
+    all.extend(conditions());
     all.extend(values());
     all.extend(disruptions());
     all.extend(controls());
@@ -110,6 +111,42 @@ fn rules() -> Vec<Scenario> {
             "a Succeeded, b Failed, both Succeeded, one Succeeded, c Succeeded, d Succeeded",
         ),
         Scenario::of("first-of-two", &slow).behaves("slow", [Behaviour::succeeds(30_000, "")]).succeeds(),
+    ]
+}
+
+/// What runs, by what it reads.
+fn conditions() -> Vec<Scenario> {
+    let extract = task_with("extract", &[], json!({ "outputs": [{ "name": "rows", "type": "int" }] }));
+    let load = task_with("load", &["extract"], json!({ "when": "tasks.extract.outputs.rows > 0" }));
+    let empty = task_with("empty", &["extract"], json!({ "when": "tasks.extract.outputs.rows == 0" }));
+    let last = task_with("last", &["load", "empty"], json!({ "triggerRule": "NoneFailedMinOneSucceeded" }));
+    let branches = [extract.clone(), load, empty, last];
+    let share = task_with("share", &["extract"], json!({ "when": "100 / tasks.extract.outputs.rows > 1" }));
+    let first = json!({ "triggerRule": "AnySucceeded", "when": "tasks.slow.phase != 'Succeeded'" });
+    let slow = [task("slow", &[]), task("fast", &[]), task_with("first", &["slow", "fast"], first)];
+    vec![
+        Scenario::of("branches", &branches)
+            .with_standby()
+            .behaves("extract", [Behaviour::succeeds(2_000, "rows=42\n")])
+            .when("load", |_| Some(true))
+            .when("empty", |_| Some(false))
+            .ends("Succeeded", "", "extract Succeeded, load Succeeded, empty Skipped, last Succeeded"),
+        Scenario { broken_env: vec!["share"], ..Scenario::of("condition-error", &[extract, share]) }
+            .behaves("extract", [Behaviour::succeeds(2_000, "rows=0\n")])
+            .ends("Failed", "TaskFailed", "extract Succeeded, share Failed"),
+        Scenario::of(
+            "nothing-to-do",
+            &[task_with("a", &[], json!({ "when": "run.name == 'other'" })), task("b", &["a"])],
+        )
+        .when("a", |_| Some(false))
+        .ends("Succeeded", "AllSkipped", "a Skipped, b Skipped"),
+        // It is true when it is asked, and would not be when the run is resumed.
+        Scenario::of("condition-asked-once", &slow)
+            .behaves("slow", [Behaviour::succeeds(8_000, "")])
+            .at(1_500, "suspend:run")
+            .at(20_000, "resume:run")
+            .when("first", |_| None)
+            .succeeds(),
     ]
 }
 
