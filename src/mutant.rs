@@ -62,6 +62,14 @@ pub enum Mutant {
     AllowedFailureFails,
     /// A skipped task counts as failed.
     SkippedFails,
+    /// Finally tasks don't wait for the end of the others.
+    FinallyBeforeTheEnd,
+    /// A finally task that has ended runs once more.
+    FinallyRunsAgain,
+    /// The finally tasks of a cancelled run don't run.
+    CancelSkipsFinally,
+    /// A finally task that fails counts as any other.
+    FinallyCountsAsMain,
     /// The next attempt doesn't wait for the end of the last one's pod.
     RetryBesideLivePod,
     /// Disruptions are made good without an end.
@@ -82,7 +90,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 38] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -109,6 +117,10 @@ impl Mutant {
         Self::WhenEvaluatedAgain,
         Self::AllowedFailureFails,
         Self::SkippedFails,
+        Self::FinallyBeforeTheEnd,
+        Self::FinallyRunsAgain,
+        Self::CancelSkipsFinally,
+        Self::FinallyCountsAsMain,
         Self::RetryBesideLivePod,
         Self::DisruptionsUnbounded,
         Self::NumberFromPods,

@@ -13,7 +13,7 @@ pub enum RunPhase {
     Running,
     /// `spec.suspend` is set: no new pod starts.
     Suspended,
-    /// Cancelled; waiting for pods to end.
+    /// Cancelled; waiting for pods to end, and for the finally tasks.
     Stopping,
     /// Every task succeeded, was skipped, or failed with allowFailure.
     Succeeded,
@@ -108,6 +108,8 @@ pub enum Reason {
     // of runs
     /// A task failed, and nothing allows that.
     TaskFailed,
+    /// The run would have succeeded, and a finally task failed.
+    FinallyFailed,
     /// The run succeeded although tasks failed: they have allowFailure.
     AllowedFailures,
     /// The run succeeded, and none of its tasks was to run.

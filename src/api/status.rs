@@ -54,9 +54,9 @@ pub struct WorkflowRunStatus {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// The tasks, in the order of the workflow.
+    /// The tasks, in the order of the workflow, and after them those of finally.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000))]
+    #[schemars(length(max = 1050))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub tasks: Vec<TaskStatus>,
     /// The newest 64 transitions, each recorded once.
@@ -72,6 +72,9 @@ pub struct WorkflowRunStatus {
 pub struct TaskStatus {
     /// Name of the task.
     pub name: String,
+    /// Whether it is one of finally, which run once all others have ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finally: bool,
     /// Where the task is.
     #[serde(default)]
     pub phase: TaskPhase,

@@ -1,7 +1,9 @@
 //! What may start now, and what does the rest wait for?
 //!
-//! In this order: its trigger rule, its `when`, suspend, the wait after a disruption and its pod's end, room to start, its environment.
+//! In this order: the end of all others for a finally task, its trigger rule, its `when`, suspend, the wait after a disruption and
+//! its pod's end, room to start, its environment.
 
+use super::control::is_suspended;
 use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
@@ -9,6 +11,7 @@ use super::rule::{Kind, Needs, Ruling};
 use super::scope::{condition, environment};
 use super::text::names;
 use super::track::fail;
+use super::verdict::is_main_finished;
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, pod_name};
@@ -31,14 +34,26 @@ enum Gate {
 
 /// Opens what may start, in an order in which each task comes after those it needs, so that one pass settles all.
 pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
-    if !matches!(ledger.phase(), RunPhase::Running | RunPhase::Suspended) {
+    if !matches!(ledger.phase(), RunPhase::Running | RunPhase::Suspended | RunPhase::Stopping) {
         return;
+    }
+    let suspended = is_suspended(seen.run.spec, &ledger.status);
+    if is(Mutant::FinallyRunsAgain) {
+        let again = |(planned, task): &mut (&PlannedTask, &mut TaskStatus)| {
+            planned.finally && task.phase == TaskPhase::Succeeded && task.attempts.len() == 1
+        };
+        let ended =
+            plan.tasks().iter().zip(&mut ledger.status.tasks).filter_map(|mut it| again(&mut it).then_some(it.1));
+        ended.for_each(|task| task.phase = TaskPhase::Pending);
     }
     let mut room = STARTING.saturating_sub(without_pod(ledger));
     for &index in plan.order() {
         let (Some(planned), Some(task)) = (plan.tasks().get(index), ledger.task(index)) else { continue };
         let is_pending = task.phase == TaskPhase::Pending;
         let gate = match task.phase {
+            TaskPhase::Pending if planned.finally && !may_finally(ledger, plan) => {
+                Gate::Waits(WaitKind::Dependency, "the end of all tasks".to_owned())
+            }
             TaskPhase::Pending => match needs(ledger, planned, plan) {
                 Gate::Open => when(ledger, index, planned, plan, seen),
                 closed => closed,
@@ -50,7 +65,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
             Gate::Closed(phase, reason, why) => close(ledger, index, phase, reason, &why),
             Gate::Fails(why) => fail(ledger, index, Some(Reason::ExpressionError), &why),
             Gate::Waits(kind, detail) => ledger.wait(index, kind, &detail),
-            Gate::Open if seen.run.spec.suspend => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
+            Gate::Open if suspended => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
             Gate::Open if planned.join && is_pending => {
                 ledger.move_task(index, TaskPhase::Succeeded, None);
             }
@@ -65,6 +80,11 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
             }
         }
     }
+}
+
+/// Whether finally tasks may start: those that aren't have ended, however they did.
+fn may_finally(ledger: &Ledger, plan: &Plan) -> bool {
+    is(Mutant::FinallyBeforeTheEnd) || is_main_finished(&ledger.status, plan)
 }
 
 /// What the trigger rule says of a task that hasn't started.

@@ -54,6 +54,7 @@ mod track;
 mod transition;
 mod verdict;
 
+pub use control::is_suspended;
 pub use decision::{Decision, Effect, Note, Urgency};
 pub use ledger::IllegalTransition;
 pub use observed::{
@@ -83,7 +84,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     } else {
         if let Some(plan) = start::settle(&mut ledger, seen) {
             track::record_facts(&mut ledger, plan, seen);
-            control::settle(&mut ledger, seen);
+            control::settle(&mut ledger, plan, seen);
             gate::settle(&mut ledger, plan, seen);
             verdict::settle(&mut ledger, plan);
         }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::observed::Observed;
 use super::start::run_value;
+use super::verdict::so_far;
 use crate::api::{RunPhase, WorkflowRunStatus};
 use crate::plan::{Plan, PlannedTask, Scope, TaskView};
 
@@ -16,7 +17,8 @@ pub(super) fn environment(
     seen: &Observed<'_>,
     attempt: u32,
 ) -> Result<Vec<Value>, String> {
-    scoped(plan, status, seen, attempt, |scope| planned.environment(scope)).map_err(|problem| problem.to_string())
+    scoped(plan, planned, status, seen, attempt, |scope| planned.environment(scope))
+        .map_err(|problem| problem.to_string())
 }
 
 /// What a task's `when` comes to now.
@@ -26,18 +28,21 @@ pub(super) fn condition(
     status: &WorkflowRunStatus,
     seen: &Observed<'_>,
 ) -> Result<bool, String> {
-    scoped(plan, status, seen, 0, |scope| planned.condition(scope)).map_err(|problem| problem.to_string())
+    scoped(plan, planned, status, seen, 0, |scope| planned.condition(scope)).map_err(|problem| problem.to_string())
 }
 
 fn scoped<T>(
     plan: &Plan,
+    planned: &PlannedTask,
     status: &WorkflowRunStatus,
     seen: &Observed<'_>,
     attempt: u32,
     evaluate: impl FnOnce(&Scope<'_>) -> T,
 ) -> T {
     let empty = Map::new();
-    let run = run_value(&seen.run, RunPhase::Running, None, status.generation);
+    // When a finally task is asked, all others have ended.
+    let (phase, reason) = if planned.finally { so_far(status, plan) } else { (RunPhase::Running, None) };
+    let run = run_value(&seen.run, phase, reason, status.generation);
     let tasks = |name: &str| {
         let index = plan.index(name)?;
         // What succeeded has written its outputs, or has their defaults; of any other, the defaults can be read.

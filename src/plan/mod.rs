@@ -37,6 +37,7 @@ mod resources;
 mod rule;
 mod size;
 mod task;
+mod tasks;
 mod template;
 mod value;
 mod words;
@@ -73,11 +74,11 @@ pub enum Origin {
 /// than its spec.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// The tasks, in the order of the spec.
+    /// The tasks, in the order of the spec, and after them those of `finally`.
     tasks: Vec<PlannedTask>,
     /// The index of each task by its name.
     index: BTreeMap<String, usize>,
-    /// Indices into `tasks`, each after all that it needs.
+    /// Indices into `tasks`, each after all that it needs, those of `finally` last.
     order: Vec<usize>,
     /// The parameters, with their rules compiled.
     params: Vec<PlannedParam>,
@@ -85,10 +86,13 @@ pub struct Plan {
 
 /// A task of a plan, with defaults merged.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, as the task's author made it")]
 pub struct PlannedTask {
     /// Its name, unique in the plan.
     pub name: String,
-    /// Indices of the tasks that it needs, ascending, each once.
+    /// Whether it is one of `finally`: it starts once all that aren't have ended.
+    pub finally: bool,
+    /// Indices of the tasks that it needs, ascending, each once; all of them of `finally`, or none, as it is itself.
     pub needs: Vec<usize>,
     /// When it runs, by how those ended.
     pub rule: TriggerRule,
@@ -150,7 +154,7 @@ pub struct PlannedParam {
 }
 
 impl Plan {
-    /// The tasks, in the order of the spec.
+    /// The tasks, in the order of the spec, and after them those of `finally`.
     #[must_use]
     pub fn tasks(&self) -> &[PlannedTask] {
         &self.tasks
@@ -162,7 +166,7 @@ impl Plan {
         self.index.get(name).copied()
     }
 
-    /// Indices of the tasks in an order in which each comes after all that it needs.
+    /// Indices of the tasks in an order in which each comes after all that it needs, and those of `finally` come last.
     #[must_use]
     pub fn order(&self) -> &[usize] {
         &self.order

@@ -54,6 +54,8 @@ codes! {
     DuplicateNeed,
     /// A task needs itself.
     SelfNeed,
+    /// A task needs one of `finally`, or one of those needs a task that isn't.
+    NeedAcrossFinally,
     /// Tasks need one another in a circle.
     Cycle,
     /// There is no trigger rule of that name.

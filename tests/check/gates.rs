@@ -27,8 +27,12 @@ impl<'j> Invariant<'j> for Gates {
         // What was on record when the request was sent: it may have been under way while that changed.
         let known: Vec<&Status<'_>> = run.as_of(write.sent, world.rules).collect();
 
-        let goes_on = |status: &&Status<'_>| {
-            !matches!(status.phase, RunPhase::Stopping | RunPhase::Suspended) && !status.phase.is_finished()
+        // What is to run on cancel runs while the run is stopping.
+        let is_finally = |status: &Status<'_>| world.is_finally(run, status, task);
+        let goes_on = |status: &&Status<'_>| match status.phase {
+            RunPhase::Stopping => is_finally(status),
+            RunPhase::Suspended => false,
+            phase => !phase.is_finished(),
         };
         let stopped = !known.is_empty() && !known.iter().any(goes_on);
         findings.check("S8", step.index, !stopped, || {
@@ -36,7 +40,9 @@ impl<'j> Invariant<'j> for Gates {
             format!("pod {} is sent while run {} is {phases:?} on record", write.name, run.name)
         });
 
-        let stopped = |status: &&Status<'_>| status.phase == RunPhase::Stopping || status.phase.is_finished();
+        let stopped = |status: &&Status<'_>| {
+            status.phase == RunPhase::Stopping && !is_finally(status) || status.phase.is_finished()
+        };
         if known.iter().any(stopped) && !known.iter().any(|status| !stopped(status)) {
             // Its tasks are closed: that is S8.
             return;
@@ -74,6 +80,10 @@ fn closed(
     let Some(planned) = world.planned(run, status, name) else {
         return Some(format!("the task is not in revision {:?}", text(status.value, "revision")));
     };
+    let unfinished = world.unfinished_main(run, status).filter(|_| world.is_finally(run, status, name));
+    if let Some(unfinished) = unfinished {
+        return Some(format!("it is a finally task, and task {unfinished} has not ended on record"));
+    }
     if planned.get("join").is_some() {
         return Some("the task is a join, and has no pod".to_owned());
     }

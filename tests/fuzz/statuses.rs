@@ -60,6 +60,10 @@ fn conditional() -> WorkflowSpec {
             {"name": "publish", "needs": ["both", "alert"], "triggerRule": "NoneFailed", "when": "run.generation == 0"},
             {"name": "again", "needs": ["both"], "when": "run.generation > 0"},
         ],
+        "finally": [
+            {"name": "tell", "env": [{"name": "VERDICT", "expr": "run.phase"}]},
+            {"name": "page", "needs": ["tell"], "when": "run.phase == 'Failed'"},
+        ],
     });
     serde_json::from_value(spec).expect("a spec")
 }
@@ -101,6 +105,33 @@ const MOMENTS: &[Moment] = &[
     ("succeeded", |world| { assert!(world.comes_to_an_end(ROUNDS)); }),
     ("skipped", |world| { conditions(world); world.ends("lint", 0, ""); world.ends("extract", 0, ""); world.round(); }),
     ("allowed-failures", |world| { conditions(world); world.ends("lint", 1, "unused variable"); assert!(world.comes_to_an_end(ROUNDS)); }),
+    ("finally", |world| {
+        conditions(world);
+        world.ends("lint", 0, "");
+        world.ends("extract", 0, "");
+        world.round();
+        world.starts("publish");
+        world.ends("publish", 0, "");
+        world.round();
+        world.starts("tell");
+        world.round();
+    }),
+    ("finally-after-cancel", |world| {
+        conditions(world);
+        world.spec.cancel = Some(Cancel::default());
+        world.round();
+        world.ends("lint", 143, "");
+        world.ends("extract", 143, "");
+        world.round();
+        world.starts("tell");
+        world.round();
+    }),
+    ("finally-skipped", |world| {
+        conditions(world);
+        world.spec.cancel = Some(Cancel { skip_finally: true, ..Cancel::default() });
+        world.round();
+        assert!(world.comes_to_an_end(ROUNDS));
+    }),
     ("revision-lost", |world| { running(world); world.known = Known::Lost; world.round(); }),
 ];
 

@@ -24,6 +24,7 @@ enum Happening {
     Suspend,
     Resume,
     Cancel,
+    SkipFinally,
     Wait(i64),
     /// A create that nobody got an answer to takes effect late.
     LatePod(usize),
@@ -45,6 +46,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Suspend),
         2 => Just(Happening::Resume),
         1 => prop::bool::weighted(0.1).prop_map(|really| if really { Happening::Cancel } else { Happening::Decide }),
+        1 => prop::bool::weighted(0.1).prop_map(|really| if really { Happening::SkipFinally } else { Happening::Decide }),
         2 => (-5..400_i64).prop_map(Happening::Wait),
         1 => (0..64_usize).prop_map(Happening::LatePod),
         1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
@@ -56,39 +58,45 @@ fn happening() -> impl Strategy<Value = Happening> {
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
     let traits =
         (prop::option::of(prop::sample::select(TriggerRule::ALL)), prop::bool::weighted(0.3), 0..8_u8, 0..10_u8);
-    (1..9_usize, vec(any::<u64>(), 9), vec(traits, 9), any::<bool>()).prop_map(|(size, bits, traits, reversed)| {
-        let name = |index: usize| format!("t{index}");
-        let task = |index: usize| {
-            let (rule, allow_failure, join, when) = traits[index];
-            let needs: Vec<String> = (0..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
-            let is_join = join == 0;
-            let rule = rule.filter(|_| !needs.is_empty());
-            // What a task reads must have ended by then, or the end would hang on the order.
-            let waits_for_all = !rule.is_some_and(|rule| rule.as_str().starts_with("Any"));
-            let when = match (when, needs.first().filter(|_| waits_for_all)) {
-                (0, _) => Some("run.generation == 0".to_owned()),
-                (1, _) => Some("run.generation == 1".to_owned()),
-                (2, _) => Some("run.name".to_owned()),
-                (3 | 4, Some(need)) => Some(format!("tasks.{need}.phase == 'Succeeded'")),
-                _ => None,
+    let last = prop_oneof![2 => Just(0_usize), 1 => 1..4_usize];
+    (1..9_usize, last, vec(any::<u64>(), 12), vec(traits, 12), any::<bool>()).prop_map(
+        |(size, last, bits, traits, reversed)| {
+            let name = |index: usize| format!("t{index}");
+            // Tasks of `from` on need one another.
+            let task = |index: usize, from: usize| {
+                let (rule, allow_failure, join, when) = traits[index];
+                let needs: Vec<String> =
+                    (from..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
+                let is_join = join == 0;
+                let rule = rule.filter(|_| !needs.is_empty());
+                // What a task reads must have ended by then, or the end would hang on the order.
+                let waits_for_all = !rule.is_some_and(|rule| rule.as_str().starts_with("Any"));
+                let when = match (when, needs.first().filter(|_| waits_for_all)) {
+                    (0, _) => Some("run.generation == 0".to_owned()),
+                    (1, _) => Some("run.generation == 1".to_owned()),
+                    (2, _) => Some("run.name".to_owned()),
+                    (3 | 4, Some(need)) => Some(format!("tasks.{need}.phase == 'Succeeded'")),
+                    _ => None,
+                };
+                Task {
+                    name: name(index),
+                    image: (!is_join).then(|| "i".into()),
+                    trigger_rule: rule.map(|rule| rule.to_string()),
+                    needs,
+                    when,
+                    allow_failure,
+                    join: is_join.then_some(Join {}),
+                    ..Task::default()
+                }
             };
-            Task {
-                name: name(index),
-                image: (!is_join).then(|| "i".into()),
-                trigger_rule: rule.map(|rule| rule.to_string()),
-                needs,
-                when,
-                allow_failure,
-                join: is_join.then_some(Join {}),
-                ..Task::default()
+            let mut tasks: Vec<Task> = (0..size).map(|index| task(index, 0)).collect();
+            let finally = (size..size + last).map(|index| task(index, size)).collect();
+            if reversed {
+                tasks.reverse();
             }
-        };
-        let mut tasks: Vec<Task> = (0..size).map(task).collect();
-        if reversed {
-            tasks.reverse();
-        }
-        WorkflowSpec { tasks, ..WorkflowSpec::default() }
-    })
+            WorkflowSpec { tasks, finally, ..WorkflowSpec::default() }
+        },
+    )
 }
 
 /// The verdict, written from the rules alone.
@@ -97,9 +105,10 @@ fn verdict(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> (RunPhase, Option
     if status.reason == Some(Reason::RevisionLost) {
         return (RunPhase::Failed, status.reason);
     }
+    let main = &status.tasks[..spec.tasks.len()];
     let cancelled = status.history.iter().any(|it| it.task.is_none() && it.to == "Stopping")
         || status.history.is_empty()
-        || status.tasks.iter().any(|task| task.phase == TaskPhase::Cancelled);
+        || main.iter().any(|task| task.phase == TaskPhase::Cancelled);
     if cancelled {
         return (RunPhase::Cancelled, Some(Reason::CancelRequested));
     }
@@ -153,12 +162,15 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     world.status = decision.status;
     for effect in &decision.effects {
         if let Effect::Create { task, attempt, pod, .. } = effect {
-            assert!(!stopping, "a pod after cancel");
+            let main = &world.status.tasks[..spec.tasks.len()];
+            assert!(!stopping || *task >= main.len(), "a pod after cancel");
+            let all_ended = main.iter().all(|task| task.phase.is_finished());
+            assert!(all_ended || *task < main.len(), "a finally task before the end of all others");
             let status = &world.status.tasks[*task];
             let last = status.attempts.last().unwrap();
             assert_eq!((last.number, &last.pod), (*attempt, pod), "a pod without an intent on record");
             assert_eq!(status.phase, TaskPhase::Starting);
-            let (task, phase) = (&spec.tasks[*task], |need: &str| phase(&world.status, need));
+            let (task, phase) = (reference::tasks(spec)[*task], |need: &str| phase(&world.status, need));
             assert!(
                 reference::may_run(task, &reference::needs(spec, task, phase)),
                 "a pod before its rule lets it run"
@@ -246,6 +258,10 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
         Happening::Suspend => world.spec.suspend = true,
         Happening::Resume => world.spec.suspend = false,
         Happening::Cancel => world.cancel(),
+        Happening::SkipFinally => {
+            world.cancel();
+            world.spec.cancel.iter_mut().for_each(|cancel| cancel.skip_finally = true);
+        }
         Happening::Wait(seconds) => world.wait(seconds),
         Happening::LatePod(n) => {
             let unmade: Vec<(String, u32, String)> = world

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod edited;
+mod finally;
 mod laws;
 mod reference;
 mod rules;

@@ -62,18 +62,24 @@ pub(super) fn cannot_run(task: &Task, needs: &[Need]) -> TaskPhase {
     if needs.iter().copied().any(bad) && !about_failures { UpstreamFailed } else { Skipped }
 }
 
+/// Every task, those of `finally` last.
+pub(super) fn tasks(spec: &WorkflowSpec) -> Vec<&Task> {
+    spec.tasks.iter().chain(&spec.finally).collect()
+}
+
 /// How far what a task needs has come.
 pub(super) fn needs(spec: &WorkflowSpec, task: &Task, phase: impl Fn(&str) -> TaskPhase) -> Vec<Need> {
-    let allows = |name: &str| spec.tasks.iter().any(|task| task.name == name && task.allow_failure);
+    let allows = |name: &str| tasks(spec).iter().any(|task| task.name == name && task.allow_failure);
     task.needs.iter().map(|need| (phase(need), allows(need))).collect()
 }
 
 /// How every task of an undisturbed run ends, whose pods end as `ends_well` says, in the order of the spec.
 pub(super) fn ends(spec: &WorkflowSpec, ends_well: impl Fn(&str) -> bool) -> Vec<TaskPhase> {
-    let mut ends: Vec<Option<TaskPhase>> = vec![None; spec.tasks.len()];
+    let tasks = tasks(spec);
+    let mut ends: Vec<Option<TaskPhase>> = vec![None; tasks.len()];
     while ends.contains(&None) {
-        for (index, task) in spec.tasks.iter().enumerate() {
-            let place = |name: &str| spec.tasks.iter().position(|task| task.name == name).unwrap();
+        for (index, task) in tasks.iter().enumerate() {
+            let place = |name: &str| tasks.iter().position(|task| task.name == name).unwrap();
             if !task.needs.iter().all(|need| ends[place(need)].is_some()) {
                 continue;
             }
@@ -90,14 +96,17 @@ pub(super) fn ends(spec: &WorkflowSpec, ends_well: impl Fn(&str) -> bool) -> Vec
     ends.into_iter().flatten().collect()
 }
 
-/// The verdict over how tasks ended, of a run that nobody cancelled.
+/// The verdict over how tasks ended, of a run that nobody cancelled. `ends` are those of the main tasks, then of the others.
 pub(super) fn verdict(spec: &WorkflowSpec, ends: &[TaskPhase]) -> (RunPhase, Option<Reason>) {
+    let (ends, last) = ends.split_at(spec.tasks.len());
     let failed = |allowed: bool| {
         let mut tasks = spec.tasks.iter().zip(ends);
         tasks.any(|(task, end)| *end == Failed && task.allow_failure == allowed)
     };
+    let spoilt = spec.finally.iter().zip(last).any(|(task, end)| *end == Failed && !task.allow_failure);
     match () {
         () if failed(false) => (RunPhase::Failed, Some(Reason::TaskFailed)),
+        () if spoilt => (RunPhase::Failed, Some(Reason::FinallyFailed)),
         () if failed(true) => (RunPhase::Succeeded, Some(Reason::AllowedFailures)),
         () if ends.iter().all(|end| *end == Skipped) => (RunPhase::Succeeded, Some(Reason::AllSkipped)),
         () => (RunPhase::Succeeded, None),
@@ -107,7 +116,7 @@ pub(super) fn verdict(spec: &WorkflowSpec, ends: &[TaskPhase]) -> (RunPhase, Opt
 /// Checks that each task of a run that has ended ended as it must, after how those that it needs did.
 pub(super) fn check_tasks(spec: &WorkflowSpec, status: &WorkflowRunStatus) {
     let phase = |name: &str| status.tasks.iter().find(|task| task.name == name).unwrap().phase;
-    for task in &spec.tasks {
+    for task in tasks(spec) {
         let (needs, end) = (needs(spec, task, phase), phase(&task.name));
         let (may, condition) = (may_run(task, &needs), condition(task, phase));
         let right = match end {
@@ -115,7 +124,11 @@ pub(super) fn check_tasks(spec: &WorkflowSpec, status: &WorkflowRunStatus) {
             Failed => may && (condition.is_none() || condition == Some(true) && task.join.is_none()),
             Skipped if may => condition == Some(false),
             UpstreamFailed | Skipped => !may && end == cannot_run(task, &needs),
-            Cancelled => matches!(status.reason, Some(Reason::CancelRequested | Reason::RevisionLost)),
+            // A finally task can be cancelled after the others have come to their verdict.
+            Cancelled => {
+                spec.finally.contains(task)
+                    || matches!(status.reason, Some(Reason::CancelRequested | Reason::RevisionLost))
+            }
             _ => false,
         };
         assert!(right, "{} is {end:?} by {} after {needs:?}", task.name, rule(task));

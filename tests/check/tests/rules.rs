@@ -138,3 +138,50 @@ fn what_a_condition_came_to_stays() {
         assert_eq!(story.broken(), *broken);
     }
 }
+
+/// A run of the task `a` and the finally task `x`; how far `a` has come, and the run's phase, were put on record by a hand.
+fn with_finally(phase: &str, a: &str) -> Story {
+    let mut story = Story::new();
+    let workflow = json!({ "tasks": [{ "name": "a" }], "finally": [{ "name": "x" }] });
+    story.create("user", "workflowruns", "r", json!({ "spec": { "workflow": workflow } }));
+    let tasks = json!([{ "name": "a", "phase": "Pending" }, { "name": "x", "phase": "Pending", "finally": true }]);
+    story.status = json!({ "revision": "inline-1", "phase": "Pending", "history": [], "tasks": tasks });
+    story.moves("", "Running").records();
+    story.edits(|status| {
+        status["phase"] = json!(phase);
+        status["tasks"][0]["phase"] = json!(a);
+    });
+    story
+}
+
+#[test]
+fn a_finally_task_starts_when_all_others_have_ended() {
+    for (phase, a, broken) in [
+        ("Running", "Succeeded", &[][..]),
+        ("Running", "Failed", &[]),
+        ("Running", "Pending", &["S3"]),
+        ("Stopping", "Cancelled", &[]),
+        ("Stopping", "Succeeded", &[]),
+        ("Suspended", "Succeeded", &["S8"]),
+        ("Stopping", "Stopping", &["S3"]),
+    ] {
+        let mut story = with_finally(phase, a);
+        story.intends("x").records().makes("r-x-1");
+        let broken_here: Vec<&str> = story.broken().into_iter().filter(|it| *it != "S5").collect();
+        assert_eq!(broken_here, broken, "{phase} {a}");
+    }
+    let mut story = with_finally("Stopping", "Pending");
+    story.intends("a").records().makes("r-a-1");
+    assert_eq!(story.broken(), ["S8"], "any other task of a run that is stopping");
+}
+
+#[test]
+fn a_finally_task_is_cancelled_only_if_that_is_asked_for() {
+    for (cancel, broken) in [(json!({}), &["S6"][..]), (json!({ "skipFinally": true }), &[])] {
+        let mut story = with_finally("Running", "Succeeded");
+        story.intends("x").records().makes("r-x-1").starts("r-x-1").knows("x").moves("x", "Running").records();
+        story.asks("cancel", cancel).is_cancelled("x", "CancelRequested").moves("", "Succeeded").records();
+        let broken_here: Vec<&str> = story.broken().into_iter().filter(|it| *it == "S6").collect();
+        assert_eq!(broken_here, broken);
+    }
+}

@@ -27,6 +27,9 @@ impl Human {
                 }
                 changes(&mut wire, "workflowruns", run, &json!({ "spec": { "cancel": cancel } }))
             }
+            Self::SkipFinally { run } => {
+                changes(&mut wire, "workflowruns", run, &json!({ "spec": { "cancel": { "skipFinally": true } } }))
+            }
             Self::Suspend { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": true } })),
             Self::Resume { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": false } })),
             Self::EditParams { run } => {

@@ -19,6 +19,8 @@ const BUDGET: usize = 5;
 pub(super) struct TaskEnds {
     /// Its name.
     pub name: String,
+    /// Whether it is one of `finally`.
+    pub finally: bool,
     /// The tasks that it needs.
     pub needs: Vec<String>,
     /// Its trigger rule.
@@ -33,7 +35,7 @@ pub(super) struct TaskEnds {
 
 impl TaskEnds {
     /// From a task's spec, the script of its pods, and what people did to them.
-    pub fn of(scenario: &Scenario, task: &Value, deeds: &[&Human]) -> Self {
+    pub fn of(scenario: &Scenario, task: &Value, finally: bool, deeds: &[&Human]) -> Self {
         let name = task["name"].as_str().unwrap_or_default();
         let needs = task["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
         let plain = [Behaviour::succeeds(2_000, "")];
@@ -55,6 +57,7 @@ impl TaskEnds {
         }
         Self {
             name: name.to_owned(),
+            finally,
             needs: needs.collect(),
             rule: task["triggerRule"].as_str().unwrap_or("AllSucceeded").to_owned(),
             allow_failure: task["allowFailure"] == true,

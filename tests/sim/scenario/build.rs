@@ -88,7 +88,8 @@ impl Scenario {
 
     /// The run `run` ends Succeeded, and so do all of its tasks.
     pub(super) fn succeeds(self) -> Self {
-        let names = self.tasks_of("run").iter().filter_map(|task| task["name"].as_str());
+        let tasks = self.tasks_of("run");
+        let names = tasks.iter().filter_map(|task| task["name"].as_str());
         let tasks: Vec<String> = names.map(|name| format!("{name} Succeeded")).collect();
         self.ends("Succeeded", "", &tasks.join(", "))
     }

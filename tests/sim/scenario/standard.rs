@@ -14,6 +14,7 @@ pub fn standard() -> Vec<Scenario> {
     let mut all = graphs();
     all.extend(rules());
     all.extend(conditions());
+    all.extend(finally());
     all.extend(values());
     all.extend(disruptions());
     all.extend(controls());
@@ -147,6 +148,40 @@ fn conditions() -> Vec<Scenario> {
             .at(20_000, "resume:run")
             .when("first", |_| None)
             .succeeds(),
+    ]
+}
+
+/// What runs at the end, however that was.
+fn finally() -> Vec<Scenario> {
+    let of = |name: &'static str, tasks: &[Value], last: &[Value]| {
+        Scenario::new(name).with(workflow_with(tasks, json!({ "finally": last }))).with(run("run"))
+    };
+    let fails = || [Behaviour::exits(2_000, 3, "row 17 has no price")];
+    let long = || [Behaviour::succeeds(LONG, "")];
+    let verdict = json!({ "env": [{ "name": "VERDICT", "expr": "run.phase + run.reason" }] });
+    let two = [task("a", &[]), task("b", &["a"])];
+    let last = [task_with("report", &[], verdict), task("clean", &["report"])];
+    let alert = task_with("alert", &[], json!({ "when": "tasks.b.phase == 'Failed'" }));
+    vec![
+        of("finally", &two, &last).with_standby().succeeds(),
+        of("finally-after-failure", &two, &[last[0].clone(), alert.clone()])
+            .behaves("a", fails())
+            .when("alert", |ends| Some(ends["b"] == "Failed"))
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed, report Succeeded, alert Skipped"),
+        of("finally-fails", &two, &[task("report", &[]), alert])
+            .with_standby()
+            .behaves("report", fails())
+            .when("alert", |ends| Some(ends["b"] == "Failed"))
+            .ends("Failed", "FinallyFailed", "a Succeeded, b Succeeded, report Failed, alert Skipped"),
+        of("finally-after-cancel", &two, &[task("report", &[]), task("clean", &["report"])])
+            .with_standby()
+            .behaves("a", long())
+            .at(5_000, "cancel:run:5")
+            .ends("Cancelled", "", "a Cancelled, b Cancelled, report Succeeded, clean Succeeded"),
+        of("finally-skipped", &two, &[task("report", &[]), task("clean", &["report"])])
+            .behaves("report", long())
+            .at(12_000, "skip-finally:run")
+            .ends("Succeeded", "", "a Succeeded, b Succeeded, report Cancelled, clean Cancelled"),
     ]
 }
 
