@@ -181,11 +181,20 @@ async fn rest(world: &World) -> Result<Instant, Failure> {
             );
             return Err(Failure { invariant: "L1", what });
         }
-        let needed = if long || !unfinished(&state.server).is_empty() { LONG_REST } else { REST };
+        let open = !unfinished(&state.server).is_empty() || is_holding(&state.server);
+        let needed = if long || open { LONG_REST } else { REST };
         if state.away == 0 && state.waits.is_empty() && state.quiet_since.elapsed() >= needed {
             return Ok(state.quiet_since);
         }
     }
+}
+
+/// Whether a pod carries our finalizer. It may be one that nobody has seen yet, since the watch that would tell of it has gone
+/// silent.
+fn is_holding(server: &Server) -> bool {
+    let held =
+        |pod: &Value| pod.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    server.list("pods").any(|pod| held(pod))
 }
 
 /// What has not come to its end.

@@ -8,7 +8,7 @@ use super::End;
 use super::pod::{Outcome, outcomes};
 use super::rule::{Need, has_ended, kept_from, lets_run};
 use crate::human::Human;
-use crate::kubelet::{Behaviour, OnTerm};
+use crate::kubelet::{Behaviour, OnTerm, Taken, Taker, When};
 use crate::scenario::Scenario;
 
 /// Disruptions before the start that are made good, and as many after (README, "When the infrastructure fails").
@@ -126,6 +126,13 @@ fn follow(
         }
     }
     if outcomes.contains(&Outcome::Failed) {
+        ends.insert("Failed");
+    }
+    // A node that takes a pod tells first how its containers ended, and why only with the pod's final phase. If someone deletes the
+    // pod in between, that end came before the one disruption that is known by then.
+    let tells_late =
+        matches!(script.taken, Some(Taken { when: When::Running(_), by: Taker::NodePressure | Taker::Shutdown }));
+    if deeds > 0 && tells_late {
         ends.insert("Failed");
     }
     // A pod that is deleted may finish early, and that counts.
