@@ -152,7 +152,8 @@ async fn look(
     let pod = found.object.map_err(Failure::Unknown)?;
     // Identity is the uid: it is the attempt's pod, whatever someone did to its labels or owner.
     let own = own(context, &pod, run_uid).map(|entry| entry.facts);
-    let own = own.or_else(|| (known_uid == Some(pod.metadata.uid.as_str())).then(|| facts(&pod)));
+    let is_on_record = known_uid == Some(pod.metadata.uid.as_str()) || is(Mutant::ExistingIsOurs);
+    let own = own.or_else(|| is_on_record.then(|| facts(&pod)));
     Ok(match (own, known_uid) {
         (Some(facts), _) => {
             // No watch tells of it, if its labels were taken off for a while: it is looked at again and again.

@@ -46,6 +46,8 @@ pub struct Outcome {
     pub took: Duration,
     /// Requests sent, by class.
     pub sent: BTreeMap<Class, u32>,
+    /// Deletions of pods sent.
+    pub deletions: u32,
     /// Watch events delivered.
     pub delivered: u32,
     /// Pods made, by run, task and attempt, and how often.
@@ -243,6 +245,7 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
         hash: trace.hash(),
         took: world.elapsed(),
         sent: std::mem::take(&mut state.sent),
+        deletions: state.deletions,
         delivered: state.delivered,
         pods: pods_made(state.server.journal.entries.iter()),
         failures,

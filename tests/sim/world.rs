@@ -65,6 +65,8 @@ pub struct State {
     pub deeds: Vec<Human>,
     /// Requests sent so far, by class.
     pub sent: BTreeMap<Class, u32>,
+    /// Deletions of pods sent so far.
+    pub deletions: u32,
     /// Watch events delivered so far.
     pub delivered: u32,
     /// Since when nothing but leases changed, and no fault ended.
@@ -98,6 +100,7 @@ impl World {
                 broken: Vec::new(),
                 deeds: Vec::new(),
                 sent: BTreeMap::new(),
+                deletions: 0,
                 delivered: 0,
                 quiet_since: now,
                 away: 0,
@@ -154,6 +157,14 @@ impl World {
     /// Faults that strike at a request.
     pub fn faults_at(&self, point: Point) -> impl Iterator<Item = &Fault> {
         self.schedule.faults.iter().filter(move |fault| fault.point() == Some(point))
+    }
+
+    /// Faults that strike at a deletion of a pod.
+    pub fn faults_at_deletion(&self, number: u32) -> impl Iterator<Item = &Fault> {
+        self.schedule
+            .faults
+            .iter()
+            .filter(move |fault| matches!(fault, Fault::Namesake { deletion } if *deletion == number))
     }
 
     /// A fault struck.

@@ -31,6 +31,8 @@ const SEQUENCES: u64 = 40;
 const CONTROLLERS: &str = "\"manager\":\"kube-controller-manager\"";
 /// Sequences at a time.
 const AT_ONCE: usize = 4;
+/// The node that pods are bound to. It must be there: the collector of pods removes those of nodes that are not.
+pub const NODE: &str = "nobody";
 
 /// What a comparison came to.
 #[derive(Debug, Default)]
@@ -60,6 +62,7 @@ pub async fn conformance() -> Option<Conformance> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let (first, count) = (number("SIM_SEED").unwrap_or(1), number("SIM_CONFORMANCE").unwrap_or(SEQUENCES));
     let client = Client::try_default().await.expect("a client of the cluster that KUBECONFIG names");
+    make_node(&client).await;
     let mut sum = Conformance::default();
     let mut running = tokio::task::JoinSet::new();
     for seed in first..first + count {
@@ -71,7 +74,21 @@ pub async fn conformance() -> Option<Conformance> {
     while let Some(ended) = running.join_next().await {
         sum.add(ended.expect("it ends"));
     }
+    remove_node(&client).await;
     Some(sum)
+}
+
+/// A node without a kubelet, and without room for anybody else's pods. Its pods tolerate it longer than a sequence takes.
+async fn make_node(client: &Client) {
+    let node =
+        json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": NODE }, "spec": { "unschedulable": true } });
+    let made = ask_real(client, &Replies::default(), &step(Method::POST, "/api/v1/nodes".to_owned(), node)).await;
+    assert!([201, 409].contains(&made.code), "{}", made.body);
+}
+
+async fn remove_node(client: &Client) {
+    let path = format!("/api/v1/nodes/{NODE}");
+    ask_real(client, &Replies::default(), &step(Method::DELETE, path, Value::Null)).await;
 }
 
 impl Conformance {

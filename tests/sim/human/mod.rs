@@ -5,6 +5,8 @@ mod act;
 mod tests;
 mod text;
 
+pub use act::named_by;
+
 use crate::scenario::Scenario;
 
 /// One thing that someone does. Its textual form names it in a schedule: `delete-pod:nightly:load:force`.
@@ -32,6 +34,8 @@ pub enum Human {
     StripLabels { run: String, task: String },
     /// Puts them back.
     RestoreLabels { run: String, task: String },
+    /// Replaces that pod by one of their own under its name.
+    ReplacePod { run: String, task: String },
     /// Makes a pod under the name that the task's next attempt will have.
     ForeignPod { run: String, task: String, forgery: Forgery },
     /// Sets `spec.params` of a run.
@@ -123,6 +127,7 @@ impl Human {
                     Self::StripFinalizer { run: run(), task: task() },
                     Self::StripLabels { run: run(), task: task() },
                     Self::RestoreLabels { run: run(), task: task() },
+                    Self::ReplacePod { run: run(), task: task() },
                 ]);
                 all.extend(Forgery::ALL.map(|forgery| Self::ForeignPod { run: run(), task: task(), forgery }));
             }
@@ -151,6 +156,7 @@ impl Human {
             | Self::StripFinalizer { task, .. }
             | Self::StripLabels { task, .. }
             | Self::RestoreLabels { task, .. }
+            | Self::ReplacePod { task, .. }
             | Self::ForeignPod { task, .. } => Some(task),
             _ => None,
         }
@@ -158,7 +164,8 @@ impl Human {
 
     /// Whether it may cost an attempt: its pod is deleted, or nobody can see any more whose it is.
     pub const fn takes_a_pod(&self) -> bool {
-        matches!(self, Self::DeletePod { .. } | Self::StripFinalizer { .. } | Self::StripLabels { .. })
+        use Human::{DeletePod, ReplacePod, StripFinalizer, StripLabels};
+        matches!(self, DeletePod { .. } | StripFinalizer { .. } | StripLabels { .. } | ReplacePod { .. })
     }
 
     /// The run that it is about.
@@ -175,6 +182,7 @@ impl Human {
             | Self::StripFinalizer { run, .. }
             | Self::StripLabels { run, .. }
             | Self::RestoreLabels { run, .. }
+            | Self::ReplacePod { run, .. }
             | Self::ForeignPod { run, .. }
             | Self::EditParams { run }
             | Self::DeleteRecord { run }

@@ -60,6 +60,7 @@ impl fmt::Display for Human {
             Self::StripFinalizer { run, task } => write!(f, "strip-finalizer:{run}:{task}"),
             Self::StripLabels { run, task } => write!(f, "strip-labels:{run}:{task}"),
             Self::RestoreLabels { run, task } => write!(f, "restore-labels:{run}:{task}"),
+            Self::ReplacePod { run, task } => write!(f, "replace-pod:{run}:{task}"),
             Self::ForeignPod { run, task, forgery } => write!(f, "foreign-pod:{run}:{task}:{forgery}"),
             Self::EditParams { run } => write!(f, "edit-params:{run}"),
             Self::EditWorkflow { workflow } => write!(f, "edit-workflow:{workflow}"),
@@ -94,6 +95,7 @@ impl FromStr for Human {
             ["strip-finalizer", run, task] => Self::StripFinalizer { run: own(run), task: own(task) },
             ["strip-labels", run, task] => Self::StripLabels { run: own(run), task: own(task) },
             ["restore-labels", run, task] => Self::RestoreLabels { run: own(run), task: own(task) },
+            ["replace-pod", run, task] => Self::ReplacePod { run: own(run), task: own(task) },
             ["foreign-pod", run, task, forgery] => {
                 Self::ForeignPod { run: own(run), task: own(task), forgery: forgery.parse()? }
             }

@@ -36,10 +36,16 @@ pub(super) struct TaskEnds {
 impl TaskEnds {
     /// From a task's spec, the script of its pods, and what people did to them.
     pub fn of(scenario: &Scenario, task: &Value, finally: bool, deeds: &[&Human]) -> Self {
+        use Human::{ForeignPod, ReplacePod, StripLabels};
         let name = task["name"].as_str().unwrap_or_default();
         let needs = task["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
         let plain = [Behaviour::succeeds(2_000, "")];
         let scripts = scenario.behaviours.get(name).map_or(&plain[..], Vec::as_slice);
+        // Only where there is another container can one go on.
+        let others = task.pointer("/podTemplate/spec/containers").and_then(Value::as_array).map_or(0, Vec::len) > 1;
+        let of_its_containers =
+            |script: &Behaviour| Behaviour { lingers_ms: if others { script.lingers_ms } else { 0 }, ..script.clone() };
+        let scripts: Vec<Behaviour> = scripts.iter().map(of_its_containers).collect();
         let mine = || deeds.iter().filter(|deed| deed.task() == Some(name));
         let mut own = BTreeSet::new();
         if !task["join"].is_null() {
@@ -47,12 +53,12 @@ impl TaskEnds {
         } else if scenario.broken_env.contains(&name) {
             own.insert("Failed");
         } else {
-            follow(scripts, task, 0, [0, 0], mine().filter(|deed| deed.takes_a_pod()).count(), &mut own);
+            follow(&scripts, task, 0, [0, 0], mine().filter(|deed| deed.takes_a_pod()).count(), &mut own);
         }
-        // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one.
-        if task["join"].is_null()
-            && mine().any(|deed| matches!(deed, Human::ForeignPod { .. } | Human::StripLabels { .. }))
-        {
+        // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one. So
+        // has one that took the place of a pod before that was on record.
+        let taken = mine().any(|deed| matches!(deed, ForeignPod { .. } | StripLabels { .. } | ReplacePod { .. }));
+        if taken && task["join"].is_null() {
             own.insert("Failed");
         }
         Self {
