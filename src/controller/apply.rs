@@ -84,8 +84,8 @@ fn live_attempts(status: &WorkflowRunStatus) -> usize {
 
 /// The pods that may be made once this status is on record.
 fn wanted_pods(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
-    let tasks = status.tasks.iter().filter(|_| status.phase == RunPhase::Running);
-    let starting = tasks.filter(|task| task.phase == TaskPhase::Starting);
+    let goes_on = status.phase != RunPhase::Suspended && !status.phase.is_finished();
+    let starting = status.tasks.iter().filter(move |task| goes_on && task.phase == TaskPhase::Starting);
     starting.filter_map(|task| task.attempts.last()).map(|attempt| attempt.pod.as_str())
 }
 

@@ -17,7 +17,7 @@ use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
 use super::{Context, Key};
 use crate::api::{TaskPhase, TaskStatus};
-use crate::engine::{Effect, RefusalKind, clip};
+use crate::engine::{Effect, RefusalKind, clip, is_suspended};
 use crate::mutant::{Mutant, is};
 use crate::pods::{Owner, SlimPod, build, is_unlabelled_of};
 
@@ -141,8 +141,10 @@ fn is_wanted(context: &Context, target: &Target) -> bool {
         task.phase == TaskPhase::Starting && task.attempts.last().is_some_and(|last| last.pod == target.pod)
     };
     run.meta.deletion_timestamp.is_none()
-        && !object.spec.suspend
-        && object.status.as_ref().is_some_and(|status| status.tasks.iter().any(open))
+        && object
+            .status
+            .as_ref()
+            .is_some_and(|status| !is_suspended(&object.spec, status) && status.tasks.iter().any(open))
 }
 
 async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After {

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::control::is_suspended;
 use super::decision::{Decision, Effect, Urgency};
 use super::disruption;
-use super::gate::environment;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::scope::environment;
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -39,7 +40,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
 
 /// The pods of open attempts that surely don't exist yet.
 fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut Vec<Effect>) {
-    if seen.run.spec.suspend || ledger.phase().is_finished() {
+    if is_suspended(seen.run.spec, &ledger.status) || ledger.phase().is_finished() {
         return;
     }
     for (index, planned) in plan.tasks().iter().enumerate() {
@@ -118,7 +119,7 @@ fn owners(status: &WorkflowRunStatus) -> BTreeMap<&str, (&TaskStatus, &Attempt)>
 
 /// Wakes for the attempts that wait for their time.
 fn backoffs(ledger: &mut Ledger, seen: &Observed<'_>) {
-    if seen.run.spec.suspend {
+    if is_suspended(seen.run.spec, &ledger.status) {
         return;
     }
     let due: Vec<_> = ledger

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::attempt::{self, End};
+use super::control::is_suspended;
 use super::disruption;
-use super::gate::{environment, to_start};
+use super::gate::to_start;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::scope::environment;
 use crate::api::{AttemptOutcome, Reason, TaskPhase, WaitKind};
 use crate::plan::{Plan, PlannedTask};
 
@@ -36,7 +38,9 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
             }
             Sight::Refused(refusal) if known_uid.is_none() => refused(ledger, index, planned, refusal, stopping),
             Sight::Absent if stopping => finish(ledger, index, planned, cancelled(), stopping),
-            Sight::Absent if seen.run.spec.suspend => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
+            Sight::Absent if is_suspended(seen.run.spec, &ledger.status) => {
+                ledger.wait(index, WaitKind::Suspended, "spec.suspend is true");
+            }
             Sight::Absent => {
                 // It could be made when the intent was recorded; another version of this program may see that otherwise.
                 if let Err(problem) = environment(plan, planned, &ledger.status, seen, number) {

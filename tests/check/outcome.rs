@@ -1,7 +1,7 @@
 //! S6: no attempt is lost. Every pod that an operator made has one attempt on record; the outcome of an attempt is the truth
 //! about its pod; and the finalizer that holds a pod until then isn't taken off sooner.
 
-use gantline::api::{AttemptOutcome, Reason, RunPhase};
+use gantline::api::{AttemptOutcome, Reason, RunPhase, TaskPhase};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -199,10 +199,13 @@ impl Claim<'_, '_> {
     /// Only a cancel on record, or the failure of the run as a whole in the same write, cancels an attempt; and what has
     /// succeeded by itself has succeeded.
     fn cancelled(&self) -> Option<String> {
+        if self.attempt.reason() == "CancelRequested" && self.world.is_finally(self.run, self.after, self.task) {
+            return self.cancelled_finally();
+        }
         let reason = text(self.after.value, "reason");
         if self.after.phase == RunPhase::Failed {
-            let whole =
-                Reason::deserialize(&self.after.value["reason"]).is_ok_and(|reason| reason != Reason::TaskFailed);
+            let whole = Reason::deserialize(&self.after.value["reason"])
+                .is_ok_and(|reason| !matches!(reason, Reason::TaskFailed | Reason::FinallyFailed));
             return (!whole || self.attempt.reason() != reason).then(|| format!("the run is Failed {reason}"));
         }
         let stopping = self.run.status().is_some_and(|status| status.phase == RunPhase::Stopping);
@@ -218,6 +221,21 @@ impl Claim<'_, '_> {
             // Its revision was lost while it was stopping: what its pods do counts no more.
             return None;
         }
+        self.succeeded_by_itself()
+    }
+
+    /// A finally task goes on after a cancel, unless that says otherwise; whatever the run has come to by then.
+    fn cancelled_finally(&self) -> Option<String> {
+        let skips = self.run.object.pointer("/spec/cancel/skipFinally").is_some_and(|skips| skips == true);
+        let was = self.run.status().and_then(|status| status.task(self.task)).map(|task| task.phase);
+        if !skips && was != Some(TaskPhase::Stopping) {
+            return Some("it is a finally task, and nobody asked to skip those".to_owned());
+        }
+        self.succeeded_by_itself()
+    }
+
+    /// What has succeeded counts as that, though it was being stopped.
+    fn succeeded_by_itself(&self) -> Option<String> {
         let pod = self.world.pods.get(self.attempt.uid?)?;
         let honest = text(pod.object.get("status")?, "phase") == "Succeeded" && !read::is_condemned(pod.object);
         (honest && !pod.removed && self.outputs()?.is_empty()).then(|| "its pod succeeded".to_owned())

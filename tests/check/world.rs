@@ -189,16 +189,30 @@ impl<'j> World<'j> {
         self.objects.get(write.uid.as_str()).copied()
     }
 
-    /// The spec that a run's status is pinned to; `None` if the journal doesn't have it.
-    pub fn pinned(&self, run: &Run<'j>, status: &Status<'j>) -> Option<&'j Value> {
-        let revision = text(status.value, "revision");
+    /// The spec that a revision of a run holds; `None` if the journal doesn't have it.
+    fn pinned(&self, run: &Run<'j>, revision: &str) -> Option<&'j Value> {
         let record = self.records.get(&(run.namespace, revision)).copied();
         record.or_else(|| run.object.pointer("/spec/workflow").filter(|_| !revision.is_empty()))
     }
 
     /// A task of the spec that a run's status is pinned to.
-    pub fn planned(&self, run: &Run<'j>, status: &Status<'j>, task: &str) -> Option<&'j Value> {
-        list(self.pinned(run, status)?, "tasks").iter().find(|planned| text(planned, "name") == task)
+    pub fn planned(&self, run: &Run<'j>, status: &Status<'_>, task: &str) -> Option<&'j Value> {
+        let spec = self.pinned(run, text(status.value, "revision"))?;
+        let mut tasks = list(spec, "tasks").iter().chain(list(spec, "finally"));
+        tasks.find(|planned| text(planned, "name") == task)
+    }
+
+    /// Whether a task is one of `finally`, by the spec that a run's status is pinned to.
+    pub fn is_finally(&self, run: &Run<'j>, status: &Status<'_>, task: &str) -> bool {
+        let spec = self.pinned(run, text(status.value, "revision"));
+        spec.is_some_and(|spec| list(spec, "finally").iter().any(|planned| text(planned, "name") == task))
+    }
+
+    /// A task that isn't of `finally` and has not ended on record.
+    pub fn unfinished_main(&self, run: &Run<'j>, status: &Status<'_>) -> Option<&'j str> {
+        let spec = self.pinned(run, text(status.value, "revision"))?;
+        let mut names = list(spec, "tasks").iter().map(|planned| text(planned, "name"));
+        names.find(|name| !status.task(name).is_some_and(|task| task.phase.is_finished()))
     }
 
     /// Whether a namespace of the operators themselves is being deleted: then they let go of every pod.

@@ -190,15 +190,21 @@ async fn rest(world: &World) -> Result<Instant, Failure> {
             );
             return Err(Failure { invariant: "L1", what });
         }
-        let needed = match () {
-            () if long || !unfinished(&state.server).is_empty() => LONG_REST,
-            // Longer than it takes to give up one silent connection after the other.
-            () => REST + silences * SILENCE,
-        };
+        let open = !unfinished(&state.server).is_empty() || is_holding(&state.server);
+        // Longer than it takes to give up one silent connection after the other.
+        let needed = if long || open { LONG_REST } else { REST + silences * SILENCE };
         if state.away == 0 && state.waits.is_empty() && state.quiet_since.elapsed() >= needed {
             return Ok(state.quiet_since);
         }
     }
+}
+
+/// Whether a pod carries our finalizer. It may be one that nobody has seen yet, since the watch that would tell of it has gone
+/// silent.
+fn is_holding(server: &Server) -> bool {
+    let held =
+        |pod: &Value| pod.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    server.list("pods").any(|pod| held(pod))
 }
 
 /// What has not come to its end.

@@ -27,6 +27,9 @@ impl Human {
                 }
                 changes(&mut wire, "workflowruns", run, &json!({ "spec": { "cancel": cancel } }))
             }
+            Self::SkipFinally { run } => {
+                changes(&mut wire, "workflowruns", run, &json!({ "spec": { "cancel": { "skipFinally": true } } }))
+            }
             Self::Suspend { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": true } })),
             Self::Resume { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": false } })),
             Self::EditParams { run } => {
@@ -203,7 +206,9 @@ const OLDER_RUN: &str = "01d3a0e5-0000-4000-8000-00000000001d";
 fn edit_workflow(wire: &mut Wire<'_>, workflow: &str) -> bool {
     let Some(mut object) = get(wire, "workflows", workflow) else { return false };
     for task in object["spec"]["tasks"].as_array_mut().into_iter().flatten() {
-        task["command"] = json!(["edited"]);
+        if task.get("join").is_none() {
+            task["command"] = json!(["edited"]);
+        }
     }
     changes(wire, "workflows", workflow, &json!({ "spec": { "tasks": object["spec"]["tasks"] } }))
 }

@@ -14,6 +14,8 @@ use crate::scenario::Scenario;
 pub enum Human {
     /// Sets `spec.cancel` of a run.
     Cancel { run: String, grace_seconds: Option<u32> },
+    /// Sets `spec.cancel` of a run, so that its finally tasks don't run either.
+    SkipFinally { run: String },
     /// Sets `spec.suspend` of a run.
     Suspend { run: String },
     /// Takes `spec.suspend` back.
@@ -113,6 +115,9 @@ impl Human {
                 Self::EditParams { run: run() },
                 Self::DeleteRecord { run: run() },
             ]);
+            if !scenario.finally_of(&run()).is_empty() {
+                all.push(Self::SkipFinally { run: run() });
+            }
             all.extend(Cascade::ALL.map(|cascade| Self::DeleteRun { run: run(), cascade }));
             all.extend(StatusEdit::ALL.map(|edit| Self::EditStatus { run: run(), edit }));
             for task in scenario.tasks_of(&run()).iter().filter_map(|task| task["name"].as_str()) {
@@ -167,6 +172,7 @@ impl Human {
     pub fn run(&self) -> Option<&str> {
         match self {
             Self::Cancel { run, .. }
+            | Self::SkipFinally { run }
             | Self::Suspend { run }
             | Self::Resume { run }
             | Self::DeleteRun { run, .. }

@@ -49,6 +49,7 @@ impl fmt::Display for Human {
         match self {
             Self::Cancel { run, grace_seconds: None } => write!(f, "cancel:{run}"),
             Self::Cancel { run, grace_seconds: Some(grace) } => write!(f, "cancel:{run}:{grace}"),
+            Self::SkipFinally { run } => write!(f, "skip-finally:{run}"),
             Self::Suspend { run } => write!(f, "suspend:{run}"),
             Self::Resume { run } => write!(f, "resume:{run}"),
             Self::DeleteRun { run, cascade } => write!(f, "delete-run:{run}:{cascade}"),
@@ -83,6 +84,7 @@ impl FromStr for Human {
             ["cancel", run, grace] => {
                 Self::Cancel { run: own(run), grace_seconds: Some(grace.parse().map_err(|_| unknown())?) }
             }
+            ["skip-finally", run] => Self::SkipFinally { run: own(run) },
             ["suspend", run] => Self::Suspend { run: own(run) },
             ["resume", run] => Self::Resume { run: own(run) },
             ["delete-run", run, cascade] => Self::DeleteRun { run: own(run), cascade: cascade.parse()? },
