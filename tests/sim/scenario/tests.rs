@@ -19,7 +19,7 @@ fn names_are_unique_and_the_api_server_takes_every_manifest() {
         for manifest in scenario.manifests.iter().chain(&scenario.later) {
             apply(&mut server, manifest, Timestamp::UNIX_EPOCH);
         }
-        let small = scenario.names("WorkflowRun").iter().all(|run| scenario.tasks_of(run).len() <= 8);
+        let small = scenario.names("WorkflowRun").iter().all(|run| scenario.tasks_of(run).len() <= 13);
         assert_ne!(small, scenario.wide, "{}", scenario.name);
         assert!(scenario.humans.is_sorted_by_key(|(at, _)| *at), "{}", scenario.name);
         let tasks = scenario.tasks();
