@@ -56,6 +56,14 @@ pub enum Mutant {
     RetryBesideLivePod,
     /// Disruptions are made good without an end.
     DisruptionsUnbounded,
+    /// Disruptions cost retries.
+    BudgetsShared,
+    /// A task is tried once more than its limit says.
+    LimitOffByOne,
+    /// Each operator has a chance of its own.
+    JitterByChance,
+    /// The time of the next attempt is set anew in each round.
+    NextTimeAnew,
     /// The number of an attempt is that of the pods that are seen, plus one.
     NumberFromPods,
     /// The name of a pod is cut without a hash.
@@ -72,7 +80,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 33] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -96,6 +104,10 @@ impl Mutant {
         Self::NeedsRunning,
         Self::RetryBesideLivePod,
         Self::DisruptionsUnbounded,
+        Self::BudgetsShared,
+        Self::LimitOffByOne,
+        Self::JitterByChance,
+        Self::NextTimeAnew,
         Self::NumberFromPods,
         Self::NameWithoutHash,
         Self::CancelLosesToCreate,

@@ -5,6 +5,7 @@
 mod param;
 mod phase;
 mod record;
+mod retry;
 mod run;
 mod schema;
 mod status;
@@ -14,8 +15,9 @@ mod workflow;
 pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use record::{WorkflowRecord, WorkflowRecordData};
+pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
 pub use run::{Cancel, WorkflowRef, WorkflowRun, WorkflowRunSpec};
-pub use status::{Attempt, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
+pub use status::{Attempt, EarlierAttempts, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
 pub use task::{EnvVar, LogTail, OutputDecl, Resources, Task, TaskDefaults};
 pub use workflow::{Workflow, WorkflowSpec, WorkflowStatus};
 

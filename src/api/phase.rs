@@ -13,7 +13,7 @@ pub enum RunPhase {
     Running,
     /// `spec.suspend` is set: no new pod starts.
     Suspended,
-    /// Cancelled; waiting for pods to end.
+    /// To end before its tasks have: no new pod starts, running ones are being stopped. The reason tells why.
     Stopping,
     /// Every task succeeded.
     Succeeded,
@@ -47,7 +47,7 @@ pub enum TaskPhase {
     Running,
     /// Its pod is being stopped.
     Stopping,
-    /// The infrastructure took the pod; the next attempt waits for its time.
+    /// Its last attempt failed or was disrupted; the next one waits for its time.
     Backoff,
     /// It succeeded and its outputs are on record.
     Succeeded,
@@ -55,7 +55,7 @@ pub enum TaskPhase {
     Failed,
     /// It can't run, since a task that it needs didn't succeed.
     UpstreamFailed,
-    /// The run was cancelled before the task ended.
+    /// The run was stopped before the task ended.
     Cancelled,
 }
 
@@ -95,7 +95,7 @@ pub enum AttemptOutcome {
     Failed,
     /// The infrastructure's fault: eviction, preemption, a lost node, a pod deleted by someone.
     Disrupted,
-    /// Stopped because its run was cancelled.
+    /// Stopped because its run was.
     Cancelled,
 }
 
@@ -115,6 +115,8 @@ pub enum Reason {
     RevisionLost,
     /// `spec.cancel` was set.
     CancelRequested,
+    /// A task failed, and a rule of its retry says that the run fails with it.
+    FailRun,
 
     // of attempts and tasks: the task's fault
     /// `main` ended with another exit code than 0.

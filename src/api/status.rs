@@ -94,11 +94,29 @@ pub struct TaskStatus {
     /// What a task that neither runs nor has ended waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
-    /// The attempts, oldest first.
+    /// The newest attempts, oldest first: 16, or fewer in runs of more than 64 tasks, but at least 2.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub attempts: Vec<Attempt>,
+    /// Attempts before those that are listed, counted by what came of them. Their pods are deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<EarlierAttempts>,
+}
+
+/// Attempts that are listed no more, counted by what came of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierAttempts {
+    /// Those that failed by the task's own fault.
+    #[serde(default)]
+    pub failed: u32,
+    /// Those that were disrupted before `main` started.
+    #[serde(default)]
+    pub disrupted_before_start: u32,
+    /// Those that were disrupted after that.
+    #[serde(default)]
+    pub disrupted_after_start: u32,
 }
 
 /// One try at a task: at most one Pod, ever.
@@ -130,7 +148,7 @@ pub struct Attempt {
     /// What went wrong: the end of its log, or Kubernetes' own words; at most 1 KiB.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// When the next attempt may start, after a disruption.
+    /// When the next attempt may start, if there is to be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<MicroTime>,
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::param::{ItemType, ValueType};
+use super::retry::Retry;
 
 /// One node of the graph. It runs as a Pod whose container `main` does the work.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -73,6 +74,9 @@ pub struct Task {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub outputs: Vec<OutputDecl>,
+    /// When the task is tried again. It replaces retry of taskDefaults as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// Whether the last lines of a failed attempt's log become its message: Keep or Omit. Default: Keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_tail: Option<LogTail>,
@@ -112,6 +116,9 @@ pub struct TaskDefaults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub pod_template: Option<Map<String, Value>>,
+    /// When tasks are tried again that have no retry of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// Whether the last lines of a failed attempt's log become its message: Keep or Omit. Default: Keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_tail: Option<LogTail>,

@@ -1,10 +1,11 @@
 //! What the user asked for: cancel and suspend.
 
 use super::ledger::Ledger;
-use super::observed::{Observed, Sight};
-use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase};
+use super::observed::Observed;
+use super::stop;
+use crate::api::{Reason, RunPhase, TaskPhase};
 
-/// Obeys `spec.cancel` and `spec.suspend`.
+/// Obeys `spec.cancel` and `spec.suspend`, and stops a run that is to be stopped for another reason.
 pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) {
     let generation = ledger.status.generation;
     let all_finished = ledger.status.tasks.iter().all(|task| task.phase.is_finished());
@@ -15,10 +16,12 @@ pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) {
     if all_finished {
         return;
     }
+    if seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= generation) {
+        stop::run(ledger, Reason::CancelRequested);
+    }
     // Once it is stopping it stops, whoever wrote that down.
-    let stopping = ledger.phase() == RunPhase::Stopping;
-    if stopping || seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= generation) {
-        cancel(ledger, seen);
+    if ledger.phase() == RunPhase::Stopping {
+        stop(ledger, seen);
     } else if seen.run.spec.suspend {
         ledger.move_run(RunPhase::Suspended, None);
     } else {
@@ -26,30 +29,15 @@ pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) {
     }
 }
 
-fn cancel(ledger: &mut Ledger, seen: &Observed<'_>) {
-    ledger.move_run(RunPhase::Stopping, Some(Reason::CancelRequested));
-    let why = Some(Reason::CancelRequested);
+fn stop(ledger: &mut Ledger, seen: &Observed<'_>) {
+    let why = stop::why(&ledger.status);
     for index in 0..ledger.status.tasks.len() {
-        let Some(task) = ledger.task_mut(index) else { continue };
+        let Some(task) = ledger.task(index) else { continue };
         match task.phase {
             TaskPhase::Pending | TaskPhase::Backoff => {
-                ledger.move_task(index, TaskPhase::Cancelled, why);
+                ledger.move_task(index, TaskPhase::Cancelled, Some(why));
             }
-            TaskPhase::Starting | TaskPhase::Running => {
-                let stamp = ledger.stamp();
-                let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) else { continue };
-                // Its create was never sent or was refused, so there is nothing to stop.
-                let nothing_there =
-                    last.uid.is_none() && matches!(seen.sights.get(&last.pod), Some(Sight::Absent | Sight::Refused(_)));
-                if nothing_there {
-                    last.outcome = Some(AttemptOutcome::Cancelled);
-                    last.reason = why;
-                    last.finished_at = Some(stamp);
-                    ledger.move_task(index, TaskPhase::Cancelled, why);
-                } else {
-                    ledger.move_task(index, TaskPhase::Stopping, why);
-                }
-            }
+            TaskPhase::Starting | TaskPhase::Running => stop::attempt(ledger, seen, index, why),
             TaskPhase::Stopping
             | TaskPhase::Succeeded
             | TaskPhase::Failed

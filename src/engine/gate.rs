@@ -1,14 +1,15 @@
 //! What may start now, and what does the rest wait for?
 //!
-//! In this order: what it needs, suspend, the wait after a disruption and its pod's end, room to start, its environment.
+//! In this order: what it needs, suspend, the wait before another attempt and the last pod's end, room to start, its environment.
 
 use serde_json::Value;
 
-use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
+use super::retry;
 use super::start::run_value;
-use super::text::names;
+use super::tally;
+use super::text::{names, time};
 use super::track::fail;
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
@@ -38,7 +39,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
         let (Some(planned), Some(task)) = (plan.tasks().get(index), ledger.task(index)) else { continue };
         let gate = match task.phase {
             TaskPhase::Pending => needs(ledger, planned, plan),
-            TaskPhase::Backoff => backoff(ledger, task, seen),
+            TaskPhase::Backoff => backoff(ledger, planned, task, seen),
             _ => continue,
         };
         match gate {
@@ -85,11 +86,11 @@ fn needs(ledger: &Ledger, planned: &PlannedTask, plan: &Plan) -> Gate {
     Gate::Open
 }
 
-/// After a disruption: the recorded time must have come, and the disrupted pod must really be over.
-fn backoff(ledger: &Ledger, task: &TaskStatus, seen: &Observed<'_>) -> Gate {
+/// Before another attempt: the recorded time must have come, and the last pod must really be over.
+fn backoff(ledger: &Ledger, planned: &PlannedTask, task: &TaskStatus, seen: &Observed<'_>) -> Gate {
     let Some(last) = task.attempts.last() else { return Gate::Open };
-    if let Some(at) = last.next_at.as_ref().filter(|at| disruption::is_ahead(at.0, ledger.now)) {
-        return Gate::Waits(WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), at.0));
+    if let Some(at) = last.next_at.as_ref().filter(|at| retry::is_ahead(at.0, &planned.retry, ledger.now)) {
+        return Gate::Waits(WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), time(at.0)));
     }
     match seen.sights.get(&last.pod) {
         _ if is(Mutant::RetryBesideLivePod) => Gate::Open,
@@ -115,7 +116,9 @@ fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask,
     }
     let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, number);
     ledger.wait(index, WaitKind::Node, &to_start(&pod));
+    let listed = tally::listed(ledger.status.tasks.len());
     let Some(task) = ledger.task_mut(index) else { return false };
+    tally::make_room(task, listed);
     task.attempts.push(Attempt { number, pod, ..Attempt::default() });
     ledger.move_task(index, TaskPhase::Starting, None)
 }
@@ -133,11 +136,22 @@ pub(super) fn environment(
     seen: &Observed<'_>,
     attempt: u32,
 ) -> Result<Vec<Value>, String> {
+    let environment = in_scope(plan, status, seen, attempt, |scope| planned.environment(scope));
+    environment.map_err(|problem| problem.to_string())
+}
+
+/// Evaluates something over what expressions of an attempt can read.
+pub(super) fn in_scope<R>(
+    plan: &Plan,
+    status: &WorkflowRunStatus,
+    seen: &Observed<'_>,
+    attempt: u32,
+    evaluate: impl FnOnce(&Scope<'_>) -> R,
+) -> R {
     let empty = serde_json::Map::new();
     let run = run_value(&seen.run, RunPhase::Running, None, status.generation);
     let tasks = |name: &str| plan.index(name).and_then(|index| status.tasks.get(index)).map(TaskView::from);
-    let scope = Scope { params: status.params.as_ref().unwrap_or(&empty), run: &run, tasks: &tasks, attempt };
-    planned.environment(&scope).map_err(|problem| problem.to_string())
+    evaluate(&Scope { params: status.params.as_ref().unwrap_or(&empty), run: &run, tasks: &tasks, attempt })
 }
 
 /// Open attempts whose pod isn't known to exist.

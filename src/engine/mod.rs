@@ -8,9 +8,12 @@
 //! | `observed` | what was seen? |
 //! | `start` | can the run start, and with what? |
 //! | `attempt` | how did a pod end? |
-//! | `disruption` | the infrastructure took it: again, and when? |
+//! | `retry` | the task failed: again, and when? |
+//! | `disruption` | the infrastructure took its pod: again, and when? |
+//! | `tally` | what came of all attempts so far, and which of them are listed? |
 //! | `track` | what do the facts mean for each task? |
 //! | `control` | suspend and cancel |
+//! | `stop` | what becomes of a run that ends before its tasks have? |
 //! | `gate` | what may start now, and what does the rest wait for? |
 //! | `verdict` | is the run finished, and how? |
 //! | `summary` | what do people read? |
@@ -41,8 +44,11 @@ mod gate;
 mod ledger;
 mod observed;
 pub mod outputs;
+mod retry;
 mod start;
+mod stop;
 mod summary;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::ledger::Ledger;
 use super::observed::Observed;
+use super::stop;
 use super::text::{self, MESSAGE_BYTES, clip};
 use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
 use crate::mutant::{Mutant, is};
@@ -84,7 +85,7 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
         RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
         RunPhase::Succeeded => Some(format!("{} succeeded", text::count(tasks.len(), "task"))),
         // Why it failed as a whole counts for more than a task that failed before.
-        RunPhase::Failed if ledger.status.reason != Some(Reason::TaskFailed) => None,
+        RunPhase::Failed if ledger.status.reason != Some(Reason::TaskFailed) => stop::told(&ledger.status),
         RunPhase::Failed => {
             let failed = tasks.iter().find(|task| task.phase == TaskPhase::Failed)?;
             let more = named(TaskPhase::Failed).count().saturating_sub(1);

@@ -24,7 +24,7 @@ pub(super) const fn run_may(from: RunPhase, to: RunPhase) -> bool {
         Pending => matches!(to, Running | Suspended | Failed | Cancelled),
         Running => matches!(to, Suspended | Stopping | Succeeded | Failed | Cancelled),
         Suspended => matches!(to, Running | Stopping | Succeeded | Failed | Cancelled),
-        Stopping => matches!(to, Cancelled),
+        Stopping => matches!(to, Failed | Cancelled),
         Succeeded | Failed | Cancelled => false,
     }
 }
@@ -64,7 +64,7 @@ Cancelled      .........
 Pending        .xx..xx
 Running        ..xxxxx
 Suspended      .x.xxxx
-Stopping       ......x
+Stopping       .....xx
 Succeeded      .......
 Failed         .......
 Cancelled      .......

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | a task isn't finished | goes on |
 //! | cancel went on record before the last task finished | Cancelled |
+//! | a rule of a task's retry says FailRun | Failed (FailRun) |
 //! | a task failed | Failed (TaskFailed) |
 //! | else | Succeeded |
 
 use super::ledger::Ledger;
+use super::stop;
 use crate::api::{Reason, RunPhase, TaskPhase};
 
 /// Ends the run if all of its tasks have ended.
@@ -17,7 +19,7 @@ pub(super) fn settle(ledger: &mut Ledger) {
         return;
     }
     if ledger.phase() == RunPhase::Stopping {
-        ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
+        stop::verdict(ledger);
     } else if tasks.iter().any(|task| task.phase == TaskPhase::Failed) {
         ledger.move_run(RunPhase::Failed, Some(Reason::TaskFailed));
     } else {

@@ -45,7 +45,7 @@ impl Plan {
         }
         report.about_nothing();
         let graph = Graph::new(&spec.tasks, &names, &mut report);
-        reads::check(spec, &names, &defaults.env, &tasks, &graph, &mut report);
+        reads::check(spec, &names, &defaults, &tasks, &graph, &mut report);
         for (task, needs) in tasks.iter_mut().zip(graph.needs) {
             task.needs = needs;
         }

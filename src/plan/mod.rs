@@ -20,6 +20,7 @@
 
 mod build;
 mod command;
+mod duration;
 mod env;
 pub mod expr;
 mod expression;
@@ -33,6 +34,7 @@ mod reads;
 mod report;
 mod resolve;
 mod resources;
+mod retry;
 mod size;
 mod task;
 mod template;
@@ -47,6 +49,7 @@ mod testing;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
+pub use retry::{Condition, Failure, PlannedBackoff, PlannedRetry, PlannedRule};
 pub use words::did_you_mean;
 
 use std::collections::BTreeMap;
@@ -103,6 +106,8 @@ pub struct PlannedTask {
     pub outputs: Vec<OutputDecl>,
     /// Whether the end of a failed attempt's log is kept.
     pub keep_log_tail: bool,
+    /// When it is tried again.
+    pub retry: Arc<PlannedRetry>,
 }
 
 /// An environment variable of a plan.

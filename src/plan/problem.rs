@@ -69,6 +69,14 @@ codes! {
     /// The value of an expression would become part of a text.
     ValueInText,
 
+    // of time and of another try
+    /// A text is no duration, or one out of bounds.
+    BadDuration,
+    /// A number of a retry or its backoff is out of bounds.
+    BadRetry,
+    /// A rule of a retry applies to nothing, or has several conditions.
+    RuleCondition,
+
     // of environment variables
     /// The name of an environment variable can't be used by a shell.
     BadEnvName,

@@ -52,7 +52,11 @@ pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
 fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     let defaults = spec.task_defaults.iter().flat_map(|defaults| &defaults.env);
     let env = spec.tasks.iter().flat_map(|task| &task.env).chain(defaults).filter_map(|entry| entry.expr.as_ref());
-    let expressions = env.chain(spec.params.iter().filter_map(|param| param.default_expr.as_ref()));
+    let defaults = spec.task_defaults.iter().filter_map(|defaults| defaults.retry.as_ref());
+    let retries = spec.tasks.iter().filter_map(|task| task.retry.as_ref()).chain(defaults);
+    let rules = retries.flat_map(|retry| &retry.rules).filter_map(|rule| rule.expr.as_ref());
+    let of_params = spec.params.iter().filter_map(|param| param.default_expr.as_ref());
+    let expressions = env.chain(rules).chain(of_params);
     // The name of the function, wherever it stands: that is at least how often it is called.
     let calls = expressions.map(|text| text.matches("matches").count()).fold(0, usize::saturating_add);
     let patterns = spec.params.iter().filter(|param| param.pattern.is_some()).count();

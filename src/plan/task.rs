@@ -11,7 +11,7 @@ use super::output::{self, check_description};
 use super::problem::Code;
 use super::report::{Path, Report};
 use super::words::{is_dns_label, quote};
-use super::{EnvSource, PlannedEnv, PlannedTask, env, limits, resources, template};
+use super::{EnvSource, PlannedEnv, PlannedRetry, PlannedTask, env, limits, resources, retry, template};
 use crate::api::{LogTail, Resources, Task, TaskDefaults};
 
 /// What tasks have unless they say otherwise, checked once. Tasks share the large parts.
@@ -22,6 +22,7 @@ pub(super) struct Defaults<'a> {
     resources: Option<Arc<Resources>>,
     template: Option<Arc<Map<String, Value>>>,
     log_tail: Option<LogTail>,
+    pub(super) retry: Arc<PlannedRetry>,
 }
 
 impl<'a> Defaults<'a> {
@@ -36,6 +37,7 @@ impl<'a> Defaults<'a> {
                 resources: None,
                 template: None,
                 log_tail: None,
+                retry: Arc::default(),
             };
         };
         check_image(defaults.image.as_ref(), &path, report);
@@ -54,6 +56,8 @@ impl<'a> Defaults<'a> {
             template::check(template, &path, report);
             template::check_values(template, &values, &path, report);
         }
+        let retry = defaults.retry.as_ref();
+        let retry = retry.map(|retry| retry::plan(retry, &path.field("retry"), numbers, report)).unwrap_or_default();
         Defaults {
             image: defaults.image.as_ref(),
             shell: defaults.shell.as_ref(),
@@ -61,6 +65,7 @@ impl<'a> Defaults<'a> {
             resources: defaults.resources.clone().map(Arc::new),
             template: defaults.pod_template.clone().map(Arc::new),
             log_tail: defaults.log_tail,
+            retry: Arc::new(retry),
         }
     }
 }
@@ -98,6 +103,7 @@ pub(super) fn plan(
         resources::check(resources, &path.field("resources"), report);
     }
     output::check(&task.outputs, &path.field("outputs"), report);
+    let retry = task.retry.as_ref().map(|retry| retry::plan(retry, &path.field("retry"), numbers, report));
 
     let shell = task.shell.as_ref().or(defaults.shell);
     let script = task.script.as_ref();
@@ -115,6 +121,7 @@ pub(super) fn plan(
         templates: defaults.template.iter().cloned().chain(own_template).collect(),
         outputs: task.outputs.clone(),
         keep_log_tail: log_tail != Some(LogTail::Omit),
+        retry: retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new),
     }
 }
 

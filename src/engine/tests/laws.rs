@@ -3,9 +3,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::world::{World, main_end, new_pod};
-use crate::api::{Attempt, Reason, RunPhase, Task, TaskPhase, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{Attempt, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, WorkflowRunStatus, WorkflowSpec};
+use crate::engine::tally::Tally;
 use crate::engine::{Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency};
 
 /// Something that happens in a world. The number picks the pod or effect that it happens to.
@@ -15,7 +17,7 @@ enum Happening {
     CarryOut(usize),
     Refuse(usize, bool),
     Start(usize),
-    End(usize, bool),
+    End(usize, i32),
     Disrupt(usize),
     Vanish(usize),
     ForgetSight(usize),
@@ -36,7 +38,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => pick.clone().prop_map(Happening::CarryOut),
         1 => (pick.clone(), any::<bool>()).prop_map(|(n, quota)| Happening::Refuse(n, quota)),
         3 => pick.clone().prop_map(Happening::Start),
-        5 => (pick.clone(), prop::bool::weighted(0.85)).prop_map(|(n, well)| Happening::End(n, well)),
+        5 => (pick.clone(), prop_oneof![12 => Just(0), 3 => Just(1), 1 => Just(2), 1 => Just(3)])
+            .prop_map(|(n, code)| Happening::End(n, code)),
         1 => pick.clone().prop_map(Happening::Disrupt),
         1 => pick.clone().prop_map(Happening::Vanish),
         1 => pick.prop_map(Happening::ForgetSight),
@@ -49,15 +52,33 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
+/// How a task may be tried again. An exit code 2 fails it at once, and 3 may fail the run.
+fn retry() -> impl Strategy<Value = Retry> {
+    let rules = |fail_run: bool| {
+        let last = if fail_run { "FailRun" } else { "Retry" };
+        json!([{ "exitCodes": [2], "action": "FailTask" }, { "expr": "attempt.exitCode == 3", "action": last }])
+    };
+    (0..4_u32, 0..4_u32, prop::sample::select(vec!["0s", "30s", "10m"]), prop::bool::weighted(0.1)).prop_map(
+        move |(limit, disruptions, initial, fail_run)| {
+            let backoff = json!({ "initial": initial });
+            let retry =
+                json!({ "limit": limit, "disruptions": disruptions, "backoff": backoff, "rules": rules(fail_run) });
+            serde_json::from_value(retry).unwrap()
+        },
+    )
+}
+
 /// A random graph: task `i` needs some of those before it, listed in a shuffled order.
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
-    (1..9_usize, vec(any::<u64>(), 9), any::<bool>()).prop_map(|(size, bits, reversed)| {
+    (1..9_usize, vec(any::<u64>(), 9), any::<bool>(), vec(prop::option::of(retry()), 9)).prop_map(|random| {
+        let (size, bits, reversed, retries) = random;
         let name = |index: usize| format!("t{index}");
         let mut tasks: Vec<Task> = (0..size)
             .map(|index| Task {
                 name: name(index),
                 image: Some("i".into()),
                 needs: (0..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect(),
+                retry: retries[index].clone(),
                 ..Task::default()
             })
             .collect();
@@ -77,12 +98,19 @@ fn reference(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> RunPhase {
             TaskPhase::Succeeded | TaskPhase::Failed => assert!(needs_ok, "{} ran without what it needs", task.name),
             TaskPhase::UpstreamFailed => assert!(!needs_ok, "{} could have run", task.name),
             TaskPhase::Cancelled => {
-                assert!(matches!(status.reason, Some(Reason::CancelRequested | Reason::RevisionLost)));
+                assert!(matches!(
+                    status.reason,
+                    Some(Reason::CancelRequested | Reason::RevisionLost | Reason::FailRun)
+                ));
             }
             other => panic!("{} is {other:?} in a finished run", task.name),
         }
     }
     if status.reason == Some(Reason::RevisionLost) {
+        return RunPhase::Failed;
+    }
+    if status.reason == Some(Reason::FailRun) {
+        assert!(status.tasks.iter().any(|task| task.reason == Some(Reason::FailRun)), "no rule said so");
         return RunPhase::Failed;
     }
     let cancelled = status.history.iter().any(|it| it.task.is_none() && it.to == "Stopping")
@@ -106,9 +134,17 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         if old.phase.is_finished() {
             assert_eq!(old, new, "a finished task changed");
         }
-        assert!(new.attempts.len() >= old.attempts.len(), "an attempt was lost");
-        for (index, (was, is)) in old.attempts.iter().zip(&new.attempts).enumerate() {
-            assert_eq!(is.number as usize, index + 1);
+        let counted = |task: &TaskStatus| {
+            let earlier = task.earlier.unwrap_or_default();
+            earlier.failed + earlier.disrupted_before_start + earlier.disrupted_after_start
+        };
+        let numbers: Vec<u32> = new.attempts.iter().map(|it| it.number).collect();
+        let first = counted(new) + 1;
+        assert!(numbers.iter().copied().eq((first..).take(numbers.len())), "{first} {numbers:?}");
+        let all = |task: &TaskStatus| counted(task) as usize + task.attempts.len();
+        assert!(all(new) >= all(old) && counted(new) >= counted(old), "an attempt was lost");
+        for was in old.attempts.iter().filter(|it| it.number >= first) {
+            let is = new.attempts.iter().find(|it| it.number == was.number).unwrap();
             assert!(was.uid.is_none() || was.uid == is.uid, "the pod of an attempt changed");
             assert!(was.outcome.is_none() || was == is, "an ended attempt changed");
         }
@@ -125,6 +161,17 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
     let newest = old.history.last().map_or(0, |it| it.seq);
     let seqs: Vec<u64> = new.history.iter().map(|it| it.seq).filter(|seq| *seq > newest).collect();
     assert!(seqs.iter().enumerate().all(|(at, seq)| *seq == newest + 1 + at as u64), "{newest} {seqs:?}");
+}
+
+/// No task is tried more often than its budgets allow.
+fn within_budgets(world: &World) {
+    for (planned, task) in world.plan.tasks().iter().zip(&world.status.tasks) {
+        let tally = Tally::of(task);
+        let Tally { failed, disrupted_before_start, disrupted_after_start, .. } = tally;
+        assert!(failed <= planned.retry.limit + 1, "{}: {tally:?}", task.name);
+        assert!(disrupted_before_start <= 6, "{}: {tally:?}", task.name);
+        assert!(disrupted_after_start <= planned.retry.disruptions + 1, "{}: {tally:?}", task.name);
+    }
 }
 
 /// Decides, and checks the laws on the spot. Returns what is to be done.
@@ -144,11 +191,16 @@ fn step(world: &mut World) -> Vec<Effect> {
             let last = status.attempts.last().unwrap();
             assert_eq!((last.number, &last.pod), (*attempt, pod), "a pod without an intent on record");
             assert_eq!(status.phase, TaskPhase::Starting);
+            for earlier in status.attempts.iter().rev().skip(1) {
+                let lives = |sight: &Sight| matches!(sight, Sight::Pod(it) if !it.is_over() && earlier.uid.as_ref() == Some(&it.uid));
+                assert!(!world.sights.get(&earlier.pod).is_some_and(lives), "a pod beside {}", earlier.pod);
+            }
             for need in &world.plan.tasks()[*task].needs {
                 assert_eq!(world.status.tasks[*need].phase, TaskPhase::Succeeded, "a pod before its needs");
             }
         }
     }
+    within_budgets(world);
     let again = world.decide();
     assert_eq!(again.status, world.status, "not idempotent");
     assert_eq!(again.urgency, Urgency::Unchanged);
@@ -203,9 +255,9 @@ fn happen(world: &mut World, effects: &mut Vec<Effect>, happening: Happening) {
             pod.phase = PodPhase::Running;
             pod.main = MainState::Running { since: Some(now) };
         }),
-        Happening::End(n, well) => with_pod(world, n, |pod| {
-            pod.phase = if well { PodPhase::Succeeded } else { PodPhase::Failed };
-            pod.main = MainState::Ended(main_end(i32::from(!well), "", now));
+        Happening::End(n, code) => with_pod(world, n, |pod| {
+            pod.phase = if code == 0 { PodPhase::Succeeded } else { PodPhase::Failed };
+            pod.main = MainState::Ended(main_end(code, "", now));
         }),
         Happening::Disrupt(n) => with_pod(world, n, |pod| {
             pod.deleting = true;

@@ -2,5 +2,6 @@
 
 mod edited;
 mod laws;
+mod retry;
 mod table;
 mod world;

@@ -18,6 +18,7 @@ fn task(templates: &[Value]) -> PlannedTask {
         templates: templates.iter().map(|t| std::sync::Arc::new(json_object(t.clone()))).collect(),
         outputs: vec![],
         keep_log_tail: true,
+        retry: std::sync::Arc::default(),
     }
 }
 
