@@ -34,6 +34,7 @@ mod leftover;
 mod outcome;
 mod pods;
 mod read;
+mod retry;
 mod rights;
 mod size;
 mod terminal;

@@ -47,8 +47,11 @@ impl<'j> Invariant<'j> for Outcomes {
             let Some(status) = run.status() else { continue };
             let all = status.tasks.iter().flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));
             let own: Vec<_> = all.filter(|(_, attempt)| attempt.pod == pod.name).collect();
-            // A hand may have taken it out of the record.
-            let lost = own.is_empty() && !run.edited;
+            // A hand may have taken it out of the record; and of many attempts the oldest are only counted, once they have ended.
+            let number: u64 = pod.attempt.parse().unwrap_or(0);
+            let first = status.task(pod.task).and_then(|task| task.attempts.first()).map_or(0, |first| first.number);
+            let counted = number < first && run.closed.contains_key(pod.name);
+            let lost = own.is_empty() && !run.edited && !counted;
             findings.check("S6", world.entries, own.len() <= 1 && !lost, || {
                 format!("pod {} is that of {} attempts on record", pod.name, own.len())
             });
@@ -202,6 +205,13 @@ impl Claim<'_, '_> {
     /// succeeded by itself has succeeded.
     fn cancelled(&self) -> Option<String> {
         let reason = text(self.after.value, "reason");
+        if reason == "FailRun" {
+            let said_so = self.after.tasks.iter().any(|task| text(task.value, "reason") == reason);
+            if !said_so || self.attempt.reason() != reason {
+                return Some(format!("the run is {:?} {reason}", self.after.phase));
+            }
+            return self.was_honest();
+        }
         if self.after.phase == RunPhase::Failed {
             let whole =
                 Reason::deserialize(&self.after.value["reason"]).is_ok_and(|reason| reason != Reason::TaskFailed);
@@ -220,6 +230,11 @@ impl Claim<'_, '_> {
             // Its revision was lost while it was stopping: what its pods do counts no more.
             return None;
         }
+        self.was_honest()
+    }
+
+    /// What has succeeded by itself, though it was to be stopped, has succeeded.
+    fn was_honest(&self) -> Option<String> {
         let pod = self.world.pods.get(self.attempt.uid?)?;
         let honest = text(pod.object.get("status")?, "phase") == "Succeeded" && !read::is_condemned(pod.object);
         (honest && !pod.removed && self.outputs()?.is_empty()).then(|| "its pod succeeded".to_owned())

@@ -49,9 +49,15 @@ impl Story {
 
     /// The run is created and pinned, and the intent of `a`'s first attempt is on record.
     pub fn pinned() -> Self {
+        Self::pinned_with("retry", Value::Null)
+    }
+
+    /// The same, and `a` has this field in its spec.
+    pub fn pinned_with(field: &str, value: Value) -> Self {
         let mut story = Self::new();
         story.create("user", "workflowruns", "r", json!({ "spec": { "workflowRef": { "name": "w" } } }));
-        let tasks = json!([{ "name": "a" }, { "name": "b", "needs": ["a"] }]);
+        let mut tasks = json!([{ "name": "a" }, { "name": "b", "needs": ["a"] }]);
+        tasks[0][field] = value;
         story.create(
             "one",
             "workflowrecords",
@@ -299,7 +305,7 @@ impl Story {
             *attempts = json!([]);
         }
         let attempts = attempts.as_array_mut().unwrap();
-        let number = attempts.len() + 1;
+        let number = attempts.last().map_or(0, |last| last["number"].as_u64().unwrap()) + 1;
         attempts.push(json!({ "number": number, "pod": format!("r-{task}-{number}") }));
         self.moves(task, "Starting")
     }
