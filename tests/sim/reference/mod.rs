@@ -5,6 +5,7 @@
 //! matter of time, so each then allows more than one end.
 
 mod pod;
+mod retry;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -162,10 +163,20 @@ impl Ends {
                 phases.insert(&task.name, phase);
             }
         }
+        if phases.values().any(|phase| *phase == "FailRun") {
+            // What else is stopped is a matter of time.
+            return None;
+        }
         let failed = phases.values().any(|phase| *phase == "Failed");
         let (phase, reason) = if failed { ("Failed", "TaskFailed") } else { ("Succeeded", "") };
         let tasks = phases.into_iter().map(|(name, phase)| (name.to_owned(), phase.to_owned())).collect();
         Some(End { phase: phase.to_owned(), reason: reason.to_owned(), tasks })
+    }
+
+    /// Whether time decides how it ends: a task may fail the whole run, whatever the others are at.
+    #[cfg(test)]
+    fn is_a_matter_of_time(&self) -> bool {
+        self.tasks.iter().any(TaskEnds::may_fail_the_run)
     }
 
     /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
@@ -190,7 +201,11 @@ impl Ends {
             return self.admits_unstarted(&end);
         }
         let lost = self.lost && end.reason == "RevisionLost";
-        self.tasks.iter().try_for_each(|task| task.admits(&end, self.cancelled || lost, false))?;
+        let failed = |task: &&TaskEnds| end.tasks.get(&task.name).is_some_and(|phase| phase == "Failed");
+        let mut failed = self.tasks.iter().filter(failed);
+        let by_a_rule = end.reason == "FailRun" && failed.clone().any(TaskEnds::may_fail_the_run);
+        let stopped = self.cancelled || lost || by_a_rule;
+        self.tasks.iter().try_for_each(|task| task.admits(&end, stopped, false))?;
         if end.tasks.len() != self.tasks.len() || !self.starts {
             return Err(format!("the run has tasks that it can't have: {:?}", end.tasks.keys()));
         }
@@ -199,7 +214,8 @@ impl Ends {
             ("Failed", "RevisionLost") => lost,
             // Cancel on record before the last task finished, whatever that came to.
             ("Cancelled", _) => self.cancelled,
-            ("Failed", "TaskFailed") => has("Failed") && !has("Cancelled"),
+            ("Failed", "FailRun") => by_a_rule,
+            ("Failed", "TaskFailed") => has("Failed") && !has("Cancelled") && failed.all(TaskEnds::may_fail),
             ("Succeeded", "") => end.tasks.values().all(|phase| phase == "Succeeded"),
             _ => false,
         };

@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::End;
 use super::pod::{Outcome, outcomes};
+use super::retry::{self, Failure, Next};
 use crate::human::Human;
 use crate::kubelet::{Behaviour, OnTerm};
 use crate::scenario::Scenario;
 
-/// Disruptions before the start that are made good, and as many after (README, "When the infrastructure fails").
-const BUDGET: usize = 5;
+/// Disruptions before the start that are made good (README, "When the infrastructure fails").
+const BEFORE_START: usize = 5;
 
 /// How a task may end.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub(super) struct TaskEnds {
     pub name: String,
     /// The tasks that it needs.
     pub needs: Vec<String>,
-    /// Its phases, if what it needs succeeded.
+    /// Its phases, if what it needs succeeded; `FailRun` where it fails and the run with it.
     own: BTreeSet<&'static str>,
 }
 
@@ -36,7 +37,8 @@ impl TaskEnds {
         if scenario.broken_env.contains(&name) {
             own.insert("Failed");
         } else {
-            follow(scripts, task, 0, [0, 0], mine().filter(|deed| deed.takes_a_pod()).count(), &mut own);
+            let deeds = mine().filter(|deed| deed.takes_a_pod()).count();
+            follow(scripts, task, &Past { failures: 0, disruptions: [0, 0], deeds }, &mut own);
         }
         // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one.
         if mine().any(|deed| matches!(deed, Human::ForeignPod { .. } | Human::StripLabels { .. })) {
@@ -50,6 +52,16 @@ impl TaskEnds {
         self.own.first().copied().filter(|_| self.own.len() == 1)
     }
 
+    /// Whether it may fail, and the run go on.
+    pub fn may_fail(&self) -> bool {
+        self.own.contains("Failed")
+    }
+
+    /// Whether it may fail, and the run with it.
+    pub fn may_fail_the_run(&self) -> bool {
+        self.own.contains("FailRun")
+    }
+
     /// Whether the task may have come to what a run's end says of it. `stopped`: it may be cancelled; `open`: it may go on.
     pub fn admits(&self, end: &End, stopped: bool, open: bool) -> Result<(), String> {
         let phase = |name: &str| end.tasks.get(name).map_or("", String::as_str);
@@ -58,7 +70,8 @@ impl TaskEnds {
         let admitted = match phase(&self.name) {
             "Cancelled" => stopped,
             "UpstreamFailed" => self.needs.iter().any(bad),
-            own @ ("Succeeded" | "Failed") => all_ok && self.own.contains(own),
+            "Failed" => all_ok && (self.may_fail() || self.may_fail_the_run()),
+            "Succeeded" => all_ok && self.own.contains("Succeeded"),
             _ => open,
         };
         let told = || {
@@ -68,37 +81,51 @@ impl TaskEnds {
     }
 }
 
-/// Follows a task from an attempt on. `disruptions` are those so far, before and after the start; `deeds` those that people may
-/// yet add.
-fn follow(
-    scripts: &[Behaviour],
-    task: &Value,
-    attempt: usize,
+/// What happened to a task so far.
+#[derive(Clone, Copy)]
+struct Past {
+    failures: usize,
+    /// Before and after the start.
     disruptions: [usize; 2],
+    /// Disruptions that people may yet add.
     deeds: usize,
-    ends: &mut BTreeSet<&'static str>,
-) {
+}
+
+/// Follows a task from its next attempt on.
+fn follow(scripts: &[Behaviour], task: &Value, past: &Past, ends: &mut BTreeSet<&'static str>) {
+    let attempt = past.failures + past.disruptions[0] + past.disruptions[1];
     let Some(script) = scripts.get(attempt).or(scripts.last()) else { return };
     let outcomes = outcomes(script);
+    let budgets = [BEFORE_START, retry::disruptions(task)];
     for (started, outcome) in [Outcome::DisruptedBefore, Outcome::DisruptedAfter].into_iter().enumerate() {
-        let mut counts = disruptions;
-        counts[started] += 1;
-        let by_itself = outcomes.contains(&outcome).then_some(deeds);
-        for left in [by_itself, deeds.checked_sub(1)].into_iter().flatten() {
-            if counts[started] > BUDGET {
+        let mut disruptions = past.disruptions;
+        disruptions[started] += 1;
+        let by_itself = outcomes.contains(&outcome).then_some(past.deeds);
+        for deeds in [by_itself, past.deeds.checked_sub(1)].into_iter().flatten() {
+            if disruptions[started] > budgets[started] {
                 ends.insert("Failed");
             } else {
-                follow(scripts, task, attempt + 1, counts, left, ends);
+                follow(scripts, task, &Past { disruptions, deeds, ..*past }, ends);
             }
         }
     }
-    if outcomes.contains(&Outcome::Failed) {
-        ends.insert("Failed");
-    }
+    let mut failures = if outcomes.contains(&Outcome::Failed) { Failure::all(script) } else { Vec::new() };
     // A pod that is deleted may finish early, and that counts.
-    let early = deeds > 0 && matches!(script.on_term, OnTerm::Finishes { .. });
+    let early = past.deeds > 0 && matches!(script.on_term, OnTerm::Finishes { .. });
     if outcomes.contains(&Outcome::Succeeded) || early {
-        ends.insert(if writes_outputs(script, task) { "Succeeded" } else { "Failed" });
+        if writes_outputs(script, task) {
+            ends.insert("Succeeded");
+        } else {
+            failures.push(Failure::without_output());
+        }
+    }
+    for failure in failures {
+        let failures = past.failures + 1;
+        match retry::next(task, failures, &failure) {
+            Next::Again => follow(scripts, task, &Past { failures, ..*past }, ends),
+            Next::Fail => drop(ends.insert("Failed")),
+            Next::FailRun => drop(ends.insert("FailRun")),
+        }
     }
 }
 

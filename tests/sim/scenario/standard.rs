@@ -14,6 +14,7 @@ pub fn standard() -> Vec<Scenario> {
     let mut all = graphs();
     all.extend(values());
     all.extend(disruptions());
+    all.extend(retries());
     all.extend(controls());
     all.extend(deletions());
     all.extend(mistakes());
@@ -134,6 +135,43 @@ fn disruptions() -> Vec<Scenario> {
         Scenario::of("lingering-container", &[lingering("a"), task("b", &["a"])])
             .behaves("a", [Behaviour { lingers_ms: LONG, ..plain() }])
             .succeeds(),
+    ]
+}
+
+/// What tasks do wrong themselves, and what their retry makes of it.
+fn retries() -> Vec<Scenario> {
+    let retry = |retry: Value| [task_with("a", &[], json!({ "retry": retry })), task("b", &["a"]), task("c", &[])];
+    let fails = |exit_code| Behaviour::exits(2_000, exit_code, "connection refused");
+    let plain = || Behaviour::succeeds(2_000, "");
+    let taken = || Behaviour::succeeds(4_000, "").taken(When::Running(1_000), Taker::Eviction);
+    let rules = json!([
+        { "exitCodes": [2], "action": "FailTask" },
+        { "expr": "attempt.message.contains('refused') && attempt.exitCode == 1", "action": "Retry" },
+        { "reason": "ExitCode", "action": "FailRun" },
+    ]);
+    vec![
+        Scenario::of("flaky-task", &retry(json!({ "limit": 2, "backoff": { "initial": "5s" } })))
+            .with_standby()
+            .behaves("a", [fails(1), fails(1), plain()])
+            .succeeds(),
+        Scenario::of("retries-used-up", &retry(json!({ "limit": 1, "backoff": { "initial": "2s", "factor": 1 } })))
+            .behaves("a", [fails(1), taken(), fails(1)])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed, c Succeeded"),
+        Scenario::of("failures-and-disruptions", &retry(json!({ "limit": 2, "disruptions": 2 })))
+            .with_standby()
+            .behaves("a", [taken(), fails(1), taken(), fails(1), plain()])
+            .succeeds(),
+        Scenario::of("at-most-once", &retry(json!({ "disruptions": 0 })))
+            .behaves("a", [Behaviour::succeeds(2_000, "").taken(When::BeforeStart, Taker::Eviction), taken()])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed, c Succeeded"),
+        Scenario::of("rule-fail-task", &retry(json!({ "limit": 5, "backoff": { "initial": "1s" }, "rules": rules })))
+            .behaves("a", [fails(1), fails(2)])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed, c Succeeded"),
+        Scenario::of("rule-fail-run", &retry(json!({ "limit": 5, "backoff": { "initial": "1s" }, "rules": rules })))
+            .with_standby()
+            .behaves("a", [fails(1), fails(3)])
+            .behaves("c", [Behaviour::succeeds(LONG, "")])
+            .ends("Failed", "FailRun", "a Failed, b Cancelled, c Cancelled"),
     ]
 }
 
