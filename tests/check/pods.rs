@@ -49,7 +49,7 @@ impl<'j> Invariant<'j> for Pods<'j> {
         let others = self.of_task.entry((run, task)).or_default();
         let live = |pod: &&Pod<'_>| !pod.is_over() && !is_disowned(pod, world);
         let live = others.iter().filter_map(|uid| world.pods.get(uid)).find(live);
-        findings.check("S2", step.index, live.is_none(), || {
+        findings.check("S2", step.index, live.is_none() || given_up && over, || {
             let live = live.map_or("", |pod| pod.name);
             format!("pod {} of task {task} is made while pod {live} is not over", write.name)
         });
