@@ -64,6 +64,8 @@ pub enum Mutant {
     JitterByChance,
     /// The time of the next attempt is set anew in each round.
     NextTimeAnew,
+    /// An attempt's timeout counts from its pod's creation.
+    TimeoutFromCreation,
     /// The number of an attempt is that of the pods that are seen, plus one.
     NumberFromPods,
     /// The name of a pod is cut without a hash.
@@ -80,7 +82,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -108,6 +110,7 @@ impl Mutant {
         Self::LimitOffByOne,
         Self::JitterByChance,
         Self::NextTimeAnew,
+        Self::TimeoutFromCreation,
         Self::NumberFromPods,
         Self::NameWithoutHash,
         Self::CancelLosesToCreate,

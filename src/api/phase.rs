@@ -45,7 +45,7 @@ pub enum TaskPhase {
     Starting,
     /// The container `main` is running.
     Running,
-    /// Its pod is being stopped.
+    /// Its pod is being stopped; the reason tells why.
     Stopping,
     /// Its last attempt failed or was disrupted; the next one waits for its time.
     Backoff,
@@ -115,6 +115,8 @@ pub enum Reason {
     RevisionLost,
     /// `spec.cancel` was set.
     CancelRequested,
+    /// The run's timeout was over before its last task had ended.
+    RunTimedOut,
     /// A task failed, and a rule of its retry says that the run fails with it.
     FailRun,
 
@@ -131,6 +133,12 @@ pub enum Reason {
     Evicted,
     /// The pod reached its activeDeadlineSeconds.
     DeadlineExceeded,
+    /// `main` ran longer than its timeout.
+    TimedOut,
+    /// `main` did not start within its startTimeout.
+    StartTimedOut,
+    /// The task was not done within its totalTimeout.
+    TotalTimedOut,
     /// A declared output was not written.
     OutputMissing,
     /// An output isn't of its type.

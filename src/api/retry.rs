@@ -106,6 +106,10 @@ pub enum FailureReason {
     Evicted,
     /// The pod reached its activeDeadlineSeconds.
     DeadlineExceeded,
+    /// It ran longer than its timeout.
+    TimedOut,
+    /// It did not start within its startTimeout.
+    StartTimedOut,
     /// A declared output was not written.
     OutputMissing,
     /// An output isn't of its type.

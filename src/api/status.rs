@@ -43,6 +43,9 @@ pub struct WorkflowRunStatus {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
+    /// When its timeout is over. The time that it is suspended is added when it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<MicroTime>,
     /// How long it took, written at its end: `1m12s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
@@ -87,6 +90,9 @@ pub struct TaskStatus {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
+    /// When its totalTimeout is over. The time that the run is suspended is added when it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<MicroTime>,
     /// The outputs of a task that succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
@@ -136,6 +142,9 @@ pub struct Attempt {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
+    /// When its startTimeout is over, or, once `main` has started, its timeout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<MicroTime>,
     /// Exit code of `main`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,

@@ -74,6 +74,24 @@ pub struct Task {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub outputs: Vec<OutputDecl>,
+    /// How long an attempt may run, from the start of `main`: a duration from 1s to 8784h. After that its pod is stopped and the
+    /// attempt has failed (TimedOut), unless it ends with 0 all the same. Should the operator be away, the kubelet ends the pod
+    /// after startTimeout, or else an hour, and timeout together. Default: that of taskDefaults, else none. Example: `30m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub timeout: Option<String>,
+    /// How long an attempt may take from its pod's creation to the start of `main`, whatever holds it up: a duration from 1s to
+    /// 8784h. After that the attempt has failed (StartTimedOut). Default: that of taskDefaults, else none while no node is found,
+    /// and 10m from when the kubelet can't pull an image or doesn't find what the pod refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub start_timeout: Option<String>,
+    /// How long the task may take in all, from its first attempt on, with all others and the waits between them, but without the
+    /// time that the run is suspended: a duration from 1s to 8784h. After that the task has failed (TotalTimedOut) and isn't tried
+    /// again. Default: that of taskDefaults, else none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub total_timeout: Option<String>,
     /// When the task is tried again. It replaces retry of taskDefaults as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -116,6 +134,24 @@ pub struct TaskDefaults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub pod_template: Option<Map<String, Value>>,
+    /// How long an attempt may run, from the start of `main`: a duration from 1s to 8784h. After that its pod is stopped and the
+    /// attempt has failed (TimedOut), unless it ends with 0 all the same. Should the operator be away, the kubelet ends the pod
+    /// after startTimeout, or else an hour, and timeout together. Default: none. Example: `30m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub timeout: Option<String>,
+    /// How long an attempt may take from its pod's creation to the start of `main`, whatever holds it up: a duration from 1s to
+    /// 8784h. After that the attempt has failed (StartTimedOut). Default: none while no node is found,
+    /// and 10m from when the kubelet can't pull an image or doesn't find what the pod refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub start_timeout: Option<String>,
+    /// How long the task may take in all, from its first attempt on, with all others and the waits between them, but without the
+    /// time that the run is suspended: a duration from 1s to 8784h. After that the task has failed (TotalTimedOut) and isn't tried
+    /// again. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub total_timeout: Option<String>,
     /// When tasks are tried again that have no retry of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,

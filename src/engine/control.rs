@@ -16,8 +16,8 @@ pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) {
     if all_finished {
         return;
     }
-    if seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= generation) {
-        stop::run(ledger, Reason::CancelRequested);
+    if stop::is_asked_for(seen, generation) {
+        stop::run(ledger, seen, Reason::CancelRequested);
     }
     // Once it is stopping it stops, whoever wrote that down.
     if ledger.phase() == RunPhase::Stopping {

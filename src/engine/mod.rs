@@ -12,8 +12,9 @@
 //! | `disruption` | the infrastructure took its pod: again, and when? |
 //! | `tally` | what came of all attempts so far, and which of them are listed? |
 //! | `track` | what do the facts mean for each task? |
+//! | `deadline` | what has taken too long, and what will have, when? |
 //! | `control` | suspend and cancel |
-//! | `stop` | what becomes of a run that ends before its tasks have? |
+//! | `stop` | what becomes of what is stopped before it has ended? |
 //! | `gate` | what may start now, and what does the rest wait for? |
 //! | `verdict` | is the run finished, and how? |
 //! | `summary` | what do people read? |
@@ -37,6 +38,7 @@
 
 mod attempt;
 mod control;
+mod deadline;
 mod decision;
 mod disruption;
 mod effects;
@@ -85,9 +87,11 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     } else {
         if let Some(plan) = start::settle(&mut ledger, seen) {
             track::record_facts(&mut ledger, plan, seen);
+            deadline::settle(&mut ledger, plan, seen);
             control::settle(&mut ledger, seen);
             gate::settle(&mut ledger, plan, seen);
             verdict::settle(&mut ledger);
+            deadline::write(&mut ledger, plan, seen);
         }
         summary::write(&mut ledger, seen);
     }

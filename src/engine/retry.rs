@@ -4,6 +4,7 @@
 //! | the attempt failed | what follows |
 //! |---|---|
 //! | and never had a pod: an expression, a pod that is invalid, a name that is taken | the task fails |
+//! | since its task's totalTimeout is over | the task fails |
 //! | a rule says FailRun | the task fails, and the run with it |
 //! | a rule says FailTask | the task fails |
 //! | a rule says Retry or none applies, no more than `limit` failures so far | another attempt, after the backoff |
@@ -40,11 +41,18 @@ pub(super) struct Seed<'a> {
     pub(super) attempt: u32,
 }
 
-/// Whether a task that failed so may be tried again at all: of what could not even become a pod, the same would come again.
+/// Whether a task that failed so may be tried again at all: of what could not even become a pod, the same would come again, and
+/// beyond its totalTimeout there is no time for it.
 pub(super) const fn may_be_tried_again(reason: Option<Reason>) -> bool {
     !matches!(
         reason,
-        Some(Reason::ExpressionError | Reason::PodInvalid | Reason::NameClash | Reason::NamespaceTerminating)
+        Some(
+            Reason::ExpressionError
+                | Reason::PodInvalid
+                | Reason::NameClash
+                | Reason::NamespaceTerminating
+                | Reason::TotalTimedOut
+        )
     )
 }
 

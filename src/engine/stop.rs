@@ -1,31 +1,52 @@
-//! Stopping a run before its tasks have ended: why, and what that makes of its attempts, its tasks and the run.
+//! Stopping what goes on: a whole run before its tasks have ended, or an attempt whose time is over; and what that makes of
+//! attempts, tasks and the run.
 
 use super::attempt::End;
 use super::ledger::Ledger;
-use super::observed::{Observed, Sight};
-use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, WorkflowRunStatus};
+use super::observed::{MainState, Observed, PodFacts, Sight};
+use super::text::names;
+use super::track::fail;
+use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunStatus};
 
 /// Why a run is being stopped.
 pub(super) fn why(status: &WorkflowRunStatus) -> Reason {
     match status.reason {
-        Some(reason @ Reason::FailRun) => reason,
+        Some(reason @ (Reason::FailRun | Reason::RunTimedOut)) => reason,
         // It stops when someone asked for it, and when a hand wrote that it does.
         _ => Reason::CancelRequested,
     }
 }
 
-/// The run begins to stop. A cancel counts for more than any other reason for which it may be stopping already.
-pub(super) fn run(ledger: &mut Ledger, reason: Reason) {
+/// Why the pod of a task is being stopped, if it is: the task's own time is over, or the whole run is being stopped.
+pub(super) fn of(task: &TaskStatus, run: &WorkflowRunStatus) -> Option<Reason> {
+    let own = task.reason.filter(|reason| is_timeout(*reason));
+    (task.phase == TaskPhase::Stopping).then(|| own.unwrap_or_else(|| why(run)))
+}
+
+/// Whether an attempt that is stopped for this reason has failed.
+const fn is_timeout(reason: Reason) -> bool {
+    matches!(reason, Reason::TimedOut | Reason::StartTimedOut | Reason::TotalTimedOut)
+}
+
+/// The run begins to stop. A cancel counts for more than any other reason, also for one for which it is stopping already.
+pub(super) fn run(ledger: &mut Ledger, seen: &Observed<'_>, reason: Reason) {
+    let asked = is_asked_for(seen, ledger.status.generation);
+    let reason = if asked { Reason::CancelRequested } else { reason };
     // One that was put back to its start by hand is on its way all the same.
     if ledger.phase() == RunPhase::Pending {
         ledger.move_run(RunPhase::Running, None);
     }
     if ledger.phase() != RunPhase::Stopping {
         ledger.move_run(RunPhase::Stopping, Some(reason));
-    } else if reason == Reason::CancelRequested && ledger.status.reason != Some(reason) {
+    } else if asked && ledger.status.reason != Some(reason) {
         ledger.status.reason = Some(reason);
         ledger.urgent = true;
     }
+}
+
+/// Whether the user asked for a stop of this generation.
+pub(super) fn is_asked_for(seen: &Observed<'_>, generation: u32) -> bool {
+    seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= generation)
 }
 
 /// Stops the open attempt of a task. One whose create was never sent or was refused has nothing to stop, and ends at once.
@@ -37,35 +58,54 @@ pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, re
         ledger.move_task(index, TaskPhase::Stopping, Some(reason));
         return;
     }
-    last.outcome = Some(AttemptOutcome::Cancelled);
     last.reason = Some(reason);
     last.finished_at = Some(stamp);
-    ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
+    if is_timeout(reason) {
+        last.outcome = Some(AttemptOutcome::Failed);
+        let told = super::attempt::told(last.reason, None, last.number, "");
+        fail(ledger, index, Some(reason), &told);
+    } else {
+        last.outcome = Some(AttemptOutcome::Cancelled);
+        ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
+    }
 }
 
 /// What the end of a pod that we stopped comes to: only an honest success counts for more than our stopping it.
-pub(super) fn judged(end: End, reason: Reason) -> End {
+pub(super) fn judged(end: End, reason: Reason, pod: Option<&PodFacts>) -> End {
     if end.outcome == AttemptOutcome::Succeeded {
         return end;
     }
-    End { outcome: AttemptOutcome::Cancelled, reason: Some(reason), ..end }
+    if !is_timeout(reason) {
+        return End { outcome: AttemptOutcome::Cancelled, reason: Some(reason), ..end };
+    }
+    // That we deleted it is no news. What it last said may be.
+    let message = match pod.map(|pod| &pod.main) {
+        Some(MainState::Ended(main)) => main.message.clone(),
+        _ => String::new(),
+    };
+    End { outcome: AttemptOutcome::Failed, reason: Some(reason), message, ..end }
 }
 
 /// The run that was stopped ends.
 pub(super) fn verdict(ledger: &mut Ledger) {
     match why(&ledger.status) {
-        reason @ Reason::FailRun => ledger.move_run(RunPhase::Failed, Some(reason)),
-        reason => ledger.move_run(RunPhase::Cancelled, Some(reason)),
+        reason @ Reason::CancelRequested => ledger.move_run(RunPhase::Cancelled, Some(reason)),
+        reason => ledger.move_run(RunPhase::Failed, Some(reason)),
     };
 }
 
 /// The message of a run that was stopped and ended Failed, if it did.
 pub(super) fn told(status: &WorkflowRunStatus) -> Option<String> {
-    let failed_it = |reason| status.tasks.iter().find(|task| task.reason == Some(reason));
-    match status.reason {
-        Some(reason @ Reason::FailRun) => {
-            let task = failed_it(reason)?;
+    let reason = status.reason?;
+    let mut for_it = status.tasks.iter().filter(|task| task.reason == Some(reason));
+    match reason {
+        Reason::FailRun => {
+            let task = for_it.next()?;
             Some(format!("{}: {}; by a rule of its retry the run fails", task.name, task.message))
+        }
+        Reason::RunTimedOut => {
+            let stopped = for_it.filter(|task| task.phase == TaskPhase::Cancelled);
+            Some(format!("the run's timeout is over; stopped {}", names(stopped.map(|task| task.name.as_str()))))
         }
         _ => None,
     }

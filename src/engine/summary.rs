@@ -111,8 +111,12 @@ fn running(tasks: &[TaskStatus]) -> String {
         return format!("{}: {:?}: {}", task.name, waiting.kind, clip(&waiting.detail, ROW_DETAIL));
     }
     let of = |phase: TaskPhase| tasks.iter().filter(move |task| task.phase == phase).map(|task| task.name.as_str());
-    let told =
-        [(TaskPhase::Running, "running"), (TaskPhase::Starting, "starting"), (TaskPhase::Backoff, "waiting to retry")];
+    let told = [
+        (TaskPhase::Running, "running"),
+        (TaskPhase::Starting, "starting"),
+        (TaskPhase::Stopping, "stopping"),
+        (TaskPhase::Backoff, "waiting to retry"),
+    ];
     for (phase, verb) in told {
         if of(phase).next().is_some() {
             return format!("{} {verb}", text::names(of(phase)));

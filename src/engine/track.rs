@@ -10,7 +10,7 @@ use super::observed::{MainState, Observed, PodFacts, Refusal, RefusalKind, Sight
 use super::retry::{self, Next, Seed};
 use super::stop;
 use super::tally::Tally;
-use super::{disruption, text};
+use super::{deadline, disruption, text};
 use crate::api::{Attempt, AttemptOutcome, Reason, RetryAction, TaskPhase, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Failure, Plan, PlannedTask};
@@ -27,6 +27,8 @@ struct Open<'a> {
     seen: &'a Observed<'a>,
     /// Why its pod is being stopped, if it is.
     stop: Option<Reason>,
+    /// Its pod, where that is seen.
+    pod: Option<&'a PodFacts>,
 }
 
 /// Puts on record what is seen of every open attempt.
@@ -37,8 +39,8 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
         }
         let Some(task) = ledger.task(index).filter(|task| task.phase.has_pod()) else { continue };
         let was_running = task.phase == TaskPhase::Running;
-        let stop = (task.phase == TaskPhase::Stopping).then(|| stop::why(&ledger.status));
-        let open = Open { index, planned, plan, seen, stop };
+        let stop = stop::of(task, &ledger.status);
+        let open = Open { index, planned, plan, seen, stop, pod: None };
         let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { continue };
         let (known_uid, number) = (last.uid.clone(), last.number);
         // Of what isn't known, nothing is decided.
@@ -88,17 +90,21 @@ fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
     let now = ledger.now;
     if let Some(task) = ledger.task_mut(index) {
         if let Some(last) = task.attempts.last_mut() {
-            last.uid.get_or_insert_with(|| pod.uid.clone());
-            if started {
-                last.started_at.get_or_insert(MicroTime(since.unwrap_or(now)));
+            if last.uid.is_none() {
+                last.uid = Some(pod.uid.clone());
+                deadline::created(last, &planned.times, now);
+            }
+            if started && last.started_at.is_none() {
+                last.started_at = Some(MicroTime(since.unwrap_or(now)));
+                deadline::started(last, &planned.times, now);
             }
         }
         if started {
             task.started_at.get_or_insert(MicroTime(since.unwrap_or(now)));
         }
     }
-    if let Some(end) = attempt::end(pod, &planned.outputs) {
-        finish(ledger, open, end);
+    if let Some(end) = attempt::end(pod, planned) {
+        finish(ledger, Open { pod: Some(pod), ..open }, end);
     } else if stop.is_some() {
         // It is on record that it is being stopped.
     } else if started {
@@ -132,7 +138,7 @@ fn lost(stop: Option<Reason>) -> End {
 fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
     let Open { index, planned, stop, .. } = open;
     let end = match stop {
-        Some(reason) => stop::judged(end, reason),
+        Some(reason) => stop::judged(end, reason, open.pod),
         None => within_bounds(ledger, end),
     };
     let message = ledger.message(&end.message);
@@ -147,7 +153,9 @@ fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
     last.exit_code = end.exit_code;
     last.outcome = Some(end.outcome);
     last.reason = end.reason;
-    last.message.clone_from(&message);
+    if !message.is_empty() || end.outcome != AttemptOutcome::Failed {
+        last.message = message;
+    }
     match end.outcome {
         AttemptOutcome::Succeeded => {
             task.outputs = (!planned.outputs.is_empty()).then_some(end.outputs);
@@ -184,7 +192,7 @@ fn after_failure(ledger: &mut Ledger, open: Open<'_>) {
         Next::Fail => fail(ledger, index, reason, &told),
         Next::FailRun => {
             fail(ledger, index, Some(Reason::FailRun), &told);
-            stop::run(ledger, Reason::FailRun);
+            stop::run(ledger, seen, Reason::FailRun);
         }
     }
 }

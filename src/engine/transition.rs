@@ -11,7 +11,7 @@ pub(super) const fn task_may(from: TaskPhase, to: TaskPhase) -> bool {
         Pending => matches!(to, Starting | Failed | UpstreamFailed | Cancelled),
         Starting => matches!(to, Running | Stopping | Backoff | Succeeded | Failed | Cancelled),
         Running => matches!(to, Stopping | Backoff | Succeeded | Failed | Cancelled),
-        Stopping => matches!(to, Succeeded | Failed | Cancelled),
+        Stopping => matches!(to, Backoff | Succeeded | Failed | Cancelled),
         Backoff => matches!(to, Starting | Failed | Cancelled),
         Succeeded | Failed | UpstreamFailed | Cancelled => false,
     }
@@ -47,7 +47,7 @@ mod tests {
 Pending        .x....xxx
 Starting       ..xxxxx.x
 Running        ...xxxx.x
-Stopping       .....xx.x
+Stopping       ....xxx.x
 Backoff        .x....x.x
 Succeeded      .........
 Failed         .........

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a task isn't finished | goes on |
 //! | cancel went on record before the last task finished | Cancelled |
+//! | the run's timeout was over before that | Failed (RunTimedOut) |
 //! | a rule of a task's retry says FailRun | Failed (FailRun) |
 //! | a task failed | Failed (TaskFailed) |
 //! | else | Succeeded |

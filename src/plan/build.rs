@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::expression::Numbers;
 use super::graph::{self, Graph};
-use super::report::Report;
+use super::report::{Path, Report};
 use super::task::{self, Defaults};
 use super::words::quote;
-use super::{Origin, Plan, Problem, param, reads, size};
+use super::{Origin, Plan, Problem, param, reads, size, times};
 use crate::api::WorkflowSpec;
 
 /// Where problems are that concern the spec as a whole.
@@ -44,6 +44,7 @@ impl Plan {
             tasks.push(task::plan(index, task, &names, &defaults, &numbers, &mut report));
         }
         report.about_nothing();
+        let timeout = times::timeout_of(spec.timeout.as_ref(), &Path::Root("timeout"), &mut report);
         let graph = Graph::new(&spec.tasks, &names, &mut report);
         reads::check(spec, &names, &defaults, &tasks, &graph, &mut report);
         for (task, needs) in tasks.iter_mut().zip(graph.needs) {
@@ -55,6 +56,7 @@ impl Plan {
             order: graph.order.unwrap_or_default(),
             tasks,
             params,
+            timeout,
         };
         report.finish(ROOT, plan)
     }

@@ -38,6 +38,7 @@ mod retry;
 mod size;
 mod task;
 mod template;
+mod times;
 mod value;
 mod words;
 
@@ -50,11 +51,13 @@ pub use expression::{PlannedExpr, Scope, TaskView};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
 pub use retry::{Condition, Failure, PlannedBackoff, PlannedRetry, PlannedRule};
+pub use times::Times;
 pub use words::did_you_mean;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use crate::api::{OutputDecl, Param, Resources};
@@ -81,6 +84,8 @@ pub struct Plan {
     order: Vec<usize>,
     /// The parameters, with their rules compiled.
     params: Vec<PlannedParam>,
+    /// How long a run may take.
+    timeout: Option<SignedDuration>,
 }
 
 /// A task of a plan, with defaults merged.
@@ -106,6 +111,8 @@ pub struct PlannedTask {
     pub outputs: Vec<OutputDecl>,
     /// Whether the end of a failed attempt's log is kept.
     pub keep_log_tail: bool,
+    /// How long it may take.
+    pub times: Times,
     /// When it is tried again.
     pub retry: Arc<PlannedRetry>,
 }
@@ -152,6 +159,12 @@ impl Plan {
     #[must_use]
     pub fn index(&self, name: &str) -> Option<usize> {
         self.index.get(name).copied()
+    }
+
+    /// How long a run may take, from its start to the end of its last task.
+    #[must_use]
+    pub fn timeout(&self) -> Option<SignedDuration> {
+        self.timeout
     }
 
     /// Indices of the tasks in an order in which each comes after all that it needs.

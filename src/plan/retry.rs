@@ -238,6 +238,8 @@ impl From<FailureReason> for Reason {
             FailureReason::InitFailed => Self::InitFailed,
             FailureReason::Evicted => Self::Evicted,
             FailureReason::DeadlineExceeded => Self::DeadlineExceeded,
+            FailureReason::TimedOut => Self::TimedOut,
+            FailureReason::StartTimedOut => Self::StartTimedOut,
             FailureReason::OutputMissing => Self::OutputMissing,
             FailureReason::OutputInvalid => Self::OutputInvalid,
             FailureReason::OutputTooLarge => Self::OutputTooLarge,

@@ -11,7 +11,7 @@ use super::output::{self, check_description};
 use super::problem::Code;
 use super::report::{Path, Report};
 use super::words::{is_dns_label, quote};
-use super::{EnvSource, PlannedEnv, PlannedRetry, PlannedTask, env, limits, resources, retry, template};
+use super::{EnvSource, PlannedEnv, PlannedRetry, PlannedTask, Times, env, limits, resources, retry, template};
 use crate::api::{LogTail, Resources, Task, TaskDefaults};
 
 /// What tasks have unless they say otherwise, checked once. Tasks share the large parts.
@@ -22,6 +22,7 @@ pub(super) struct Defaults<'a> {
     resources: Option<Arc<Resources>>,
     template: Option<Arc<Map<String, Value>>>,
     log_tail: Option<LogTail>,
+    times: Times,
     pub(super) retry: Arc<PlannedRetry>,
 }
 
@@ -37,6 +38,7 @@ impl<'a> Defaults<'a> {
                 resources: None,
                 template: None,
                 log_tail: None,
+                times: Times::default(),
                 retry: Arc::default(),
             };
         };
@@ -65,6 +67,7 @@ impl<'a> Defaults<'a> {
             resources: defaults.resources.clone().map(Arc::new),
             template: defaults.pod_template.clone().map(Arc::new),
             log_tail: defaults.log_tail,
+            times: Times::of_defaults(defaults, &path, report),
             retry: Arc::new(retry),
         }
     }
@@ -121,6 +124,7 @@ pub(super) fn plan(
         templates: defaults.template.iter().cloned().chain(own_template).collect(),
         outputs: task.outputs.clone(),
         keep_log_tail: log_tail != Some(LogTail::Omit),
+        times: Times::of_task(task, defaults.times, &path, report),
         retry: retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new),
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of the decision as a whole: tables that read as its specification, and laws over random worlds.
 
+mod deadline;
 mod edited;
 mod laws;
 mod retry;
