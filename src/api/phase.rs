@@ -93,6 +93,8 @@ pub enum AttemptOutcome {
     Succeeded,
     /// The task's own fault.
     Failed,
+    /// Not what is waited for, by a rule that polls: neither a success nor a failure.
+    NotYet,
     /// The infrastructure's fault: eviction, preemption, a lost node, a pod deleted by someone.
     Disrupted,
     /// Stopped because its run was.

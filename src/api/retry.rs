@@ -59,6 +59,8 @@ pub struct Backoff {
 #[x_kube(
     validation = Rule::new("(has(self.exitCodes) ? 1 : 0) + (has(self.reason) ? 1 : 0) + (has(self.expr) ? 1 : 0) == 1")
         .message("set exactly one of exitCodes, reason and expr"),
+    validation = Rule::new("has(self.after) == (self.action == 'Poll')")
+        .message("after is for action Poll, which can't do without it"),
 )]
 pub struct RetryRule {
     /// It applies if the attempt has one of these exit codes, whatever its reason. From 1 to 64 of them, none of which is 0.
@@ -75,9 +77,14 @@ pub struct RetryRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub expr: Option<String>,
-    /// What follows: Retry (another attempt, within limit), FailTask (the task fails now), or FailRun (the task fails, all else
-    /// is stopped, and the run ends Failed).
+    /// What follows: Retry (another attempt, within limit), FailTask (the task fails now), FailRun (the task fails, all else is
+    /// stopped, and the run ends Failed), or Poll (it is no failure, only not yet: the next attempt follows after the time in
+    /// after and costs no retry; the task must have a totalTimeout).
     pub action: RetryAction,
+    /// With Poll: how long to wait before the next attempt: a duration from 1s to 24h. Example: `30s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub after: Option<String>,
 }
 
 /// What follows a failure.
@@ -89,6 +96,8 @@ pub enum RetryAction {
     FailTask,
     /// The task fails, all else is stopped, and the run ends Failed (FailRun).
     FailRun,
+    /// Not yet: another attempt, at no cost.
+    Poll,
 }
 
 /// A reason for which an attempt fails by the task's own fault, once it has a pod.

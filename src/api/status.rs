@@ -123,6 +123,9 @@ pub struct EarlierAttempts {
     /// Those that were disrupted after that.
     #[serde(default)]
     pub disrupted_after_start: u32,
+    /// Those that ended NotYet.
+    #[serde(default)]
+    pub not_yet: u32,
 }
 
 /// One try at a task: at most one Pod, ever.

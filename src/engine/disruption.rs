@@ -36,7 +36,7 @@ mod tests {
 
     /// Seconds until the next attempt after so many disruptions before and after the start, the last of them after it or not.
     fn delay(before: u32, after: u32, started: bool, budget: u32) -> Option<i64> {
-        let tally = Tally { failed: 0, disrupted_before_start: before, disrupted_after_start: after };
+        let tally = Tally { disrupted_before_start: before, disrupted_after_start: after, ..Tally::default() };
         next_attempt_at(tally, started, budget, Timestamp::UNIX_EPOCH).map(Timestamp::as_second)
     }
 
@@ -63,8 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_its_own_cost_no_disruption() {
-        let tally = Tally { failed: 50, disrupted_before_start: 0, disrupted_after_start: 1 };
+    fn failures_and_polls_cost_no_disruption() {
+        let tally = Tally { failed: 50, disrupted_after_start: 1, not_yet: 500, ..Tally::default() };
         assert_eq!(next_attempt_at(tally, true, 1, Timestamp::UNIX_EPOCH), Some(Timestamp::UNIX_EPOCH));
     }
 }

@@ -7,6 +7,7 @@
 //! | since its task's totalTimeout is over | the task fails |
 //! | a rule says FailRun | the task fails, and the run with it |
 //! | a rule says FailTask | the task fails |
+//! | a rule says Poll | another attempt, after the time that the rule says: it was no failure |
 //! | a rule says Retry or none applies, no more than `limit` failures so far | another attempt, after the backoff |
 //! | the same, more failures | the task fails |
 
@@ -15,15 +16,17 @@ use sha2::{Digest, Sha256};
 
 use super::disruption;
 use super::tally::Tally;
-use crate::api::{Reason, RetryAction};
+use crate::api::Reason;
 use crate::mutant::{Mutant, is};
-use crate::plan::{PlannedBackoff, PlannedRetry};
+use crate::plan::{Action, PlannedBackoff, PlannedRetry};
 
 /// What follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Another attempt, no sooner than then.
     Again(Timestamp),
+    /// It was no failure. Another attempt, no sooner than then.
+    NotYet(Timestamp),
     /// The task fails.
     Fail,
     /// The task fails, and the run with it.
@@ -57,11 +60,12 @@ pub(super) const fn may_be_tried_again(reason: Option<Reason>) -> bool {
 }
 
 /// What follows a failure of which the rules say `action`. `tally` counts it with the attempts before it.
-pub(super) fn next(retry: &PlannedRetry, action: RetryAction, tally: Tally, seed: Seed<'_>, now: Timestamp) -> Next {
+pub(super) fn next(retry: &PlannedRetry, action: Action, tally: Tally, seed: Seed<'_>, now: Timestamp) -> Next {
     match action {
-        RetryAction::FailRun => return Next::FailRun,
-        RetryAction::FailTask => return Next::Fail,
-        RetryAction::Retry => {}
+        Action::FailRun => return Next::FailRun,
+        Action::FailTask => return Next::Fail,
+        Action::Poll(after) => return Next::NotYet(now.checked_add(after).unwrap_or(now)),
+        Action::Retry => {}
     }
     let mut failures = tally.failed;
     if is(Mutant::BudgetsShared) {
@@ -97,7 +101,7 @@ fn wait(backoff: &PlannedBackoff, failures: u32, seed: Seed<'_>, now: Timestamp)
 /// Whether the time of the next attempt is still to come. A wait longer than any that can have been written down means that the
 /// clock leapt back since: it counts as over.
 pub(super) fn is_ahead(next_at: Timestamp, retry: &PlannedRetry, now: Timestamp) -> bool {
-    next_at > now && next_at.duration_since(now) <= retry.backoff.max.max(disruption::MAX_DELAY)
+    next_at > now && next_at.duration_since(now) <= retry.longest_wait().max(disruption::MAX_DELAY)
 }
 
 /// A number from 0 to 65535: the first two bytes of the SHA-256 of `uid/task/attempt`.
@@ -130,9 +134,9 @@ mod tests {
 
     /// The milliseconds until another attempt.
     fn after(retry: &PlannedRetry, tally: Tally, seed: Seed<'_>) -> Option<i64> {
-        match next(retry, RetryAction::Retry, tally, seed, NOW) {
+        match next(retry, Action::Retry, tally, seed, NOW) {
             Next::Again(at) => Some(at.as_millisecond()),
-            Next::Fail | Next::FailRun => None,
+            Next::NotYet(_) | Next::Fail | Next::FailRun => None,
         }
     }
 
@@ -148,16 +152,22 @@ mod tests {
     }
 
     #[test]
-    fn disruptions_cost_no_retry() {
-        let tally = Tally { failed: 1, disrupted_before_start: 5, disrupted_after_start: 5 };
+    fn disruptions_and_polls_cost_no_retry() {
+        let tally = Tally { failed: 1, disrupted_before_start: 5, disrupted_after_start: 5, not_yet: 500 };
         assert_eq!(after(&retry(1, 0), tally, SEED), Some(10_000), "the first failure, and the first wait");
     }
 
     #[test]
     fn a_rule_may_end_it_within_the_limit() {
         let retry = retry(3, 0);
-        assert_eq!(next(&retry, RetryAction::FailTask, failed(1), SEED, NOW), Next::Fail);
-        assert_eq!(next(&retry, RetryAction::FailRun, failed(1), SEED, NOW), Next::FailRun);
+        assert_eq!(next(&retry, Action::FailTask, failed(1), SEED, NOW), Next::Fail);
+        assert_eq!(next(&retry, Action::FailRun, failed(1), SEED, NOW), Next::FailRun);
+    }
+
+    #[test]
+    fn what_is_not_yet_there_is_asked_for_again_without_an_end() {
+        let again = next(&retry(0, 20), Action::Poll(SignedDuration::from_secs(90)), failed(1), SEED, NOW);
+        assert_eq!(again, Next::NotYet(Timestamp::from_second(90).unwrap()), "exactly then");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) struct Tally {
     pub(super) disrupted_before_start: u32,
     /// Disrupted after that.
     pub(super) disrupted_after_start: u32,
+    /// Not yet what was waited for.
+    pub(super) not_yet: u32,
 }
 
 impl Tally {
@@ -31,6 +33,7 @@ impl Tally {
             failed: earlier.failed,
             disrupted_before_start: earlier.disrupted_before_start,
             disrupted_after_start: earlier.disrupted_after_start,
+            not_yet: earlier.not_yet,
         };
         task.attempts.iter().for_each(|attempt| tally.add(attempt));
         tally
@@ -39,6 +42,7 @@ impl Tally {
     fn add(&mut self, attempt: &Attempt) {
         let count = match (attempt.outcome, attempt.started_at.is_some()) {
             (Some(AttemptOutcome::Failed), _) => &mut self.failed,
+            (Some(AttemptOutcome::NotYet), _) => &mut self.not_yet,
             (Some(AttemptOutcome::Disrupted), false) => &mut self.disrupted_before_start,
             (Some(AttemptOutcome::Disrupted), true) => &mut self.disrupted_after_start,
             _ => return,
@@ -64,6 +68,7 @@ pub(super) fn make_room(task: &mut TaskStatus, listed: usize) {
     earlier.failed = tally.failed;
     earlier.disrupted_before_start = tally.disrupted_before_start;
     earlier.disrupted_after_start = tally.disrupted_after_start;
+    earlier.not_yet = tally.not_yet;
     task.attempts = kept;
 }
 
@@ -89,10 +94,11 @@ mod tests {
 
     #[test]
     fn each_kind_is_counted_by_itself() {
-        use AttemptOutcome::{Disrupted, Failed, Succeeded};
-        let task = task(&[(Failed, true), (Disrupted, false), (Failed, false), (Disrupted, true), (Succeeded, true)]);
-        let tally = Tally::of(&task);
-        assert_eq!(tally, Tally { failed: 2, disrupted_before_start: 1, disrupted_after_start: 1 });
+        use AttemptOutcome::{Disrupted, Failed, NotYet, Succeeded};
+        let attempts =
+            [(Failed, true), (Disrupted, false), (NotYet, true), (Failed, false), (Disrupted, true), (Succeeded, true)];
+        let expected = Tally { failed: 2, disrupted_before_start: 1, disrupted_after_start: 1, not_yet: 1 };
+        assert_eq!(Tally::of(&task(&attempts)), expected);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use super::retry::{self, Next, Seed};
 use super::stop;
 use super::tally::Tally;
 use super::{deadline, disruption, text};
-use crate::api::{Attempt, AttemptOutcome, Reason, RetryAction, TaskPhase, WaitKind};
+use crate::api::{Attempt, AttemptOutcome, Reason, TaskPhase, WaitKind};
 use crate::mutant::{Mutant, is};
-use crate::plan::{Failure, Plan, PlannedTask};
+use crate::plan::{Action, Failure, Plan, PlannedTask};
 
 /// Bytes that the outputs of a run may have in all.
 const ALL_OUTPUTS: usize = 384 * 1024;
@@ -162,7 +162,8 @@ fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
             task.message.clear();
             ledger.move_task(index, TaskPhase::Succeeded, None);
         }
-        AttemptOutcome::Failed => after_failure(ledger, open),
+        // Only what follows a failure says that it was none.
+        AttemptOutcome::Failed | AttemptOutcome::NotYet => after_failure(ledger, open),
         AttemptOutcome::Cancelled => {
             ledger.move_task(index, TaskPhase::Cancelled, end.reason);
         }
@@ -178,7 +179,7 @@ fn after_failure(ledger: &mut Ledger, open: Open<'_>) {
     let (name, told, reason) = (task.name.clone(), told(last), last.reason);
     let seed = Seed { run: seen.run.uid, task: &planned.name, attempt: last.number };
     let number = last.number;
-    let action = if retry::may_be_tried_again(reason) { action(ledger, open, last) } else { Ok(RetryAction::FailTask) };
+    let action = if retry::may_be_tried_again(reason) { action(ledger, open, last) } else { Ok(Action::FailTask) };
     let action = match action {
         Ok(action) => action,
         Err(problem) => return fail(ledger, index, Some(Reason::ExpressionError), &format!("{told}; {problem}")),
@@ -189,6 +190,12 @@ fn after_failure(ledger: &mut Ledger, open: Open<'_>) {
             let next = number.saturating_add(1);
             ledger.note(true, "TaskRetrying", &format!("{name}: {told}; attempt {next} at {}", text::time(at)));
         }
+        Next::NotYet(at) => {
+            if let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) {
+                last.outcome = Some(AttemptOutcome::NotYet);
+            }
+            again(ledger, index, at, reason);
+        }
         Next::Fail => fail(ledger, index, reason, &told),
         Next::FailRun => {
             fail(ledger, index, Some(Reason::FailRun), &told);
@@ -198,7 +205,7 @@ fn after_failure(ledger: &mut Ledger, open: Open<'_>) {
 }
 
 /// What the task's rules say of its failure.
-fn action(ledger: &Ledger, open: Open<'_>, last: &Attempt) -> Result<RetryAction, String> {
+fn action(ledger: &Ledger, open: Open<'_>, last: &Attempt) -> Result<Action, String> {
     let Open { planned, plan, seen, .. } = open;
     let Attempt { number, exit_code, reason, ref message, .. } = *last;
     let failure = Failure { number, exit_code, reason, message };

@@ -50,7 +50,7 @@ mod testing;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
-pub use retry::{Condition, Failure, PlannedBackoff, PlannedRetry, PlannedRule};
+pub use retry::{Action, Condition, Failure, PlannedBackoff, PlannedRetry, PlannedRule};
 pub use times::Times;
 pub use words::did_you_mean;
 

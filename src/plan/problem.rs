@@ -76,6 +76,10 @@ codes! {
     BadRetry,
     /// A rule of a retry applies to nothing, or has several conditions.
     RuleCondition,
+    /// A rule polls and doesn't say after which time, or says so and doesn't poll.
+    PollAfter,
+    /// A task polls and has no totalTimeout.
+    PollWithoutEnd,
 
     // of environment variables
     /// The name of an environment variable can't be used by a shell.

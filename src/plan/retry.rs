@@ -15,6 +15,9 @@ use crate::api::{Backoff, FailureReason, Reason, Retry, RetryAction, RetryRule};
 
 /// The waits that a backoff can have.
 const WAITS: Bounds = Bounds { range: SignedDuration::ZERO..=SignedDuration::from_hours(24), words: "0s to 24h" };
+/// The time between polls: a pod a second is enough.
+const POLLS: Bounds =
+    Bounds { range: SignedDuration::from_secs(1)..=SignedDuration::from_hours(24), words: "1s to 24h" };
 
 /// When a task is tried again.
 #[derive(Clone, Debug)]
@@ -61,7 +64,20 @@ pub struct PlannedRule {
     /// When it applies.
     pub condition: Condition,
     /// What follows.
-    pub action: RetryAction,
+    pub action: Action,
+}
+
+/// What follows a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Another attempt, within the limit.
+    Retry,
+    /// The task fails.
+    FailTask,
+    /// The task fails, and the run with it.
+    FailRun,
+    /// It was no failure. Another attempt after this time.
+    Poll(SignedDuration),
 }
 
 /// When a rule applies.
@@ -109,7 +125,7 @@ impl PlannedRetry {
     /// # Errors
     ///
     /// The first expression, of the rules up to there, that has no value or none that is true or false, at its path in the spec.
-    pub fn action(&self, failure: &Failure<'_>, scope: &Scope<'_>) -> Result<RetryAction, Problem> {
+    pub fn action(&self, failure: &Failure<'_>, scope: &Scope<'_>) -> Result<Action, Problem> {
         for rule in &self.rules {
             let applies = match &rule.condition {
                 Condition::ExitCodes(codes) => failure.exit_code.is_some_and(|code| codes.contains(&code)),
@@ -120,7 +136,22 @@ impl PlannedRetry {
                 return Ok(rule.action);
             }
         }
-        Ok(RetryAction::Retry)
+        Ok(Action::Retry)
+    }
+
+    /// The longest wait that it can ask for.
+    #[must_use]
+    pub fn longest_wait(&self) -> SignedDuration {
+        let polls = self.rules.iter().filter_map(|rule| match rule.action {
+            Action::Poll(after) => Some(after),
+            Action::Retry | Action::FailTask | Action::FailRun => None,
+        });
+        polls.fold(self.backoff.max, SignedDuration::max)
+    }
+
+    /// The first rule that polls.
+    pub(super) fn polls(&self) -> Option<usize> {
+        self.rules.iter().position(|rule| matches!(rule.action, Action::Poll(_)))
     }
 
     /// The expressions of its rules.
@@ -211,7 +242,26 @@ fn rule(rule: &RetryRule, path: &Path<'_>, numbers: &Arc<Numbers>, report: &mut 
             return None;
         }
     };
-    Some(PlannedRule { condition, action: rule.action })
+    let after = rule.after.as_ref().map(|text| duration::parse(text, &POLLS, &path.field("after"), report));
+    let action = match (rule.action, after) {
+        (RetryAction::Retry, None) => Action::Retry,
+        (RetryAction::FailTask, None) => Action::FailTask,
+        (RetryAction::FailRun, None) => Action::FailRun,
+        (RetryAction::Poll, Some(after)) => Action::Poll(after?),
+        (RetryAction::Poll, None) => {
+            report.add(Code::PollAfter, path, || {
+                "polls and has no after: say how long to wait, as in after: 30s".to_owned()
+            });
+            return None;
+        }
+        (_, Some(_)) => {
+            report.add(Code::PollAfter, &path.field("after"), || {
+                "is for action Poll: remove it; backoff says how long a retry waits".to_owned()
+            });
+            return None;
+        }
+    };
+    Some(PlannedRule { condition, action })
 }
 
 fn exit_codes(codes: &[i32], path: &Path<'_>, report: &mut Report) -> Condition {

@@ -9,7 +9,7 @@ fn chain(retry: &str) -> String {
 taskDefaults: {{image: i}}
 tasks:
 - {{name: extract, outputs: [{{name: rows, type: int}}]}}
-- {{name: load, needs: [extract], retry: {retry}}}
+- {{name: load, needs: [extract], totalTimeout: 1h, retry: {retry}}}
 - {{name: other}}
 "
     )
@@ -20,7 +20,7 @@ fn retry(text: &str) -> Arc<PlannedRetry> {
 }
 
 /// What the rules say of a failure.
-fn action(rules: &str, failure: &Failure<'_>) -> Result<RetryAction, String> {
+fn action(rules: &str, failure: &Failure<'_>) -> Result<Action, String> {
     let params = Map::from_iter([("patience".to_owned(), json!(3))]);
     let run = json!({ "name": "r", "uid": "u", "namespace": "n", "phase": "Running", "reason": "", "generation": 0 });
     let scope = Scope { params: &params, run: &run, tasks: &|_| None, attempt: failure.number };
@@ -52,7 +52,7 @@ fn an_own_retry_replaces_the_default_one_as_a_whole() {
 
 #[test]
 fn the_first_rule_that_applies_decides() {
-    use RetryAction::{FailRun, FailTask, Retry};
+    use Action::{FailRun, FailTask, Poll, Retry};
     for (rules, expected) in [
         ("[]", Retry),
         ("[{exitCodes: [75], action: FailTask}]", FailTask),
@@ -68,6 +68,7 @@ fn the_first_rule_that_applies_decides() {
         ("[{expr: attempt.number >= params.patience, action: FailTask}]", Retry),
         ("[{expr: \"attempt.message.contains('refused') && attempt.exitCode != 1\", action: FailRun}]", FailRun),
         ("[{expr: \"attempt.reason == 'ExitCode' && run.name == 'r'\", action: FailTask}]", FailTask),
+        ("[{exitCodes: [75], action: Poll, after: 90s}]", Poll(SignedDuration::from_secs(90))),
     ] {
         assert_eq!(action(rules, &FAILURE), Ok(expected), "{rules}");
     }
@@ -89,7 +90,7 @@ fn a_rule_without_an_answer_is_told_with_its_path() {
         assert!(told.contains(words), "{told}");
     }
     let answered = "[{exitCodes: [75], action: FailTask}, {expr: attempt.number, action: Retry}]";
-    assert_eq!(action(answered, &FAILURE), Ok(RetryAction::FailTask), "what comes after the first isn't asked");
+    assert_eq!(action(answered, &FAILURE), Ok(Action::FailTask), "what comes after the first isn't asked");
 }
 
 #[test]
@@ -111,6 +112,9 @@ fn mistakes() {
         ("{rules: [{expr: params.patient, action: Retry}]}", Code::UnknownParam, "rules[0].expr", "did you mean `patience`?"),
         ("{rules: [{expr: \"tasks.other.phase == 'Failed'\", action: Retry}]}", Code::NotUpstream, "rules[0].expr", "add `other` to needs"),
         ("{rules: [{expr: tasks.extract.outputs.row > 1, action: Retry}]}", Code::UnknownOutput, "rules[0].expr", "did you mean `rows`?"),
+        ("{rules: [{exitCodes: [1], action: Poll}]}", Code::PollAfter, "rules[0]", "polls and has no after"),
+        ("{rules: [{exitCodes: [1], action: Retry, after: 5s}]}", Code::PollAfter, "rules[0].after", "is for action Poll"),
+        ("{rules: [{exitCodes: [1], action: Poll, after: 0s}]}", Code::BadDuration, "rules[0].after", "from 1s to 24h"),
     ] {
         refused(&chain(retry), code, &at(path), words);
     }
@@ -138,4 +142,16 @@ fn a_mistake_in_the_defaults_is_told_once_and_there() {
         "taskDefaults.retry.rules[0].expr",
         "task `a`: reads itself",
     );
+}
+
+#[test]
+fn what_polls_must_come_to_an_end() {
+    let poll = "rules: [{exitCodes: [1], action: Retry}, {exitCodes: [75], action: Poll, after: 30s}]";
+    let task = |more: &str| format!("taskDefaults: {{image: i{more}}}\ntasks: [{{name: a, retry: {{{poll}}}}}]");
+    let words = "polls (retry.rules[1]), so that it could go on for ever: set totalTimeout";
+    refused(&task(""), Code::PollWithoutEnd, "tasks[0].totalTimeout", words);
+    plan(&task(", totalTimeout: 1h"));
+    let defaults =
+        format!("taskDefaults: {{image: i, retry: {{{poll}}}}}\ntasks: [{{name: a, totalTimeout: 1h}}, {{name: b}}]");
+    refused(&defaults, Code::PollWithoutEnd, "tasks[1].totalTimeout", "task `b`: polls");
 }

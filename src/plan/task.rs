@@ -107,6 +107,9 @@ pub(super) fn plan(
     }
     output::check(&task.outputs, &path.field("outputs"), report);
     let retry = task.retry.as_ref().map(|retry| retry::plan(retry, &path.field("retry"), numbers, report));
+    let retry = retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new);
+    let times = Times::of_task(task, defaults.times, &path, report);
+    check_polls(&retry, times, &path, report);
 
     let shell = task.shell.as_ref().or(defaults.shell);
     let script = task.script.as_ref();
@@ -124,8 +127,17 @@ pub(super) fn plan(
         templates: defaults.template.iter().cloned().chain(own_template).collect(),
         outputs: task.outputs.clone(),
         keep_log_tail: log_tail != Some(LogTail::Omit),
-        times: Times::of_task(task, defaults.times, &path, report),
-        retry: retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new),
+        times,
+        retry,
+    }
+}
+
+/// Polls cost no retry, so that something else must end them.
+fn check_polls(retry: &PlannedRetry, times: Times, path: &Path<'_>, report: &mut Report) {
+    if let (Some(rule), None) = (retry.polls(), times.total_timeout) {
+        report.add(Code::PollWithoutEnd, &path.field("totalTimeout"), || {
+            format!("polls (retry.rules[{rule}]), so that it could go on for ever: set totalTimeout")
+        });
     }
 }
 

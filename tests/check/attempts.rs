@@ -109,11 +109,18 @@ fn waits(run: &Run<'_>, status: &Status<'_>, changed: &Changed<'_>, retry: &Retr
     let was_open =
         |it: &&Attempt<'_>| changed.old_attempts().iter().all(|old| old.number != it.number || old.outcome.is_none());
     let (place, failed) =
-        task.attempts.iter().enumerate().find(|(_, it)| it.outcome == Some(AttemptOutcome::Failed) && was_open(it))?;
+        task.attempts.iter().enumerate().find(|(_, it)| {
+            matches!(it.outcome, Some(AttemptOutcome::Failed | AttemptOutcome::NotYet)) && was_open(it)
+        })?;
     let next_at = time(failed.value, "nextAt")?;
     let decided = entered(status, task, "Backoff", failed.number)?;
     let counts = Counts::earlier(task).and(&task.attempts[..=place]);
-    let (found, due) = (next_at.duration_since(decided), retry.wait_after(counts, run.uid, task.name, failed.number));
+    let due = if failed.outcome == Some(AttemptOutcome::NotYet) {
+        retry.wait_after_poll(failed)?
+    } else {
+        retry.wait_after(counts, run.uid, task.name, failed.number)
+    };
+    let found = next_at.duration_since(decided);
     (found != due).then(|| format!("attempt {} is followed by a wait of {found:?} instead of {due:?}", failed.number))
 }
 

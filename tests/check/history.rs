@@ -21,7 +21,7 @@ const TASK: &[(TaskPhase, &[TaskPhase])] = {
         (Pending, &[Starting, Failed, UpstreamFailed, Cancelled]),
         (Starting, &[Running, Stopping, Backoff, Succeeded, Failed, Cancelled]),
         (Running, &[Stopping, Backoff, Succeeded, Failed, Cancelled]),
-        (Stopping, &[Succeeded, Failed, Cancelled]),
+        (Stopping, &[Backoff, Succeeded, Failed, Cancelled]),
         (Backoff, &[Starting, Failed, Cancelled]),
     ]
 };

@@ -1,7 +1,7 @@
 //! S6: no attempt is lost. Every pod that an operator made has one attempt on record; the outcome of an attempt is the truth
 //! about its pod; and the finalizer that holds a pod until then isn't taken off sooner.
 
-use gantline::api::{AttemptOutcome, Reason, RunPhase};
+use gantline::api::{AttemptOutcome, Reason, RunPhase, TaskPhase};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -133,7 +133,7 @@ impl Claim<'_, '_> {
         let pod = self.world.pods.get(uid)?;
         self.exit_code(pod).or_else(|| match outcome {
             AttemptOutcome::Succeeded => succeeded(pod),
-            AttemptOutcome::Failed => self.failed(pod),
+            AttemptOutcome::Failed | AttemptOutcome::NotYet => self.failed(pod),
             AttemptOutcome::Disrupted | AttemptOutcome::Cancelled => self.disrupted(pod),
         })
     }
@@ -152,6 +152,9 @@ impl Claim<'_, '_> {
 
     fn failed(&self, pod: &Pod<'_>) -> Option<String> {
         let reason = self.attempt.reason();
+        if matches!(reason, "TimedOut" | "StartTimedOut" | "TotalTimedOut") {
+            return self.timed_out(pod);
+        }
         if matches!(reason, "OutputMissing" | "OutputInvalid" | "OutputTooLarge") {
             let declared = !self.outputs()?.is_empty();
             return (!pod.verdicts.has(End::Succeeded) || !declared)
@@ -174,6 +177,20 @@ impl Claim<'_, '_> {
         (!told).then(|| format!("nothing tells of {reason}: {status}"))
     }
 
+    /// An attempt times out only once that is on record, or by its kubelet's own deadline; and what has succeeded by itself has
+    /// succeeded.
+    fn timed_out(&self, pod: &Pod<'_>) -> Option<String> {
+        let reason = self.attempt.reason();
+        let task = self.run.status().and_then(|status| status.task(self.task));
+        let on_record = task.is_some_and(|it| it.phase == TaskPhase::Stopping && text(it.value, "reason") == reason);
+        let exceeded = pod.object.pointer("/status/reason").is_some_and(|it| it == "DeadlineExceeded");
+        let by_kubelet = exceeded && reason != "TotalTimedOut";
+        if !(on_record || by_kubelet) {
+            return Some("nobody stopped its pod".to_owned());
+        }
+        self.was_honest()
+    }
+
     fn disrupted(&self, pod: &Pod<'_>) -> Option<String> {
         // Without the finalizer it may vanish before anyone sees its end; under other labels nobody may find it.
         let unseen = vanished(pod) || pod.disguised;
@@ -186,8 +203,9 @@ impl Claim<'_, '_> {
 
     /// An attempt that never had a pod ends only by a refusal.
     fn without_pod(&self, outcome: AttemptOutcome) -> Option<String> {
+        let reason = self.attempt.reason();
         let refused =
-            matches!(self.attempt.reason(), "PodInvalid" | "NameClash" | "NamespaceTerminating" | "ExpressionError");
+            matches!(reason, "PodInvalid" | "NameClash" | "NamespaceTerminating" | "ExpressionError" | "TotalTimedOut");
         if outcome == AttemptOutcome::Disrupted && self.run.edited {
             // A hand may have taken the uid off the record.
             return None;
@@ -205,8 +223,10 @@ impl Claim<'_, '_> {
     /// succeeded by itself has succeeded.
     fn cancelled(&self) -> Option<String> {
         let reason = text(self.after.value, "reason");
-        if reason == "FailRun" {
-            let said_so = self.after.tasks.iter().any(|task| text(task.value, "reason") == reason);
+        if matches!(reason, "FailRun" | "RunTimedOut") {
+            let said_so =
+                |task: &read::Task<'_>| task.phase == TaskPhase::Failed && text(task.value, "reason") == reason;
+            let said_so = reason == "RunTimedOut" || self.after.tasks.iter().any(|task| said_so(task));
             if !said_so || self.attempt.reason() != reason {
                 return Some(format!("the run is {:?} {reason}", self.after.phase));
             }

@@ -18,12 +18,23 @@ pub struct Retry<'j> {
     spec: &'j Value,
 }
 
+/// What the rules say of an attempt.
+enum Said<'j> {
+    /// This rule is the first that applies.
+    By(&'j Value),
+    /// None applies.
+    Nothing,
+    /// An expression decides, which is not evaluated here.
+    Unclear,
+}
+
 /// How many attempts came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub failed: u64,
     pub disrupted_before_start: u64,
     pub disrupted_after_start: u64,
+    pub not_yet: u64,
 }
 
 impl Counts {
@@ -35,6 +46,7 @@ impl Counts {
             failed: count("failed"),
             disrupted_before_start: count("disruptedBeforeStart"),
             disrupted_after_start: count("disruptedAfterStart"),
+            not_yet: count("notYet"),
         }
     }
 
@@ -43,6 +55,7 @@ impl Counts {
         for attempt in attempts {
             match attempt.outcome {
                 Some(AttemptOutcome::Failed) => self.failed += 1,
+                Some(AttemptOutcome::NotYet) => self.not_yet += 1,
                 Some(AttemptOutcome::Disrupted) if attempt.has_started() => self.disrupted_after_start += 1,
                 Some(AttemptOutcome::Disrupted) => self.disrupted_before_start += 1,
                 _ => {}
@@ -75,15 +88,26 @@ impl<'j> Retry<'j> {
 
     /// The longest wait before another attempt.
     pub fn longest_wait(&self) -> SignedDuration {
-        self.wait("max", 300).max(self.wait("initial", 10)).max(AFTER_DISRUPTION)
+        let polls = list(self.spec, "rules").iter().filter_map(after);
+        polls.fold(self.wait("max", 300).max(self.wait("initial", 10)).max(AFTER_DISRUPTION), SignedDuration::max)
     }
 
     /// Why there can't be another attempt after these, the last of which is `last`.
     pub fn forbids(&self, counts: Counts, last: &Attempt<'_>) -> Option<String> {
         let (count, limit, of) = match last.outcome {
+            Some(AttemptOutcome::NotYet) => {
+                let polls = match self.rule(last) {
+                    Said::By(rule) => text(rule, "action") == "Poll",
+                    Said::Nothing => false,
+                    Said::Unclear => true,
+                };
+                return (!polls).then(|| "it ended NotYet, and no rule polls".to_owned());
+            }
             Some(AttemptOutcome::Failed) => {
-                if let Some(action) = self.action(last).filter(|action| *action != "Retry") {
-                    return Some(format!("its rules say {action}, and there is another attempt"));
+                if let Said::By(rule) = self.rule(last)
+                    && text(rule, "action") != "Retry"
+                {
+                    return Some(format!("its rules say {}, and there is another attempt", text(rule, "action")));
                 }
                 if matches!(last.reason(), "ExpressionError" | "PodInvalid" | "NameClash" | "NamespaceTerminating") {
                     return Some(format!("it never had a pod ({}), and there is another attempt", last.reason()));
@@ -101,19 +125,23 @@ impl<'j> Retry<'j> {
         (count > limit).then(|| format!("{count} {of} where {limit} are made good, and there is another attempt"))
     }
 
-    /// What the rules say of a failed attempt; `None` where an expression decides, which is not evaluated here.
-    fn action(&self, last: &Attempt<'_>) -> Option<&'j str> {
+    /// What the rules say of an attempt.
+    fn rule(&self, last: &Attempt<'_>) -> Said<'j> {
         let code = last.value.get("exitCode").unwrap_or(&Value::Null);
         for rule in list(self.spec, "rules") {
             if rule.get("expr").is_some() {
-                return None;
+                return Said::Unclear;
             }
-            let applies = list(rule, "exitCodes").contains(code) || text(rule, "reason") == last.reason();
-            if applies {
-                return Some(text(rule, "action"));
+            if list(rule, "exitCodes").contains(code) || text(rule, "reason") == last.reason() {
+                return Said::By(rule);
             }
         }
-        Some("Retry")
+        Said::Nothing
+    }
+
+    /// The wait after an attempt that ended NotYet.
+    pub fn wait_after_poll(&self, last: &Attempt<'_>) -> Option<SignedDuration> {
+        if let Said::By(rule) = self.rule(last) { after(rule) } else { None }
     }
 
     /// The wait after a failure, to the millisecond: the first one, so many times as long after each failure, shortened by a part
@@ -137,4 +165,9 @@ impl<'j> Retry<'j> {
         let off = whole * u128::from(self.number("/backoff/jitterPercent", 20)) * share / (100 * 65_536);
         SignedDuration::from_millis(i64::try_from(whole - off).expect("at most a day"))
     }
+}
+
+/// How long a rule that polls waits.
+fn after(rule: &Value) -> Option<SignedDuration> {
+    Some(rule.get("after")?.as_str()?.parse().expect("a duration that was planned"))
 }

@@ -38,7 +38,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => pick.clone().prop_map(Happening::CarryOut),
         1 => (pick.clone(), any::<bool>()).prop_map(|(n, quota)| Happening::Refuse(n, quota)),
         3 => pick.clone().prop_map(Happening::Start),
-        5 => (pick.clone(), prop_oneof![12 => Just(0), 3 => Just(1), 1 => Just(2), 1 => Just(3)])
+        5 => (pick.clone(), prop_oneof![12 => Just(0), 3 => Just(1), 1 => Just(2), 1 => Just(3), 2 => Just(4)])
             .prop_map(|(n, code)| Happening::End(n, code)),
         1 => pick.clone().prop_map(Happening::Disrupt),
         1 => pick.clone().prop_map(Happening::Vanish),
@@ -52,11 +52,15 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// How a task may be tried again. An exit code 2 fails it at once, and 3 may fail the run.
+/// How a task may be tried again. An exit code 2 fails it at once, 3 may fail the run, and 4 is not yet.
 fn retry() -> impl Strategy<Value = Retry> {
     let rules = |fail_run: bool| {
         let last = if fail_run { "FailRun" } else { "Retry" };
-        json!([{ "exitCodes": [2], "action": "FailTask" }, { "expr": "attempt.exitCode == 3", "action": last }])
+        json!([
+            { "exitCodes": [2], "action": "FailTask" },
+            { "exitCodes": [4], "action": "Poll", "after": "10s" },
+            { "expr": "attempt.exitCode == 3", "action": last },
+        ])
     };
     (0..4_u32, 0..4_u32, prop::sample::select(vec!["0s", "30s", "10m"]), prop::bool::weighted(0.1)).prop_map(
         move |(limit, disruptions, initial, fail_run)| {
@@ -70,22 +74,28 @@ fn retry() -> impl Strategy<Value = Retry> {
 
 /// A random graph: task `i` needs some of those before it, listed in a shuffled order.
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
-    (1..9_usize, vec(any::<u64>(), 9), any::<bool>(), vec(prop::option::of(retry()), 9)).prop_map(|random| {
-        let (size, bits, reversed, retries) = random;
+    let timed = prop::option::weighted(0.1, Just("1h".to_owned()));
+    let tasks = vec((any::<u64>(), prop::option::of(retry()), any::<[bool; 3]>()), 9);
+    (1..9_usize, tasks, any::<bool>(), timed).prop_map(|(size, random, reversed, timeout)| {
+        let timed = |timed: bool, text: &str| timed.then(|| text.to_owned());
         let name = |index: usize| format!("t{index}");
         let mut tasks: Vec<Task> = (0..size)
             .map(|index| Task {
                 name: name(index),
                 image: Some("i".into()),
-                needs: (0..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect(),
-                retry: retries[index].clone(),
+                needs: (0..index).filter(|need| (random[index].0 >> need) & 3 == 3).map(name).collect(),
+                retry: random[index].1.clone(),
+                timeout: timed(random[index].2[0], "10m"),
+                start_timeout: timed(random[index].2[1], "5m"),
+                // Those that poll must have one.
+                total_timeout: timed(random[index].2[2] || random[index].1.is_some(), "2h"),
                 ..Task::default()
             })
             .collect();
         if reversed {
             tasks.reverse();
         }
-        WorkflowSpec { tasks, ..WorkflowSpec::default() }
+        WorkflowSpec { timeout, tasks, ..WorkflowSpec::default() }
     })
 }
 
@@ -100,7 +110,7 @@ fn reference(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> RunPhase {
             TaskPhase::Cancelled => {
                 assert!(matches!(
                     status.reason,
-                    Some(Reason::CancelRequested | Reason::RevisionLost | Reason::FailRun)
+                    Some(Reason::CancelRequested | Reason::RevisionLost | Reason::FailRun | Reason::RunTimedOut)
                 ));
             }
             other => panic!("{} is {other:?} in a finished run", task.name),
@@ -111,6 +121,10 @@ fn reference(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> RunPhase {
     }
     if status.reason == Some(Reason::FailRun) {
         assert!(status.tasks.iter().any(|task| task.reason == Some(Reason::FailRun)), "no rule said so");
+        return RunPhase::Failed;
+    }
+    if status.reason == Some(Reason::RunTimedOut) {
+        assert!(spec.timeout.is_some(), "it has no timeout");
         return RunPhase::Failed;
     }
     let cancelled = status.history.iter().any(|it| it.task.is_none() && it.to == "Stopping")
@@ -136,7 +150,7 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         }
         let counted = |task: &TaskStatus| {
             let earlier = task.earlier.unwrap_or_default();
-            earlier.failed + earlier.disrupted_before_start + earlier.disrupted_after_start
+            earlier.failed + earlier.disrupted_before_start + earlier.disrupted_after_start + earlier.not_yet
         };
         let numbers: Vec<u32> = new.attempts.iter().map(|it| it.number).collect();
         let first = counted(new) + 1;

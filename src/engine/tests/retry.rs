@@ -235,3 +235,60 @@ fn cancel_and_suspend_hold_in_the_wait() {
     assert_eq!(world.status.tasks[0].attempts[0].outcome, Some(AttemptOutcome::Failed));
     assert!(!world.decide().effects.iter().any(|it| matches!(it, Effect::Create { .. })));
 }
+
+#[test]
+fn a_sensor_polls_without_an_end_until_it_succeeds() {
+    let mut workflow = spec(&[("a", &[])]);
+    let rules = json!([{ "exitCodes": [75], "action": "Poll", "after": "30s" }]);
+    workflow.tasks[0].retry = serde_json::from_value(json!({ "rules": rules })).unwrap();
+    workflow.tasks[0].total_timeout = Some("24h".into());
+    let mut world = World::of(&workflow);
+    world.settle();
+    for _ in 0..50 {
+        fails(&mut world, 75);
+        assert!(world.story().contains("a:Backoff"), "{}", world.story());
+        world.wait(30);
+        world.settle();
+    }
+    let task = &world.status.tasks[0];
+    assert_eq!(task.earlier, Some(EarlierAttempts { not_yet: 35, ..EarlierAttempts::default() }));
+    assert!(task.attempts.iter().rev().skip(1).all(|it| it.outcome == Some(AttemptOutcome::NotYet)));
+    world.end("a", 0);
+    world.settle();
+    assert_eq!(world.story(), "Succeeded a:Succeeded#16");
+    assert_eq!(world.made.len(), 51);
+}
+
+#[test]
+fn a_sensor_ends_with_its_total_timeout_and_fails_by_what_is_no_poll() {
+    let mut workflow = spec(&[("a", &[])]);
+    let rules = json!([{ "exitCodes": [75], "action": "Poll", "after": "30s" }]);
+    workflow.tasks[0].retry = serde_json::from_value(json!({ "rules": rules })).unwrap();
+    workflow.tasks[0].total_timeout = Some("1m".into());
+    let mut world = World::of(&workflow);
+    world.settle();
+    fails(&mut world, 75);
+    world.wait(30);
+    world.settle();
+    let mut broken = World { status: world.status.clone(), sights: world.sights.clone(), ..World::of(&workflow) };
+    broken.now = world.now;
+    fails(&mut broken, 1);
+    assert_eq!(broken.story(), "Failed(TaskFailed) a:Failed#2(ExitCode)");
+    fails(&mut world, 75);
+    world.wait(30);
+    world.settle();
+    assert_eq!(world.story(), "Failed(TaskFailed) a:Failed#2(TotalTimedOut)");
+    assert_eq!(world.status.message, "a: was not done within its totalTimeout");
+}
+
+#[test]
+fn people_are_not_told_of_each_poll() {
+    let mut workflow = spec(&[("a", &[])]);
+    let rules = json!([{ "expr": "true", "action": "Poll", "after": "1s" }]);
+    workflow.tasks[0].retry = serde_json::from_value(json!({ "rules": rules })).unwrap();
+    workflow.tasks[0].total_timeout = Some("1m".into());
+    let mut world = World::of(&workflow);
+    world.settle();
+    world.end("a", 1);
+    assert_eq!(world.round().notes, []);
+}
