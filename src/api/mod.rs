@@ -18,7 +18,7 @@ pub use record::{WorkflowRecord, WorkflowRecordData};
 pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
 pub use run::{Cancel, WorkflowRef, WorkflowRun, WorkflowRunSpec};
 pub use status::{Attempt, EarlierAttempts, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
-pub use task::{EnvVar, LogTail, OutputDecl, Resources, Task, TaskDefaults};
+pub use task::{EnvVar, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
 pub use workflow::{Workflow, WorkflowSpec, WorkflowStatus};
 
 use kube::core::crd::CustomResourceExt;

@@ -92,6 +92,11 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::duration")]
     pub total_timeout: Option<String>,
+    /// What follows when the pod's node doesn't answer any more: Wait until the node says that the pod has ended, or is removed;
+    /// or Replace the pod half a minute after it was to have ended. Then nobody knows whether the old one has ended: both may run at
+    /// the same time. Default: that of taskDefaults, else Wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_node_lost: Option<OnNodeLost>,
     /// When the task is tried again. It replaces retry of taskDefaults as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -107,6 +112,16 @@ pub enum LogTail {
     Keep,
     /// Nothing of the log is kept: for tasks whose log may hold secrets.
     Omit,
+}
+
+/// What follows when a pod's node doesn't answer any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnNodeLost {
+    /// The next attempt waits until the pod is known to have ended.
+    #[default]
+    Wait,
+    /// The pod counts as ended soon after it was to have ended, though it may still run where nobody sees it.
+    Replace,
 }
 
 /// What tasks of a workflow have unless they say otherwise.
@@ -152,6 +167,11 @@ pub struct TaskDefaults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::duration")]
     pub total_timeout: Option<String>,
+    /// What follows when the pod's node doesn't answer any more: Wait until the node says that the pod has ended, or is removed;
+    /// or Replace the pod half a minute after it was to have ended. Then nobody knows whether the old one has ended: both may run at
+    /// the same time. Default: Wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_node_lost: Option<OnNodeLost>,
     /// When tasks are tried again that have no retry of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::observed::{Disruption, MainEnd, MainState, PodFacts, PodPhase};
-use super::{outputs, text};
+use super::{disruption, outputs, text};
 use crate::api::{AttemptOutcome, OutputDecl, Reason};
 use crate::plan::PlannedTask;
 
@@ -54,24 +54,25 @@ impl End {
 }
 
 /// How the attempt of this pod ended; `None` while it goes on.
-pub(super) fn end(pod: &PodFacts, planned: &PlannedTask) -> Option<End> {
+pub(super) fn end(pod: &PodFacts, planned: &PlannedTask, now: Timestamp) -> Option<End> {
+    let over = disruption::is_over(pod, planned, now);
     let main = match &pod.main {
         MainState::Ended(main) => Some(main),
         MainState::Waiting | MainState::Running { .. } => None,
     };
     if let Some(main) = main.filter(|main| succeeded(pod, main)) {
         // While a pod is being taken, an exit 0 may come of that; its final phase tells.
-        let being_taken = pod.disruption.as_ref().is_some_and(|it| !ended_before(main, it)) && !pod.is_over();
+        let being_taken = pod.disruption.as_ref().is_some_and(|it| !ended_before(main, it)) && !over;
         return (!being_taken).then(|| with_outputs(main, &planned.outputs, pod.containers));
     }
     if let Some(disruption) = pod.disruption.as_ref().filter(|it| !main.is_some_and(|main| ended_before(main, it))) {
-        return pod.is_over().then(|| disrupted(disruption, main));
+        return over.then(|| disrupted(disruption, main));
     }
     match main {
         // A node that takes a pod tells first how its containers ended, and why only with the pod's final phase: the kubelet holds
         // back the pod's reason and its condition DisruptionTarget until then. What goes on beside `main` could do so for ever.
-        Some(main) => (pod.is_over() || pod.disruption.is_some() || pod.lingering).then(|| failed(pod, main, planned)),
-        None => pod.is_over().then(|| over_without_main(pod, planned)),
+        Some(main) => (over || pod.disruption.is_some() || pod.lingering).then(|| failed(pod, main, planned)),
+        None => over.then(|| over_without_main(pod, planned)),
     }
 }
 

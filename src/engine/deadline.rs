@@ -17,6 +17,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
+use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Sight};
 use super::stop;
@@ -72,11 +73,11 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
 
 /// Sets the deadlines of what has begun, and asks to be woken for all that are to come.
 pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
-    if !matches!(ledger.phase(), RunPhase::Running | RunPhase::Suspended) {
-        return;
-    }
     let (now, counts) = (ledger.now, !seen.run.spec.suspend);
-    let mut wakes = Vec::new();
+    let mut wakes = lost(ledger, plan, seen);
+    if !matches!(ledger.phase(), RunPhase::Running | RunPhase::Suspended) {
+        return wakes.into_iter().filter(|at| *at > now).for_each(|at| ledger.wake(at));
+    }
     if let Some(timeout) = plan.timeout() {
         let deadline = ledger.status.deadline_at.get_or_insert_with(|| from(now, timeout));
         wakes.extend(counts.then_some(deadline.0));
@@ -94,6 +95,16 @@ pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     for at in wakes.into_iter().filter(|at| *at > now) {
         ledger.wake(at);
     }
+}
+
+/// When pods whose nodes are lost count as over.
+fn lost(ledger: &Ledger, plan: &Plan, seen: &Observed<'_>) -> Vec<Timestamp> {
+    let tasks = plan.tasks().iter().zip(&ledger.status.tasks);
+    let over = tasks.filter(|(_, task)| !task.phase.is_finished()).filter_map(|(planned, task)| {
+        let Some(Sight::Pod(pod)) = seen.sights.get(&task.attempts.last()?.pod) else { return None };
+        disruption::over_at(pod, planned)
+    });
+    over.collect()
 }
 
 /// Whether a task was begun and is not being stopped yet.

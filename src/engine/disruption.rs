@@ -2,8 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::observed::PodFacts;
 use super::tally::Tally;
+use crate::api::{OnNodeLost, Reason};
 use crate::mutant::{Mutant, is};
+use crate::plan::PlannedTask;
 
 /// Disruptions that are made good before `main` started. How many after that, the task's retry says.
 const BEFORE_START: u32 = 5;
@@ -28,6 +31,21 @@ pub(super) fn next_attempt_at(tally: Tally, started: bool, after_start: u32, now
         }
     };
     Some(now.checked_add(delay).unwrap_or(now))
+}
+
+/// How long after a pod is to have ended it counts as lost: a node that answers has told by then.
+const OVERDUE: SignedDuration = SignedDuration::from_secs(30);
+
+/// When a pod whose node is lost counts as over for a task that doesn't wait for the node; `None` for any other pod.
+pub(super) fn over_at(pod: &PodFacts, planned: &PlannedTask) -> Option<Timestamp> {
+    let lost = pod.disruption.as_ref().is_some_and(|it| it.reason == Reason::NodeLost);
+    let replaced = planned.on_node_lost == OnNodeLost::Replace && lost;
+    pod.ends_by.filter(|_| replaced).and_then(|at| at.checked_add(OVERDUE).ok())
+}
+
+/// Whether no container of the pod runs any more, or counts as running.
+pub(super) fn is_over(pod: &PodFacts, planned: &PlannedTask, now: Timestamp) -> bool {
+    pod.is_over() || over_at(pod, planned).is_some_and(|at| at <= now)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
 use super::retry;
@@ -94,7 +95,9 @@ fn backoff(ledger: &Ledger, planned: &PlannedTask, task: &TaskStatus, seen: &Obs
     }
     match seen.sights.get(&last.pod) {
         _ if is(Mutant::RetryBesideLivePod) => Gate::Open,
-        Some(Sight::Pod(pod)) if !pod.is_over() && last.uid.as_ref() == Some(&pod.uid) => {
+        Some(Sight::Pod(pod))
+            if !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid) =>
+        {
             Gate::Waits(WaitKind::Node, format!("pod {} to end", last.pod))
         }
         None => Gate::Waits(WaitKind::Node, format!("the end of pod {}", last.pod)),

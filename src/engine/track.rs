@@ -103,7 +103,7 @@ fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
             task.started_at.get_or_insert(MicroTime(since.unwrap_or(now)));
         }
     }
-    if let Some(end) = attempt::end(pod, planned) {
+    if let Some(end) = attempt::end(pod, planned, now) {
         finish(ledger, Open { pod: Some(pod), ..open }, end);
     } else if stop.is_some() {
         // It is on record that it is being stopped.

@@ -60,7 +60,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use crate::api::{OutputDecl, Param, Resources};
+use crate::api::{OnNodeLost, OutputDecl, Param, Resources};
 use expr::Expr;
 
 /// Where a spec comes from, which decides how large it can be.
@@ -113,6 +113,8 @@ pub struct PlannedTask {
     pub keep_log_tail: bool,
     /// How long it may take.
     pub times: Times,
+    /// What follows when the node of its pod doesn't answer any more.
+    pub on_node_lost: OnNodeLost,
     /// When it is tried again.
     pub retry: Arc<PlannedRetry>,
 }

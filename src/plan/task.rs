@@ -12,7 +12,7 @@ use super::problem::Code;
 use super::report::{Path, Report};
 use super::words::{is_dns_label, quote};
 use super::{EnvSource, PlannedEnv, PlannedRetry, PlannedTask, Times, env, limits, resources, retry, template};
-use crate::api::{LogTail, Resources, Task, TaskDefaults};
+use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
 /// What tasks have unless they say otherwise, checked once. Tasks share the large parts.
 pub(super) struct Defaults<'a> {
@@ -23,6 +23,7 @@ pub(super) struct Defaults<'a> {
     template: Option<Arc<Map<String, Value>>>,
     log_tail: Option<LogTail>,
     times: Times,
+    on_node_lost: Option<OnNodeLost>,
     pub(super) retry: Arc<PlannedRetry>,
 }
 
@@ -39,6 +40,7 @@ impl<'a> Defaults<'a> {
                 template: None,
                 log_tail: None,
                 times: Times::default(),
+                on_node_lost: None,
                 retry: Arc::default(),
             };
         };
@@ -68,6 +70,7 @@ impl<'a> Defaults<'a> {
             template: defaults.pod_template.clone().map(Arc::new),
             log_tail: defaults.log_tail,
             times: Times::of_defaults(defaults, &path, report),
+            on_node_lost: defaults.on_node_lost,
             retry: Arc::new(retry),
         }
     }
@@ -128,6 +131,7 @@ pub(super) fn plan(
         outputs: task.outputs.clone(),
         keep_log_tail: log_tail != Some(LogTail::Omit),
         times,
+        on_node_lost: task.on_node_lost.or(defaults.on_node_lost).unwrap_or_default(),
         retry,
     }
 }

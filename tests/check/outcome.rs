@@ -193,7 +193,7 @@ impl Claim<'_, '_> {
 
     fn disrupted(&self, pod: &Pod<'_>) -> Option<String> {
         // Without the finalizer it may vanish before anyone sees its end; under other labels nobody may find it.
-        let unseen = vanished(pod) || pod.disguised;
+        let unseen = vanished(pod) || pod.disguised || self.world.is_given_up(pod);
         // Of a record that a hand made shorter the pod was a stranger when it was deleted.
         if self.attempt.reason() == "PodDeleted" && pod.deleted_by_operator && !self.run.edited {
             return Some("an operator deleted the pod".to_owned());

@@ -195,6 +195,25 @@ impl<'j> World<'j> {
         list(self.pinned(run, status)?, "tasks").iter().find(|planned| text(planned, "name") == task)
     }
 
+    /// Whether a pod counts as over though nobody saw it end: its node was lost and it is being deleted, and its task says that such
+    /// a pod is replaced.
+    pub fn is_given_up(&self, pod: &Pod<'_>) -> bool {
+        let Some(run) = self.runs.get(pod.run) else { return false };
+        let pinned = run.status().and_then(|status| self.pinned(run, status)).unwrap_or(&Value::Null);
+        let planned = run.status().and_then(|status| self.planned(run, status, pod.task)).unwrap_or(&Value::Null);
+        let own = planned.get("onNodeLost").or_else(|| pinned.pointer("/taskDefaults/onNodeLost"));
+        let conditions = pod.object.get("status").map_or(&[][..], |status| list(status, "conditions"));
+        let lost = |it: &Value| {
+            it["type"] == "DisruptionTarget"
+                && it["status"] == "True"
+                && matches!(
+                    text(it, "reason"),
+                    "DeletionByTaintManager" | "DeletionByDeviceTaintManager" | "DeletionByPodGC"
+                )
+        };
+        own.is_some_and(|own| own == "Replace") && meta::is_deleting(pod.object) && conditions.iter().any(lost)
+    }
+
     /// Whether a namespace of the operators themselves is being deleted: then they let go of every pod.
     pub fn is_operator_going(&self) -> bool {
         self.homes.iter().any(|home| self.going.contains(home))

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::world::{World, spec};
-use crate::api::{AttemptOutcome, EarlierAttempts, Reason};
-use crate::engine::{Effect, Refusal, RefusalKind, Sight};
+use crate::api::{AttemptOutcome, EarlierAttempts, OnNodeLost, Reason};
+use crate::engine::{Disruption, Effect, Refusal, RefusalKind, Sight};
 
 /// A task `a`, a task `b` after it, and a task `c` beside them; `a` is tried again like this.
 fn world(retry: Value) -> World {
@@ -291,4 +291,53 @@ fn people_are_not_told_of_each_poll() {
     world.settle();
     world.end("a", 1);
     assert_eq!(world.round().notes, []);
+}
+
+/// The node of `a`'s pod stops answering, and its pod is to have ended in half a minute.
+fn loses_its_node(world: &mut World) {
+    let now = world.now;
+    let pod = world.pod("a");
+    pod.deleting = true;
+    pod.ends_by = now.checked_add(jiff::SignedDuration::from_secs(30)).ok();
+    let message = "Taint manager: deleting due to NoExecute taint".to_owned();
+    pod.disruption = Some(Disruption { reason: Reason::NodeLost, at: Some(now), message });
+    world.settle();
+}
+
+#[test]
+fn a_pod_whose_node_is_lost_is_waited_for_unless_the_task_says_otherwise() {
+    for replace in [false, true] {
+        let mut workflow = spec(&[("a", &[])]);
+        workflow.tasks[0].on_node_lost = replace.then_some(OnNodeLost::Replace);
+        let mut world = World::of(&workflow);
+        world.settle();
+        world.start("a");
+        world.settle();
+        loses_its_node(&mut world);
+        let wakes = world.decide().wake_at.map(|at| at.duration_since(world.now).as_secs());
+        assert_eq!(wakes, replace.then_some(60));
+        world.wait(59);
+        world.settle();
+        assert_eq!(world.story(), "Running a:Running");
+        world.wait(1);
+        world.settle();
+        assert_eq!(world.story(), if replace { "Running a:Starting#2" } else { "Running a:Running" });
+        let held = matches!(&world.sights[&world.made[0]], Sight::Pod(pod) if pod.held);
+        assert_eq!(held, !replace, "nothing is expected of it any more");
+    }
+}
+
+#[test]
+fn a_pod_that_the_infrastructure_takes_from_a_node_that_answers_is_waited_for() {
+    let mut workflow = spec(&[("a", &[])]);
+    workflow.tasks[0].on_node_lost = Some(OnNodeLost::Replace);
+    let mut world = World::of(&workflow);
+    world.settle();
+    world.start("a");
+    world.settle();
+    loses_its_node(&mut world);
+    world.pod("a").disruption.as_mut().unwrap().reason = Reason::Drained;
+    world.wait(3_600);
+    world.settle();
+    assert_eq!(world.story(), "Running a:Running");
 }

@@ -19,6 +19,7 @@ fn task(templates: &[Value]) -> PlannedTask {
         outputs: vec![],
         keep_log_tail: true,
         times: crate::plan::Times::default(),
+        on_node_lost: crate::api::OnNodeLost::default(),
         retry: std::sync::Arc::default(),
     }
 }
