@@ -86,8 +86,10 @@ pub fn play(schedule: &Schedule, recording: bool) -> Outcome {
     let named = standard().into_iter().find(|scenario| scenario.name == schedule.scenario);
     let mut scenario = named.unwrap_or_else(|| panic!("no scenario {}", schedule.scenario));
     for fault in &schedule.faults {
-        if let Fault::Pod { task, behaviour } = fault {
-            set_behaviour(&mut scenario, task, *behaviour);
+        match fault {
+            Fault::Pod { task, behaviour } => set_behaviour(&mut scenario, task, *behaviour),
+            Fault::Clock { .. } => scenario.clock_is_off = true,
+            _ => {}
         }
     }
     PANICS.set(Some(Vec::new()));

@@ -9,6 +9,7 @@ mod retry;
 mod task;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub struct Ends {
     unstarted: BTreeSet<&'static str>,
     /// Its pinned revision may be lost.
     lost: bool,
+    /// Whether the run as a whole has a timeout.
+    timed: bool,
     /// How each task may end.
     tasks: Vec<TaskEnds>,
 }
@@ -138,6 +141,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
+        timed: !scenario.workflow_of(run)["timeout"].is_null(),
         tasks: scenario.tasks_of(run).iter().map(|task| TaskEnds::of(scenario, task, deeds)).collect(),
     }
 }
@@ -145,7 +149,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
 impl Ends {
     /// The one end that there is; `None` if there are more, or if the run is gone.
     pub fn only(&self) -> Option<End> {
-        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost;
+        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost || self.timed;
         match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
             (false, false, [reason]) => return Some(End::new("Failed", reason, "")),
             (false, true, []) => {}
@@ -176,7 +180,7 @@ impl Ends {
     /// Whether time decides how it ends: a task may fail the whole run, whatever the others are at.
     #[cfg(test)]
     fn is_a_matter_of_time(&self) -> bool {
-        self.tasks.iter().any(TaskEnds::may_fail_the_run)
+        self.timed || self.tasks.iter().any(TaskEnds::may_fail_the_run)
     }
 
     /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
@@ -204,7 +208,8 @@ impl Ends {
         let failed = |task: &&TaskEnds| end.tasks.get(&task.name).is_some_and(|phase| phase == "Failed");
         let mut failed = self.tasks.iter().filter(failed);
         let by_a_rule = end.reason == "FailRun" && failed.clone().any(TaskEnds::may_fail_the_run);
-        let stopped = self.cancelled || lost || by_a_rule;
+        let in_time = !(self.timed && end.reason == "RunTimedOut");
+        let stopped = self.cancelled || lost || by_a_rule || !in_time;
         self.tasks.iter().try_for_each(|task| task.admits(&end, stopped, false))?;
         if end.tasks.len() != self.tasks.len() || !self.starts {
             return Err(format!("the run has tasks that it can't have: {:?}", end.tasks.keys()));
@@ -215,6 +220,7 @@ impl Ends {
             // Cancel on record before the last task finished, whatever that came to.
             ("Cancelled", _) => self.cancelled,
             ("Failed", "FailRun") => by_a_rule,
+            ("Failed", "RunTimedOut") => !in_time,
             ("Failed", "TaskFailed") => has("Failed") && !has("Cancelled") && failed.all(TaskEnds::may_fail),
             ("Succeeded", "") => end.tasks.values().all(|phase| phase == "Succeeded"),
             _ => false,

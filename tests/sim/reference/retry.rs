@@ -22,6 +22,11 @@ impl Failure {
         Self::new(0, "OutputMissing", "")
     }
 
+    /// Its time was over.
+    pub fn timed_out(reason: &'static str) -> Self {
+        Self::new(143, reason, "")
+    }
+
     /// How the pod of a script may fail, if it fails.
     pub fn all(script: &Behaviour) -> Vec<Self> {
         let own = match &script.work {
@@ -40,6 +45,8 @@ impl Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Again,
+    /// Again, and it was no failure.
+    NotYet,
     Fail,
     FailRun,
 }
@@ -57,6 +64,7 @@ pub(super) fn next(task: &Value, failures: usize, failure: &Failure) -> Next {
     match rule.and_then(|rule| rule["action"].as_str()) {
         Some("FailTask") => Next::Fail,
         Some("FailRun") => Next::FailRun,
+        Some("Poll") => Next::NotYet,
         _ if failures > usize::try_from(retry["limit"].as_u64().unwrap_or(0)).unwrap_or(usize::MAX) => Next::Fail,
         _ => Next::Again,
     }

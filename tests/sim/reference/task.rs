@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::End;
 use super::pod::{Outcome, outcomes};
 use super::retry::{self, Failure, Next};
+use super::time::{self, TimesOut};
 use crate::human::Human;
-use crate::kubelet::{Behaviour, OnTerm};
+use crate::kubelet::{Behaviour, OnTerm, Taken, Taker};
 use crate::scenario::Scenario;
 
 /// Disruptions before the start that are made good (README, "When the infrastructure fails").
@@ -38,7 +39,8 @@ impl TaskEnds {
             own.insert("Failed");
         } else {
             let deeds = mine().filter(|deed| deed.takes_a_pod()).count();
-            follow(scripts, task, &Past { failures: 0, disruptions: [0, 0], deeds }, &mut own);
+            let of = Of { scripts, task, clock_is_off: scenario.clock_is_off };
+            follow(&of, &Past { failures: 0, polls: 0, disruptions: [0, 0], deeds }, &mut own);
         }
         // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one.
         if mine().any(|deed| matches!(deed, Human::ForeignPod { .. } | Human::StripLabels { .. })) {
@@ -81,10 +83,21 @@ impl TaskEnds {
     }
 }
 
-/// What happened to a task so far.
+/// Polls after which a sensor that never finds what it waits for has used up its totalTimeout.
+const POLLS: usize = 50;
+
+/// A task that is followed.
+struct Of<'a> {
+    scripts: &'a [Behaviour],
+    task: &'a Value,
+    clock_is_off: bool,
+}
+
+/// What happened to it so far.
 #[derive(Clone, Copy)]
 struct Past {
     failures: usize,
+    polls: usize,
     /// Before and after the start.
     disruptions: [usize; 2],
     /// Disruptions that people may yet add.
@@ -92,27 +105,50 @@ struct Past {
 }
 
 /// Follows a task from its next attempt on.
-fn follow(scripts: &[Behaviour], task: &Value, past: &Past, ends: &mut BTreeSet<&'static str>) {
-    let attempt = past.failures + past.disruptions[0] + past.disruptions[1];
+fn follow(of: &Of<'_>, past: &Past, ends: &mut BTreeSet<&'static str>) {
+    let Of { scripts, task, clock_is_off } = *of;
+    let attempt = past.failures + past.polls + past.disruptions[0] + past.disruptions[1];
     let Some(script) = scripts.get(attempt).or(scripts.last()) else { return };
+    if past.polls > POLLS || clock_is_off && time::timeout(task, "totalTimeout").is_some() {
+        ends.insert("Failed");
+        if past.polls > POLLS {
+            return;
+        }
+    }
     let outcomes = outcomes(script);
     let budgets = [BEFORE_START, retry::disruptions(task)];
     for (started, outcome) in [Outcome::DisruptedBefore, Outcome::DisruptedAfter].into_iter().enumerate() {
         let mut disruptions = past.disruptions;
         disruptions[started] += 1;
-        let by_itself = outcomes.contains(&outcome).then_some(past.deeds);
+        // Of a node that is lost for long, nobody waits for the end of the story.
+        let lost = matches!(script.taken, Some(Taken { by: Taker::NodeLost { .. }, .. }));
+        let by_itself = outcomes.contains(&outcome) || lost && task["onNodeLost"] == "Replace";
+        let by_itself = by_itself.then_some(past.deeds);
         for deeds in [by_itself, past.deeds.checked_sub(1)].into_iter().flatten() {
             if disruptions[started] > budgets[started] {
                 ends.insert("Failed");
             } else {
-                follow(scripts, task, &Past { disruptions, deeds, ..*past }, ends);
+                follow(of, &Past { disruptions, deeds, ..*past }, ends);
             }
         }
     }
-    let mut failures = if outcomes.contains(&Outcome::Failed) { Failure::all(script) } else { Vec::new() };
+    let [start, run] = time::times_out(script, task, clock_is_off);
+    let too_long = [start, run].contains(&TimesOut::Always);
+    let mut failures = Vec::new();
+    if outcomes.contains(&Outcome::Failed) && !too_long {
+        failures.extend(Failure::all(script));
+    }
+    // Told to stop, it may finish in time.
+    let finishes = matches!(script.on_term, OnTerm::Finishes { .. }) && run == TimesOut::Always;
+    for (times_out, reason) in [(start, "StartTimedOut"), (run, "TimedOut")] {
+        if times_out != TimesOut::Never && !(finishes && reason == "TimedOut") {
+            failures.push(Failure::timed_out(reason));
+        }
+    }
     // A pod that is deleted may finish early, and that counts.
-    let early = past.deeds > 0 && matches!(script.on_term, OnTerm::Finishes { .. });
-    if outcomes.contains(&Outcome::Succeeded) || early {
+    let deleted = past.deeds > 0 || [start, run].iter().any(|it| *it != TimesOut::Never);
+    let early = deleted && matches!(script.on_term, OnTerm::Finishes { .. });
+    if outcomes.contains(&Outcome::Succeeded) && !too_long || early {
         if writes_outputs(script, task) {
             ends.insert("Succeeded");
         } else {
@@ -122,7 +158,8 @@ fn follow(scripts: &[Behaviour], task: &Value, past: &Past, ends: &mut BTreeSet<
     for failure in failures {
         let failures = past.failures + 1;
         match retry::next(task, failures, &failure) {
-            Next::Again => follow(scripts, task, &Past { failures, ..*past }, ends),
+            Next::Again => follow(of, &Past { failures, ..*past }, ends),
+            Next::NotYet => follow(of, &Past { polls: past.polls + 1, ..*past }, ends),
             Next::Fail => drop(ends.insert("Failed")),
             Next::FailRun => drop(ends.insert("FailRun")),
         }

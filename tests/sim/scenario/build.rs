@@ -25,6 +25,7 @@ impl Scenario {
             mistake: None,
             ends: BTreeMap::new(),
             wide: false,
+            clock_is_off: false,
         }
     }
 

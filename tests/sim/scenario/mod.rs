@@ -13,7 +13,7 @@ use serde_json::Value;
 pub use self::standard::standard;
 
 use crate::human::Human;
-use crate::kubelet::Behaviour;
+use crate::kubelet::{Behaviour, Trouble};
 use crate::model::Server;
 use crate::reference::End;
 use crate::wire::Wire;
@@ -46,6 +46,8 @@ pub struct Scenario {
     pub ends: BTreeMap<String, End>,
     /// Whether it is too large for exhaustive enumeration.
     pub wide: bool,
+    /// Whether the clock of an operator is off in it, so that what has a timeout may time out at any time.
+    pub clock_is_off: bool,
 }
 
 /// The API server refuses to create pods for a while.
@@ -85,13 +87,18 @@ impl Scenario {
         self.all().find(|manifest| manifest["kind"] == kind && manifest["metadata"]["name"] == name)
     }
 
-    /// The tasks of a run, from the workflow in it or named by it; none where that doesn't exist.
+    /// The tasks of a run; none where its workflow doesn't exist.
     pub fn tasks_of(&self, run: &str) -> &[Value] {
+        self.workflow_of(run)["tasks"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// The workflow in a run or named by it; null where that doesn't exist.
+    pub fn workflow_of(&self, run: &str) -> &Value {
         let spec = self.manifest("WorkflowRun", run).map(|run| &run["spec"]);
         let inline = spec.map(|spec| &spec["workflow"]).filter(|workflow| !workflow.is_null());
         let named = spec.and_then(|spec| spec["workflowRef"]["name"].as_str());
         let workflow = inline.or_else(|| Some(&self.manifest("Workflow", named?)?["spec"]));
-        workflow.and_then(|workflow| workflow["tasks"].as_array()).map_or(&[], Vec::as_slice)
+        workflow.unwrap_or(&Value::Null)
     }
 
     /// The names of all tasks of all runs, each once.
@@ -99,6 +106,17 @@ impl Scenario {
         let runs = self.names("WorkflowRun");
         let tasks = runs.iter().flat_map(|run| self.tasks_of(run)).filter_map(|task| task["name"].as_str());
         tasks.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether something in it may time out.
+    pub fn may_time_out(&self) -> bool {
+        let timed = |of: &Value| ["timeout", "startTimeout", "totalTimeout"].iter().any(|field| !of[*field].is_null());
+        let by_spec = self
+            .names("WorkflowRun")
+            .iter()
+            .any(|run| timed(self.workflow_of(run)) || self.tasks_of(run).iter().any(timed));
+        let held_up = |script: &Behaviour| script.hindrances.iter().any(|it| it.kind != Trouble::Unschedulable);
+        by_spec || self.behaviours.values().flatten().any(held_up)
     }
 
     fn all(&self) -> impl Iterator<Item = &Value> {

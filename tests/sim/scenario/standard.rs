@@ -15,6 +15,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(values());
     all.extend(disruptions());
     all.extend(retries());
+    all.extend(timeouts());
     all.extend(controls());
     all.extend(deletions());
     all.extend(mistakes());
@@ -172,6 +173,53 @@ fn retries() -> Vec<Scenario> {
             .behaves("a", [fails(1), fails(3)])
             .behaves("c", [Behaviour::succeeds(LONG, "")])
             .ends("Failed", "FailRun", "a Failed, b Cancelled, c Cancelled"),
+    ]
+}
+
+/// What takes too long, and what is asked for again and again.
+fn timeouts() -> Vec<Scenario> {
+    let two = |a: Value| [task_with("a", &[], a), task("b", &["a"])];
+    let long = || Behaviour::succeeds(LONG, "");
+    let plain = || Behaviour::succeeds(2_000, "");
+    let retry = json!({ "limit": 1, "backoff": { "initial": "2s" } });
+    let poll = json!({ "rules": [{ "exitCodes": [75], "action": "Poll", "after": "10s" }] });
+    let not_yet = || Behaviour::exits(1_000, 75, "");
+    let in_a_minute = workflow_with(&chain(), json!({ "timeout": "1m" }));
+    let lost = Taker::NodeLost { away_ms: 600_000, returns: true };
+    vec![
+        Scenario::of("timeout-then-retry", &two(json!({ "timeout": "20s", "retry": retry })))
+            .with_standby()
+            .behaves("a", [Behaviour { start_ms: 15_000, ..long() }, plain()])
+            .succeeds(),
+        Scenario::of("timeout", &two(json!({ "timeout": "20s" })))
+            .behaves("a", [long().on_term(OnTerm::Ignores)])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed"),
+        Scenario::of("finishes-when-timed-out", &two(json!({ "timeout": "20s" })))
+            .behaves("a", [long().on_term(OnTerm::Finishes { after_ms: 1_000 })])
+            .succeeds(),
+        Scenario::of("start-timeout", &two(json!({ "startTimeout": "30s", "retry": retry })))
+            .behaves("a", [plain().hindered(Trouble::Unschedulable, LONG), plain()])
+            .succeeds(),
+        Scenario::of("image-pull-in-vain", &two(json!({})))
+            .with_standby()
+            .behaves("a", [plain().hindered(Trouble::ImagePull, LONG)])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed"),
+        Scenario::of("poll", &two(json!({ "totalTimeout": "6h", "retry": poll })))
+            .with_standby()
+            .behaves("a", [not_yet(), not_yet(), not_yet(), plain()])
+            .succeeds(),
+        Scenario::of("poll-in-vain", &two(json!({ "totalTimeout": "1m", "retry": poll })))
+            .behaves("a", [not_yet()])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed"),
+        Scenario::new("run-timeout").with(in_a_minute).with(run("run")).behaves("b", [long()]).with_standby().ends(
+            "Failed",
+            "RunTimedOut",
+            "a Succeeded, b Cancelled, c Cancelled",
+        ),
+        Scenario::of("node-lost-and-replaced", &two(json!({ "onNodeLost": "Replace" })))
+            .with_standby()
+            .behaves("a", [long().taken(When::Running(1_000), lost), plain()])
+            .succeeds(),
     ]
 }
 
