@@ -21,7 +21,7 @@ use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Sight};
 use super::stop;
-use super::track::fail;
+use super::track::{fail, told};
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, Times};
@@ -138,9 +138,23 @@ fn resume(ledger: &mut Ledger) {
 fn total(ledger: &mut Ledger, seen: &Observed<'_>, index: usize) {
     let Some(task) = ledger.task(index) else { return };
     if task.phase == TaskPhase::Backoff {
-        fail(ledger, index, Some(Reason::TotalTimedOut), "was not done within its totalTimeout");
+        let last = task.attempts.last().map(|last| format!("; the last time: {}", told(last))).unwrap_or_default();
+        let told = format!("was not done within its totalTimeout{last}");
+        fail(ledger, index, Some(Reason::TotalTimedOut), &told);
     } else {
+        remember(ledger, index);
         stop::attempt(ledger, seen, index, Reason::TotalTimedOut);
+    }
+}
+
+/// What keeps an attempt from starting would be forgotten with the wait for it: it goes on record.
+fn remember(ledger: &mut Ledger, index: usize) {
+    let task = ledger.task(index).filter(|task| !has_started(task));
+    let Some(waiting) = task.and_then(|task| task.waiting_for.as_ref()) else { return };
+    let why = format!("{:?}: {}", waiting.kind, waiting.detail);
+    let why = ledger.message(&why);
+    if let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) {
+        last.message = why;
     }
 }
 
@@ -156,15 +170,7 @@ fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, planned: &Pla
         has_passed(&mut last.deadline_at, timeout, now);
     }
     let Some((_, reason)) = due(task, &planned.times).filter(|(at, _)| *at <= now) else { return };
-    // What kept it from starting is forgotten with the wait.
-    let why = task.waiting_for.as_ref().filter(|_| reason == Reason::StartTimedOut);
-    let why = why.map(|waiting| format!("{:?}: {}", waiting.kind, waiting.detail));
-    if let Some(why) = why {
-        let why = ledger.message(&why);
-        if let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) {
-            last.message = why;
-        }
-    }
+    remember(ledger, index);
     stop::attempt(ledger, seen, index, reason);
 }
 

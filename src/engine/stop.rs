@@ -5,7 +5,7 @@ use super::attempt::End;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Sight};
 use super::text::names;
-use super::track::fail;
+use super::track::{fail, told as told_of};
 use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunStatus};
 
 /// Why a run is being stopped.
@@ -62,7 +62,7 @@ pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, re
     last.finished_at = Some(stamp);
     if is_timeout(reason) {
         last.outcome = Some(AttemptOutcome::Failed);
-        let told = super::attempt::told(last.reason, None, last.number, "");
+        let told = told_of(last);
         fail(ledger, index, Some(reason), &told);
     } else {
         last.outcome = Some(AttemptOutcome::Cancelled);

@@ -237,7 +237,7 @@ fn after_disruption(ledger: &mut Ledger, open: Open<'_>) {
 }
 
 /// What the end of an attempt means, in a clause.
-fn told(Attempt { reason, exit_code, number, message, .. }: &Attempt) -> String {
+pub(super) fn told(Attempt { reason, exit_code, number, message, .. }: &Attempt) -> String {
     attempt::told(*reason, *exit_code, *number, message)
 }
 

@@ -180,6 +180,7 @@ fn a_total_timeout_ends_a_task_that_never_got_a_pod() {
     assert!(world.story().starts_with("Running a:Starting[Quota"), "{}", world.story());
     passes(&mut world, 1);
     assert!(world.story().starts_with("Failed(TaskFailed) a:Failed(TotalTimedOut)"), "{}", world.story());
+    assert_eq!(world.status.message, "a: was not done within its totalTimeout: Quota: exceeded quota");
     assert!(world.made.is_empty());
 }
 

@@ -278,7 +278,8 @@ fn a_sensor_ends_with_its_total_timeout_and_fails_by_what_is_no_poll() {
     world.wait(30);
     world.settle();
     assert_eq!(world.story(), "Failed(TaskFailed) a:Failed#2(TotalTimedOut)");
-    assert_eq!(world.status.message, "a: was not done within its totalTimeout");
+    let message = "a: was not done within its totalTimeout; the last time: exit code 75 on attempt 2: no luck";
+    assert_eq!(world.status.message, message);
 }
 
 #[test]
