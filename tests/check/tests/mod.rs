@@ -9,6 +9,7 @@ mod place;
 mod pods;
 mod record;
 mod story;
+mod time;
 
 use story::Story;
 

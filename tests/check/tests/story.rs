@@ -54,10 +54,15 @@ impl Story {
 
     /// The same, and `a` has this field in its spec.
     pub fn pinned_with(field: &str, value: Value) -> Self {
+        let mut a = json!({ "name": "a" });
+        a[field] = value;
+        Self::pinned_to(&json!([a, { "name": "b", "needs": ["a"] }]))
+    }
+
+    /// The same, to these tasks.
+    fn pinned_to(tasks: &Value) -> Self {
         let mut story = Self::new();
         story.create("user", "workflowruns", "r", json!({ "spec": { "workflowRef": { "name": "w" } } }));
-        let mut tasks = json!([{ "name": "a" }, { "name": "b", "needs": ["a"] }]);
-        tasks[0][field] = value;
         story.create(
             "one",
             "workflowrecords",
@@ -75,7 +80,12 @@ impl Story {
 
     /// The pod of `a`'s first attempt runs, and that is on record.
     pub fn running() -> Self {
-        let mut story = Self::pinned();
+        Self::running_after(&json!({ "name": "b", "needs": ["a"] }))
+    }
+
+    /// The same, and this is the spec of `b`.
+    pub fn running_after(b: &Value) -> Self {
+        let mut story = Self::pinned_to(&json!([{ "name": "a" }, b]));
         story.makes("r-a-1").starts("r-a-1").knows("a").moves("a", "Running").records();
         story
     }
