@@ -115,6 +115,9 @@ fn follow(of: &Of<'_>, past: &Past, ends: &mut BTreeSet<&'static str>) {
             return;
         }
     }
+    // Only what there is goes on beside `main`.
+    let alone = task.pointer("/podTemplate/spec/containers").and_then(Value::as_array).is_none_or(|all| all.len() < 2);
+    let script = &Behaviour { lingers_ms: if alone { 0 } else { script.lingers_ms }, ..script.clone() };
     let outcomes = outcomes(script);
     let budgets = [BEFORE_START, retry::disruptions(task)];
     for (started, outcome) in [Outcome::DisruptedBefore, Outcome::DisruptedAfter].into_iter().enumerate() {
