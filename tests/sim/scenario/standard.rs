@@ -133,7 +133,7 @@ fn disruptions() -> Vec<Scenario> {
         Scenario::of("image-pull-trouble", &two())
             .behaves("a", [plain().hindered(Trouble::ImagePull, 45_000)])
             .succeeds(),
-        Scenario::of("lingering-container", &[lingering("a"), task("b", &["a"])])
+        Scenario::of("lingering-container", &[lingering("a", Value::Null), task("b", &["a"])])
             .behaves("a", [Behaviour { lingers_ms: LONG, ..plain() }])
             .succeeds(),
     ]
@@ -162,6 +162,12 @@ fn retries() -> Vec<Scenario> {
             .with_standby()
             .behaves("a", [taken(), fails(1), taken(), fails(1), plain()])
             .succeeds(),
+        Scenario::of(
+            "fails-beside-another-container",
+            &[lingering("a", json!({ "limit": 1, "backoff": { "initial": "0s" } })), task("b", &["a"])],
+        )
+        .behaves("a", [Behaviour { lingers_ms: LONG, on_term: OnTerm::Ignores, ..fails(1) }, plain()])
+        .succeeds(),
         Scenario::of("at-most-once", &retry(json!({ "disruptions": 0 })))
             .behaves("a", [Behaviour::succeeds(2_000, "").taken(When::BeforeStart, Taker::Eviction), taken()])
             .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed, c Succeeded"),
@@ -223,10 +229,10 @@ fn timeouts() -> Vec<Scenario> {
     ]
 }
 
-/// A task with a second ordinary container.
-fn lingering(name: &str) -> Value {
+/// A task with a second ordinary container, and how it is tried again.
+fn lingering(name: &str, retry: Value) -> Value {
     let containers = json!([{ "name": "main" }, { "name": "proxy", "image": "proxy:1" }]);
-    task_with(name, &[], json!({ "podTemplate": { "spec": { "containers": containers } } }))
+    task_with(name, &[], json!({ "podTemplate": { "spec": { "containers": containers } }, "retry": retry }))
 }
 
 /// What people ask for in the spec.
