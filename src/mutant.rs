@@ -74,6 +74,16 @@ pub enum Mutant {
     RetryBesideLivePod,
     /// Disruptions are made good without an end.
     DisruptionsUnbounded,
+    /// Disruptions cost retries.
+    BudgetsShared,
+    /// A task is tried once more than its limit says.
+    LimitOffByOne,
+    /// Each operator has a chance of its own.
+    JitterByChance,
+    /// The time of the next attempt is set anew in each round.
+    NextTimeAnew,
+    /// An attempt's timeout counts from its pod's creation.
+    TimeoutFromCreation,
     /// The number of an attempt is that of the pods that are seen, plus one.
     NumberFromPods,
     /// The name of a pod is cut without a hash.
@@ -90,7 +100,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 43] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -123,6 +133,11 @@ impl Mutant {
         Self::FinallyCountsAsMain,
         Self::RetryBesideLivePod,
         Self::DisruptionsUnbounded,
+        Self::BudgetsShared,
+        Self::LimitOffByOne,
+        Self::JitterByChance,
+        Self::NextTimeAnew,
+        Self::TimeoutFromCreation,
         Self::NumberFromPods,
         Self::NameWithoutHash,
         Self::CancelLosesToCreate,

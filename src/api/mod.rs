@@ -5,6 +5,7 @@
 mod param;
 mod phase;
 mod record;
+mod retry;
 mod run;
 mod schema;
 mod status;
@@ -14,9 +15,10 @@ mod workflow;
 pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use record::{WorkflowRecord, WorkflowRecordData};
+pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
 pub use run::{Cancel, WorkflowRef, WorkflowRun, WorkflowRunSpec};
-pub use status::{Attempt, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
-pub use task::{EnvVar, Join, LogTail, OutputDecl, Resources, Task, TaskDefaults};
+pub use status::{Attempt, EarlierAttempts, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
+pub use task::{EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
 pub use workflow::{Workflow, WorkflowSpec, WorkflowStatus};
 
 use kube::core::crd::CustomResourceExt;

@@ -13,7 +13,8 @@ pub enum RunPhase {
     Running,
     /// `spec.suspend` is set: no new pod starts.
     Suspended,
-    /// Cancelled; waiting for pods to end, and for the finally tasks.
+    /// To end before its tasks have: no new pod starts but those of finally tasks, running ones are being stopped. The reason
+    /// tells why.
     Stopping,
     /// Every task succeeded, was skipped, or failed with allowFailure.
     Succeeded,
@@ -45,9 +46,9 @@ pub enum TaskPhase {
     Starting,
     /// The container `main` is running.
     Running,
-    /// Its pod is being stopped.
+    /// Its pod is being stopped; the reason tells why.
     Stopping,
-    /// The infrastructure took the pod; the next attempt waits for its time.
+    /// Its last attempt failed or was disrupted; the next one waits for its time.
     Backoff,
     /// It succeeded and its outputs are on record.
     Succeeded,
@@ -57,7 +58,7 @@ pub enum TaskPhase {
     Skipped,
     /// It can't run, since a task that it needs failed.
     UpstreamFailed,
-    /// The run was cancelled before the task ended.
+    /// The run was stopped before the task ended.
     Cancelled,
 }
 
@@ -96,9 +97,11 @@ pub enum AttemptOutcome {
     Succeeded,
     /// The task's own fault.
     Failed,
+    /// Not what is waited for, by a rule that polls: neither a success nor a failure.
+    NotYet,
     /// The infrastructure's fault: eviction, preemption, a lost node, a pod deleted by someone.
     Disrupted,
-    /// Stopped because its run was cancelled.
+    /// Stopped because its run was.
     Cancelled,
 }
 
@@ -124,6 +127,10 @@ pub enum Reason {
     RevisionLost,
     /// `spec.cancel` was set.
     CancelRequested,
+    /// The run's timeout was over before its last task had ended.
+    RunTimedOut,
+    /// A task failed, and a rule of its retry says that the run fails with it.
+    FailRun,
 
     // of tasks that don't run
     /// Its triggerRule can't be met any more.
@@ -144,6 +151,12 @@ pub enum Reason {
     Evicted,
     /// The pod reached its activeDeadlineSeconds.
     DeadlineExceeded,
+    /// `main` ran longer than its timeout.
+    TimedOut,
+    /// `main` did not start within its startTimeout.
+    StartTimedOut,
+    /// The task was not done within its totalTimeout.
+    TotalTimedOut,
     /// A declared output was not written.
     OutputMissing,
     /// An output isn't of its type.

@@ -43,6 +43,9 @@ pub struct WorkflowRunStatus {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
+    /// When its timeout is over. The time that it is suspended is added when it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<MicroTime>,
     /// How long it took, written at its end: `1m12s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
@@ -93,6 +96,9 @@ pub struct TaskStatus {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
+    /// When its totalTimeout is over. The time that the run is suspended is added when it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<MicroTime>,
     /// The outputs of a task that succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
@@ -100,11 +106,32 @@ pub struct TaskStatus {
     /// What a task that neither runs nor has ended waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
-    /// The attempts, oldest first.
+    /// The newest attempts, oldest first: 16, or fewer in runs of more than 64 tasks, but at least 2.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub attempts: Vec<Attempt>,
+    /// Attempts before those that are listed, counted by what came of them. Their pods are deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<EarlierAttempts>,
+}
+
+/// Attempts that are listed no more, counted by what came of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierAttempts {
+    /// Those that failed by the task's own fault.
+    #[serde(default)]
+    pub failed: u32,
+    /// Those that were disrupted before `main` started.
+    #[serde(default)]
+    pub disrupted_before_start: u32,
+    /// Those that were disrupted after that.
+    #[serde(default)]
+    pub disrupted_after_start: u32,
+    /// Those that ended NotYet.
+    #[serde(default)]
+    pub not_yet: u32,
 }
 
 /// One try at a task: at most one Pod, ever.
@@ -124,6 +151,9 @@ pub struct Attempt {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
+    /// When its startTimeout is over, or, once `main` has started, its timeout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<MicroTime>,
     /// Exit code of `main`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
@@ -136,7 +166,7 @@ pub struct Attempt {
     /// What went wrong: the end of its log, or Kubernetes' own words; at most 1 KiB.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// When the next attempt may start, after a disruption.
+    /// When the next attempt may start, if there is to be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<MicroTime>,
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::param::{ItemType, ValueType};
+use super::retry::Retry;
 
 /// One node of the graph. It runs as a Pod whose container `main` does the work, or, with join, is nothing but a gate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -95,6 +96,32 @@ pub struct Task {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub outputs: Vec<OutputDecl>,
+    /// How long an attempt may run, from the start of `main`: a duration from 1s to 8784h. After that its pod is stopped and the
+    /// attempt has failed (TimedOut), unless it ends with 0 all the same. Should the operator be away, the kubelet ends the pod
+    /// after startTimeout, or else an hour, and timeout together. Default: that of taskDefaults, else none. Example: `30m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub timeout: Option<String>,
+    /// How long an attempt may take from its pod's creation to the start of `main`, whatever holds it up: a duration from 1s to
+    /// 8784h. After that the attempt has failed (StartTimedOut). Default: that of taskDefaults, else none while no node is found,
+    /// and 10m from when the kubelet can't pull an image or doesn't find what the pod refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub start_timeout: Option<String>,
+    /// How long the task may take in all, from its first attempt on, with all others and the waits between them, but without the
+    /// time that the run is suspended: a duration from 1s to 8784h. After that the task has failed (TotalTimedOut) and isn't tried
+    /// again. Default: that of taskDefaults, else none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub total_timeout: Option<String>,
+    /// What follows when the pod's node doesn't answer any more: Wait until the node says that the pod has ended, or is removed;
+    /// or Replace the pod half a minute after it was to have ended. Then nobody knows whether the old one has ended: both may run at
+    /// the same time. Default: that of taskDefaults, else Wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_node_lost: Option<OnNodeLost>,
+    /// When the task is tried again. It replaces retry of taskDefaults as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// Whether the last lines of a failed attempt's log become its message: Keep or Omit. Default: Keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_tail: Option<LogTail>,
@@ -111,6 +138,16 @@ pub enum LogTail {
     Keep,
     /// Nothing of the log is kept: for tasks whose log may hold secrets.
     Omit,
+}
+
+/// What follows when a pod's node doesn't answer any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnNodeLost {
+    /// The next attempt waits until the pod is known to have ended.
+    #[default]
+    Wait,
+    /// The pod counts as ended soon after it was to have ended, though it may still run where nobody sees it.
+    Replace,
 }
 
 /// What tasks of a workflow have unless they say otherwise.
@@ -138,6 +175,32 @@ pub struct TaskDefaults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub pod_template: Option<Map<String, Value>>,
+    /// How long an attempt may run, from the start of `main`: a duration from 1s to 8784h. After that its pod is stopped and the
+    /// attempt has failed (TimedOut), unless it ends with 0 all the same. Should the operator be away, the kubelet ends the pod
+    /// after startTimeout, or else an hour, and timeout together. Default: none. Example: `30m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub timeout: Option<String>,
+    /// How long an attempt may take from its pod's creation to the start of `main`, whatever holds it up: a duration from 1s to
+    /// 8784h. After that the attempt has failed (StartTimedOut). Default: none while no node is found,
+    /// and 10m from when the kubelet can't pull an image or doesn't find what the pod refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub start_timeout: Option<String>,
+    /// How long the task may take in all, from its first attempt on, with all others and the waits between them, but without the
+    /// time that the run is suspended: a duration from 1s to 8784h. After that the task has failed (TotalTimedOut) and isn't tried
+    /// again. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub total_timeout: Option<String>,
+    /// What follows when the pod's node doesn't answer any more: Wait until the node says that the pod has ended, or is removed;
+    /// or Replace the pod half a minute after it was to have ended. Then nobody knows whether the old one has ended: both may run at
+    /// the same time. Default: Wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_node_lost: Option<OnNodeLost>,
+    /// When tasks are tried again that have no retry of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// Whether the last lines of a failed attempt's log become its message: Keep or Omit. Default: Keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_tail: Option<LogTail>,

@@ -37,6 +37,11 @@ pub struct WorkflowSpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub params: Vec<Param>,
+    /// How long a run may take from its start to the end of its last task, without the time that it is suspended: a duration from
+    /// 1s to 8784h. After that all that runs is stopped, and the run ends Failed (RunTimedOut). Default: none. Example: `2h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub timeout: Option<String>,
     /// What tasks have unless they say otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_defaults: Option<TaskDefaults>,

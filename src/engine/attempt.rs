@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::observed::{Disruption, MainEnd, MainState, PodFacts, PodPhase};
-use super::{outputs, text};
+use super::{disruption, outputs, text};
 use crate::api::{AttemptOutcome, OutputDecl, Reason};
 use crate::mutant::{Mutant, is};
+use crate::plan::PlannedTask;
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,24 +55,25 @@ impl End {
 }
 
 /// How the attempt of this pod ended; `None` while it goes on.
-pub(super) fn end(pod: &PodFacts, declared: &[OutputDecl]) -> Option<End> {
+pub(super) fn end(pod: &PodFacts, planned: &PlannedTask, now: Timestamp) -> Option<End> {
+    let over = disruption::is_over(pod, planned, now);
     let main = match &pod.main {
         MainState::Ended(main) => Some(main),
         MainState::Waiting | MainState::Running { .. } => None,
     };
     if let Some(main) = main.filter(|main| succeeded(pod, main)) {
         // While a pod is being taken, an exit 0 may come of that; its final phase tells.
-        let being_taken = pod.disruption.as_ref().is_some_and(|it| !ended_before(main, it)) && !pod.is_over();
-        return (!being_taken).then(|| with_outputs(main, declared, pod.containers));
+        let being_taken = pod.disruption.as_ref().is_some_and(|it| !ended_before(main, it)) && !over;
+        return (!being_taken).then(|| with_outputs(main, &planned.outputs, pod.containers));
     }
     if let Some(disruption) = pod.disruption.as_ref().filter(|it| !main.is_some_and(|main| ended_before(main, it))) {
-        return (pod.is_over() || is(Mutant::RetryBesideLivePod)).then(|| disrupted(disruption, main));
+        return (over || is(Mutant::RetryBesideLivePod)).then(|| disrupted(disruption, main));
     }
     match main {
         // A node that takes a pod tells first how its containers ended, and why only with the pod's final phase: the kubelet holds
         // back the pod's reason and its condition DisruptionTarget until then. What goes on beside `main` could do so for ever.
-        Some(main) => (pod.is_over() || pod.disruption.is_some() || pod.lingering).then(|| failed(pod, main)),
-        None => pod.is_over().then(|| over_without_main(pod)),
+        Some(main) => (over || pod.disruption.is_some() || pod.lingering).then(|| failed(pod, main, planned)),
+        None => over.then(|| over_without_main(pod, planned)),
     }
 }
 
@@ -108,10 +110,19 @@ fn disrupted(disruption: &Disruption, main: Option<&MainEnd>) -> End {
     }
 }
 
-fn failed(pod: &PodFacts, main: &MainEnd) -> End {
+/// Why a pod failed that reached its deadline: of a task with a timeout that is the backstop of its timeouts.
+fn deadline(planned: &PlannedTask, started: bool) -> Reason {
+    match (planned.times.timeout, started) {
+        (None, _) => Reason::DeadlineExceeded,
+        (Some(_), true) => Reason::TimedOut,
+        (Some(_), false) => Reason::StartTimedOut,
+    }
+}
+
+fn failed(pod: &PodFacts, main: &MainEnd, planned: &PlannedTask) -> End {
     let reason = match (pod.reason.as_deref(), main.reason.as_str()) {
         (Some("Evicted"), _) => Reason::Evicted,
-        (Some("DeadlineExceeded"), _) => Reason::DeadlineExceeded,
+        (Some("DeadlineExceeded"), _) => deadline(planned, main.started_at.is_some()),
         (_, "OOMKilled") => Reason::OutOfMemory,
         (_, "StartError" | "ContainerCannotRun") => Reason::StartError,
         // The kubelet lost track of the container: nobody can say that it was the task's fault.
@@ -122,20 +133,20 @@ fn failed(pod: &PodFacts, main: &MainEnd) -> End {
     };
     let own_words = if pod.message.is_empty() { &main.message } else { &pod.message };
     let message = match reason {
-        Reason::Evicted | Reason::DeadlineExceeded => own_words,
+        Reason::Evicted | Reason::DeadlineExceeded | Reason::TimedOut | Reason::StartTimedOut => own_words,
         _ => &main.message,
     };
     End::of(main, AttemptOutcome::Failed, Some(reason), message)
 }
 
-fn over_without_main(pod: &PodFacts) -> End {
+fn over_without_main(pod: &PodFacts, planned: &PlannedTask) -> End {
     if let Some((name, exit_code, message)) = &pod.failed_init {
         let message = format!("init container `{name}` ended with exit code {exit_code}: {message}");
         return End::new(AttemptOutcome::Failed, Some(Reason::InitFailed), message.trim_end_matches([':', ' ']));
     }
     match pod.reason.as_deref() {
         Some("Evicted") => End::new(AttemptOutcome::Failed, Some(Reason::Evicted), &pod.message),
-        Some("DeadlineExceeded") => End::new(AttemptOutcome::Failed, Some(Reason::DeadlineExceeded), &pod.message),
+        Some("DeadlineExceeded") => End::new(AttemptOutcome::Failed, Some(deadline(planned, false)), &pod.message),
         _ => End::new(AttemptOutcome::Disrupted, Some(Reason::PodLost), &pod.message),
     }
 }
@@ -145,6 +156,9 @@ pub(super) fn told(reason: Option<Reason>, exit_code: Option<i32>, attempt: u32,
     let what = match (reason, exit_code) {
         (Some(Reason::ExitCode), Some(code)) => format!("exit code {code}"),
         (Some(Reason::OutOfMemory), _) => "out of memory: raise resources.limits.memory".to_owned(),
+        (Some(Reason::TimedOut), _) => "ran longer than its timeout".to_owned(),
+        (Some(Reason::StartTimedOut), _) => "did not start in time".to_owned(),
+        (Some(Reason::TotalTimedOut), _) => "was not done within its totalTimeout".to_owned(),
         (Some(reason), _) => format!("{reason:?}"),
         (None, _) => "ended".to_owned(),
     };

@@ -1,25 +1,19 @@
 //! What the user asked for: cancel and suspend.
 
 use super::ledger::Ledger;
-use super::observed::{Observed, Sight};
-use super::verdict;
-use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, WorkflowRunSpec, WorkflowRunStatus};
+use super::observed::Observed;
+use super::{stop, verdict};
+use crate::api::{Reason, RunPhase, TaskPhase, WorkflowRunSpec, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 use crate::plan::Plan;
 
-/// Whether no new pod of the run may start. A cancel counts for more than a suspension: what is to run on cancel runs.
+/// Whether no new pod of the run may start. A stop counts for more than a suspension: what is to run at the end runs.
 #[must_use]
 pub fn is_suspended(spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> bool {
-    spec.suspend && !is_cancelled(spec, status)
+    spec.suspend && status.phase != RunPhase::Stopping && !stop::is_asked_for(spec, status)
 }
 
-/// Whether the run is to stop. Once it is stopping it stops, whoever wrote that down.
-fn is_cancelled(spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> bool {
-    let asked = spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation);
-    asked || status.phase == RunPhase::Stopping
-}
-
-/// Obeys `spec.cancel` and `spec.suspend`.
+/// Obeys `spec.cancel` and `spec.suspend`, and stops a run that is to be stopped for another reason.
 pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     // A run that was put back to its start by hand is on its way all the same.
     if ledger.phase() == RunPhase::Pending {
@@ -28,15 +22,20 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     if ledger.status.tasks.iter().all(|task| task.phase.is_finished()) {
         return;
     }
-    let cancelled = is_cancelled(seen.run.spec, &ledger.status);
-    // A cancel that comes after the last main task has no say in the verdict.
-    if cancelled && !verdict::is_main_finished(&ledger.status, plan) {
-        ledger.move_run(RunPhase::Stopping, Some(Reason::CancelRequested));
-        stop(ledger, plan, seen, false);
+    let asked = stop::is_asked_for(seen.run.spec, &ledger.status);
+    // What comes after the last main task has no say in the verdict.
+    let goes_on = !verdict::is_main_finished(&ledger.status, plan);
+    if asked && goes_on {
+        stop::run(ledger, seen, Reason::CancelRequested);
+    }
+    // Once it is stopping it stops, whoever wrote that down.
+    if ledger.phase() == RunPhase::Stopping && goes_on {
+        let why = stop::why(&ledger.status);
+        stop(ledger, plan, seen, false, why);
     }
     let skips = seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.skip_finally);
-    if cancelled && (skips || is(Mutant::CancelSkipsFinally)) {
-        stop(ledger, plan, seen, true);
+    if asked && (skips || is(Mutant::CancelSkipsFinally)) {
+        stop(ledger, plan, seen, true, Reason::CancelRequested);
     }
     if ledger.phase() != RunPhase::Stopping {
         let suspended = is_suspended(seen.run.spec, &ledger.status);
@@ -45,29 +44,14 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
 }
 
 /// Stops the tasks of `finally`, or all others.
-fn stop(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, finally: bool) {
-    let why = Some(Reason::CancelRequested);
+fn stop(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, finally: bool, why: Reason) {
     for index in plan.tasks().iter().enumerate().filter(|(_, task)| task.finally == finally).map(|(index, _)| index) {
-        let Some(task) = ledger.task_mut(index) else { continue };
+        let Some(task) = ledger.task(index) else { continue };
         match task.phase {
             TaskPhase::Pending | TaskPhase::Backoff => {
-                ledger.move_task(index, TaskPhase::Cancelled, why);
+                ledger.move_task(index, TaskPhase::Cancelled, Some(why));
             }
-            TaskPhase::Starting | TaskPhase::Running => {
-                let stamp = ledger.stamp();
-                let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) else { continue };
-                // Its create was never sent or was refused, so there is nothing to stop.
-                let nothing_there =
-                    last.uid.is_none() && matches!(seen.sights.get(&last.pod), Some(Sight::Absent | Sight::Refused(_)));
-                if nothing_there {
-                    last.outcome = Some(AttemptOutcome::Cancelled);
-                    last.reason = why;
-                    last.finished_at = Some(stamp);
-                    ledger.move_task(index, TaskPhase::Cancelled, why);
-                } else {
-                    ledger.move_task(index, TaskPhase::Stopping, why);
-                }
-            }
+            TaskPhase::Starting | TaskPhase::Running => stop::attempt(ledger, seen, index, why),
             TaskPhase::Stopping
             | TaskPhase::Succeeded
             | TaskPhase::Failed

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::control::is_suspended;
 use super::decision::{Decision, Effect, Urgency};
-use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::environment;
+use super::{retry, tally};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -17,6 +17,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     let mut effects = Vec::new();
     if let Definition::Ready { plan, .. } = seen.definition {
         creates(&mut ledger, plan, seen, &mut effects);
+        backoffs(&mut ledger, plan, seen);
     }
     let mut deletes = Vec::new();
     let owners = owners(&ledger.status);
@@ -27,7 +28,6 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
         }
     }
     effects.append(&mut deletes);
-    backoffs(&mut ledger, seen);
     Decision {
         urgency: urgency(seen.status, &ledger),
         status: ledger.status,
@@ -46,7 +46,8 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
     for (index, planned) in plan.tasks().iter().enumerate() {
         let Some(task) = ledger.task(index).filter(|task| task.phase == TaskPhase::Starting) else { continue };
         let Some(last) = task.attempts.last().filter(|last| last.uid.is_none()) else { continue };
-        let recorded_now = seen.status.tasks.get(index).is_none_or(|old| old.attempts.len() < task.attempts.len());
+        let newest_before = seen.status.tasks.get(index).and_then(|old| old.attempts.last());
+        let recorded_now = newest_before.is_none_or(|newest| newest.number < last.number);
         let (attempt, pod) = (last.number, last.pod.clone());
         match seen.sights.get(&pod) {
             Some(Sight::Refused(refusal)) if !may_retry(refusal, ledger.now) => {
@@ -102,7 +103,10 @@ fn settle_pod(
         None => (true, None, true),
     };
     let (name, uid) = (pod.name.clone(), pod.uid.clone());
-    if stop && !pod.deleting && !pod.is_over() {
+    // Of attempts that are counted and listed no more, there may be any number: their pods go.
+    let counted = owner.is_none()
+        && status.tasks.iter().any(|task| task.name == pod.task && tally::is_counted(task, pod.attempt));
+    if stop && !pod.deleting && (!pod.is_over() || counted) {
         deletes.push(Effect::Delete { pod: name.clone(), uid: uid.clone(), grace_seconds });
     }
     // Once its run is gone, nobody would find a pod that has gone astray: better its end is missed than its deletion held up.
@@ -118,21 +122,16 @@ fn owners(status: &WorkflowRunStatus) -> BTreeMap<&str, (&TaskStatus, &Attempt)>
 }
 
 /// Wakes for the attempts that wait for their time.
-fn backoffs(ledger: &mut Ledger, seen: &Observed<'_>) {
+fn backoffs(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     if is_suspended(seen.run.spec, &ledger.status) {
         return;
     }
-    let due: Vec<_> = ledger
-        .status
-        .tasks
-        .iter()
-        .filter(|task| task.phase == TaskPhase::Backoff)
-        .filter_map(|task| task.attempts.last()?.next_at.as_ref())
-        .map(|at| at.0)
-        .filter(|at| disruption::is_ahead(*at, ledger.now))
-        .collect();
-    for at in due {
-        ledger.wake(at);
+    for (index, planned) in plan.tasks().iter().enumerate() {
+        let Some(task) = ledger.task(index).filter(|task| task.phase == TaskPhase::Backoff) else { continue };
+        let Some(at) = task.attempts.last().and_then(|last| last.next_at.as_ref()).map(|at| at.0) else { continue };
+        if retry::is_ahead(at, &planned.retry, ledger.now) {
+            ledger.wake(at);
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! What may start now, and what does the rest wait for?
 //!
-//! In this order: the end of all others for a finally task, its trigger rule, its `when`, suspend, the wait after a disruption and
-//! its pod's end, room to start, its environment.
+//! In this order: the end of all others for a finally task, its trigger rule, its `when`, suspend, the wait before another attempt
+//! and the last pod's end, room to start, its environment.
 
 use super::control::is_suspended;
 use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
+use super::retry;
 use super::rule::{Kind, Needs, Ruling};
 use super::scope::{condition, environment};
-use super::text::names;
+use super::tally;
+use super::text::{names, time};
 use super::track::fail;
 use super::verdict::is_main_finished;
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
@@ -58,7 +60,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
                 Gate::Open => when(ledger, index, planned, plan, seen),
                 closed => closed,
             },
-            TaskPhase::Backoff => backoff(ledger, task, seen),
+            TaskPhase::Backoff => backoff(ledger, planned, task, seen),
             _ => continue,
         };
         match gate {
@@ -145,15 +147,17 @@ fn close(ledger: &mut Ledger, index: usize, phase: TaskPhase, reason: Option<Rea
     ledger.move_task(index, phase, reason);
 }
 
-/// After a disruption: the recorded time must have come, and the disrupted pod must really be over.
-fn backoff(ledger: &Ledger, task: &TaskStatus, seen: &Observed<'_>) -> Gate {
+/// Before another attempt: the recorded time must have come, and the last pod must really be over.
+fn backoff(ledger: &Ledger, planned: &PlannedTask, task: &TaskStatus, seen: &Observed<'_>) -> Gate {
     let Some(last) = task.attempts.last() else { return Gate::Open };
-    if let Some(at) = last.next_at.as_ref().filter(|at| disruption::is_ahead(at.0, ledger.now)) {
-        return Gate::Waits(WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), at.0));
+    if let Some(at) = last.next_at.as_ref().filter(|at| retry::is_ahead(at.0, &planned.retry, ledger.now)) {
+        return Gate::Waits(WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), time(at.0)));
     }
     match seen.sights.get(&last.pod) {
         _ if is(Mutant::RetryBesideLivePod) => Gate::Open,
-        Some(Sight::Pod(pod)) if !pod.is_over() && last.uid.as_ref() == Some(&pod.uid) => {
+        Some(Sight::Pod(pod))
+            if !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid) =>
+        {
             Gate::Waits(WaitKind::Node, format!("pod {} to end", last.pod))
         }
         None => Gate::Waits(WaitKind::Node, format!("the end of pod {}", last.pod)),
@@ -175,7 +179,9 @@ fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask,
     }
     let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, number);
     ledger.wait(index, WaitKind::Node, &to_start(&pod));
+    let listed = tally::listed(ledger.status.tasks.len());
     let Some(task) = ledger.task_mut(index) else { return false };
+    tally::make_room(task, listed);
     task.attempts.push(Attempt { number, pod, ..Attempt::default() });
     ledger.move_task(index, TaskPhase::Starting, None)
 }

@@ -8,9 +8,13 @@
 //! | `observed` | what was seen? |
 //! | `start` | can the run start, and with what? |
 //! | `attempt` | how did a pod end? |
-//! | `disruption` | the infrastructure took it: again, and when? |
+//! | `retry` | the task failed: again, and when? |
+//! | `disruption` | the infrastructure took its pod: again, and when? |
+//! | `tally` | what came of all attempts so far, and which of them are listed? |
 //! | `track` | what do the facts mean for each task? |
+//! | `deadline` | what has taken too long, and what will have, when? |
 //! | `control` | suspend and cancel |
+//! | `stop` | what becomes of what is stopped before it has ended? |
 //! | `gate` | what may start now, and what does the rest wait for? |
 //! | `rule` | trigger rules: may a task run, as far as what it needs has come? |
 //! | `scope` | what do a task's expressions see? |
@@ -36,6 +40,7 @@
 
 mod attempt;
 mod control;
+mod deadline;
 mod decision;
 mod disruption;
 mod effects;
@@ -43,10 +48,13 @@ mod gate;
 mod ledger;
 mod observed;
 pub mod outputs;
+mod retry;
 mod rule;
 mod scope;
 mod start;
+mod stop;
 mod summary;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -84,9 +92,11 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     } else {
         if let Some(plan) = start::settle(&mut ledger, seen) {
             track::record_facts(&mut ledger, plan, seen);
+            deadline::settle(&mut ledger, plan, seen);
             control::settle(&mut ledger, plan, seen);
             gate::settle(&mut ledger, plan, seen);
             verdict::settle(&mut ledger, plan);
+            deadline::write(&mut ledger, plan, seen);
         }
         summary::write(&mut ledger, seen);
     }

@@ -105,6 +105,8 @@ pub struct PodFacts {
     pub trouble: Option<Trouble>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
+    /// When it is to have ended, by the API server's clock, if its deletion was asked for.
+    pub ends_by: Option<Timestamp>,
     /// Whether `main` has ended while another ordinary container goes on.
     pub lingering: bool,
     /// Whether its deletion is past its grace period: no container of it runs, or someone forced the deletion.

@@ -17,7 +17,7 @@ pub(super) fn environment(
     seen: &Observed<'_>,
     attempt: u32,
 ) -> Result<Vec<Value>, String> {
-    scoped(plan, planned, status, seen, attempt, |scope| planned.environment(scope))
+    in_scope(plan, planned, status, seen, attempt, |scope| planned.environment(scope))
         .map_err(|problem| problem.to_string())
 }
 
@@ -28,10 +28,11 @@ pub(super) fn condition(
     status: &WorkflowRunStatus,
     seen: &Observed<'_>,
 ) -> Result<bool, String> {
-    scoped(plan, planned, status, seen, 0, |scope| planned.condition(scope)).map_err(|problem| problem.to_string())
+    in_scope(plan, planned, status, seen, 0, |scope| planned.condition(scope)).map_err(|problem| problem.to_string())
 }
 
-fn scoped<T>(
+/// Evaluates something over what the expressions of an attempt can read.
+pub(super) fn in_scope<T>(
     plan: &Plan,
     planned: &PlannedTask,
     status: &WorkflowRunStatus,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
+use super::stop;
 use super::text::{MESSAGE_BYTES, clip, count};
 use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus};
 use crate::plan::{Plan, PlannedTask, Problem};
@@ -17,7 +18,11 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
     let started = ledger.status.revision.is_some();
     // One that was stopping is not pinned anew, though someone took its revision off the record.
     if !started && (seen.run.spec.cancel.is_some() || ledger.phase() == RunPhase::Stopping) {
-        ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
+        if ledger.phase() == RunPhase::Stopping {
+            stop::verdict(ledger);
+        } else {
+            ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
+        }
         return None;
     }
     match seen.definition {
@@ -126,7 +131,7 @@ fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
         ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
     }
     if ledger.phase() == RunPhase::Stopping {
-        ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
+        stop::verdict(ledger);
     } else if ledger.move_run(RunPhase::Failed, Some(reason)) {
         ledger.status.message = clip(why, MESSAGE_BYTES);
     }

@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed};
+use super::stop;
 use super::text::{self, MESSAGE_BYTES, clip};
 use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
 use crate::mutant::{Mutant, is};
@@ -85,8 +86,9 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
         }
         // What was to be stopped has ended; now come the finally tasks.
         RunPhase::Stopping if named(TaskPhase::Stopping).next().is_none() => {
+            let why = stop::word(&ledger.status);
             let goes_on = running(tasks);
-            Some(if goes_on.is_empty() { "cancelled".to_owned() } else { format!("cancelled; {goes_on}") })
+            Some(if goes_on.is_empty() { why.to_owned() } else { format!("{why}; {goes_on}") })
         }
         RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
         RunPhase::Succeeded => Some(succeeded(tasks)),
@@ -103,7 +105,7 @@ fn failed(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
     let finally = match ledger.status.reason {
         Some(Reason::TaskFailed) => false,
         Some(Reason::FinallyFailed) => true,
-        _ => return None,
+        _ => return stop::told(&ledger.status),
     };
     let Definition::Ready { plan, .. } = seen.definition else { return None };
     let counts = |planned: &PlannedTask| !planned.allow_failure && planned.finally == finally;
@@ -143,8 +145,12 @@ fn running(tasks: &[TaskStatus]) -> String {
         return format!("{}: {:?}: {}", task.name, waiting.kind, clip(&waiting.detail, ROW_DETAIL));
     }
     let of = |phase: TaskPhase| tasks.iter().filter(move |task| task.phase == phase).map(|task| task.name.as_str());
-    let told =
-        [(TaskPhase::Running, "running"), (TaskPhase::Starting, "starting"), (TaskPhase::Backoff, "waiting to retry")];
+    let told = [
+        (TaskPhase::Running, "running"),
+        (TaskPhase::Starting, "starting"),
+        (TaskPhase::Stopping, "stopping"),
+        (TaskPhase::Backoff, "waiting to retry"),
+    ];
     for (phase, verb) in told {
         if of(phase).next().is_some() {
             return format!("{} {verb}", text::names(of(phase)));

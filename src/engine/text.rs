@@ -1,6 +1,6 @@
 //! Words for people, within bounds.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// Most bytes of a message on record.
 pub(super) const MESSAGE_BYTES: usize = 1024;
@@ -69,6 +69,11 @@ pub(super) fn duration(span: SignedDuration) -> String {
     } else {
         format!("{rest}s")
     }
+}
+
+/// A time to the second: `2026-11-22T08:00:05Z`.
+pub(super) fn time(at: Timestamp) -> String {
+    format!("{at:.0}")
 }
 
 #[cfg(test)]

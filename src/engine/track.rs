@@ -5,47 +5,64 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::attempt::{self, End};
 use super::control::is_suspended;
-use super::disruption;
 use super::gate::to_start;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
-use super::scope::environment;
-use crate::api::{AttemptOutcome, Reason, TaskPhase, WaitKind};
-use crate::plan::{Plan, PlannedTask};
+use super::retry::{self, Next, Seed};
+use super::scope::{environment, in_scope};
+use super::stop;
+use super::tally::Tally;
+use super::{deadline, disruption, text};
+use crate::api::{Attempt, AttemptOutcome, Reason, TaskPhase, WaitKind};
+use crate::mutant::{Mutant, is};
+use crate::plan::{Action, Failure, Plan, PlannedTask};
 
 /// Bytes that the outputs of a run may have in all.
 const ALL_OUTPUTS: usize = 384 * 1024;
 
+/// A task whose attempt is open.
+#[derive(Clone, Copy)]
+struct Open<'a> {
+    index: usize,
+    planned: &'a PlannedTask,
+    plan: &'a Plan,
+    seen: &'a Observed<'a>,
+    /// Why its pod is being stopped, if it is.
+    stop: Option<Reason>,
+    /// Its pod, where that is seen.
+    pod: Option<&'a PodFacts>,
+}
+
 /// Puts on record what is seen of every open attempt.
 pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     for (index, planned) in plan.tasks().iter().enumerate() {
+        if is(Mutant::NextTimeAnew) {
+            next_time_anew(ledger, index);
+        }
         let Some(task) = ledger.task(index).filter(|task| task.phase.has_pod()) else { continue };
-        let stopping = task.phase == TaskPhase::Stopping;
         let was_running = task.phase == TaskPhase::Running;
+        let stop = stop::of(task, &ledger.status);
+        let open = Open { index, planned, plan, seen, stop, pod: None };
         let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { continue };
         let (known_uid, number) = (last.uid.clone(), last.number);
         // Of what isn't known, nothing is decided.
         let Some(sight) = seen.sights.get(&last.pod) else { continue };
         match sight {
             // Another pod of that name means that the attempt's own is gone.
-            Sight::Pod(pod) if known_uid.as_ref().is_none_or(|uid| *uid == pod.uid) => {
-                follow(ledger, index, planned, pod, stopping);
-            }
+            Sight::Pod(pod) if known_uid.as_ref().is_none_or(|uid| *uid == pod.uid) => follow(ledger, open, pod),
             // What was running had a pod, also where someone took its uid off the record.
             Sight::Pod(_) | Sight::Absent | Sight::Refused(_) if known_uid.is_some() || was_running => {
-                let end = if stopping { cancelled() } else { lost() };
-                finish(ledger, index, planned, end, stopping);
+                finish(ledger, open, lost(stop));
             }
-            Sight::Refused(refusal) if known_uid.is_none() => refused(ledger, index, planned, refusal, stopping),
-            Sight::Absent if stopping => finish(ledger, index, planned, cancelled(), stopping),
+            Sight::Refused(refusal) if known_uid.is_none() => refused(ledger, open, refusal),
+            Sight::Absent if stop.is_some() => finish(ledger, open, lost(stop)),
             Sight::Absent if is_suspended(seen.run.spec, &ledger.status) => {
                 ledger.wait(index, WaitKind::Suspended, "spec.suspend is true");
             }
             Sight::Absent => {
                 // It could be made when the intent was recorded; another version of this program may see that otherwise.
                 if let Err(problem) = environment(plan, planned, &ledger.status, seen, number) {
-                    let end = End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem);
-                    finish(ledger, index, planned, end, stopping);
+                    finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem));
                 }
             }
             Sight::Pod(_) | Sight::Refused(_) | Sight::Creating => {}
@@ -53,8 +70,18 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
     }
 }
 
+/// What the mutant does.
+fn next_time_anew(ledger: &mut Ledger, index: usize) {
+    let soon = ledger.now.checked_add(jiff::SignedDuration::from_secs(1)).unwrap_or(ledger.now);
+    let waiting = ledger.task_mut(index).filter(|task| task.phase == TaskPhase::Backoff);
+    if let Some(last) = waiting.and_then(|task| task.attempts.last_mut()) {
+        last.next_at = Some(MicroTime(soon));
+    }
+}
+
 /// The pod exists: record its uid, its start, its trouble or its end.
-fn follow(ledger: &mut Ledger, index: usize, planned: &PlannedTask, pod: &PodFacts, stopping: bool) {
+fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
+    let Open { index, planned, stop, .. } = open;
     let since = match &pod.main {
         MainState::Running { since } => *since,
         MainState::Ended(main) => main.started_at,
@@ -69,61 +96,57 @@ fn follow(ledger: &mut Ledger, index: usize, planned: &PlannedTask, pod: &PodFac
     let now = ledger.now;
     if let Some(task) = ledger.task_mut(index) {
         if let Some(last) = task.attempts.last_mut() {
-            last.uid.get_or_insert_with(|| pod.uid.clone());
-            if started {
-                last.started_at.get_or_insert(MicroTime(since.unwrap_or(now)));
+            if last.uid.is_none() {
+                last.uid = Some(pod.uid.clone());
+                deadline::created(last, &planned.times, now);
+            }
+            if started && last.started_at.is_none() {
+                last.started_at = Some(MicroTime(since.unwrap_or(now)));
+                deadline::started(last, &planned.times, now);
             }
         }
         if started {
             task.started_at.get_or_insert(MicroTime(since.unwrap_or(now)));
         }
     }
-    if let Some(end) = attempt::end(pod, &planned.outputs) {
-        // Of a pod that we stopped, only an honest success counts for more than our stopping it.
-        let end = if stopping && end.outcome != AttemptOutcome::Succeeded {
-            End { outcome: AttemptOutcome::Cancelled, reason: Some(Reason::CancelRequested), ..end }
-        } else {
-            end
-        };
-        finish(ledger, index, planned, end, stopping);
+    if let Some(end) = attempt::end(pod, planned, now) {
+        finish(ledger, Open { pod: Some(pod), ..open }, end);
+    } else if stop.is_some() {
+        // It is on record that it is being stopped.
     } else if started {
-        if !stopping {
-            ledger.move_task(index, TaskPhase::Running, None);
-        }
-    } else if let Some(trouble) = pod.trouble.as_ref().filter(|_| !stopping) {
+        ledger.move_task(index, TaskPhase::Running, None);
+    } else if let Some(trouble) = &pod.trouble {
         ledger.wait(index, trouble.kind, &trouble.message);
-    } else if !stopping {
+    } else {
         ledger.wait(index, WaitKind::Node, &to_start(&pod.name));
     }
 }
 
-fn refused(ledger: &mut Ledger, index: usize, planned: &PlannedTask, refusal: &Refusal, stopping: bool) {
-    if stopping {
-        return finish(ledger, index, planned, cancelled(), stopping);
-    }
+fn refused(ledger: &mut Ledger, open: Open<'_>, refusal: &Refusal) {
     let for_good = |reason| End::new(AttemptOutcome::Failed, Some(reason), &refusal.message);
     match refusal.kind {
-        RefusalKind::Invalid => finish(ledger, index, planned, for_good(Reason::PodInvalid), stopping),
-        RefusalKind::NameClash => finish(ledger, index, planned, for_good(Reason::NameClash), stopping),
-        RefusalKind::NamespaceTerminating => {
-            finish(ledger, index, planned, for_good(Reason::NamespaceTerminating), stopping);
-        }
-        RefusalKind::Quota => ledger.wait(index, WaitKind::Quota, &refusal.message),
-        RefusalKind::Admission => ledger.wait(index, WaitKind::Admission, &refusal.message),
+        _ if open.stop.is_some() => finish(ledger, open, lost(open.stop)),
+        RefusalKind::Invalid => finish(ledger, open, for_good(Reason::PodInvalid)),
+        RefusalKind::NameClash => finish(ledger, open, for_good(Reason::NameClash)),
+        RefusalKind::NamespaceTerminating => finish(ledger, open, for_good(Reason::NamespaceTerminating)),
+        RefusalKind::Quota => ledger.wait(open.index, WaitKind::Quota, &refusal.message),
+        RefusalKind::Admission => ledger.wait(open.index, WaitKind::Admission, &refusal.message),
     }
 }
 
-fn lost() -> End {
-    End::new(AttemptOutcome::Disrupted, Some(Reason::PodLost), "the pod is gone, and nobody saw how it ended")
-}
-
-fn cancelled() -> End {
-    End::new(AttemptOutcome::Cancelled, Some(Reason::CancelRequested), "")
+/// There is no pod, or none any more. Of one that we stopped there is nothing more to say.
+fn lost(stop: Option<Reason>) -> End {
+    let message = if stop.is_none() { "the pod is gone, and nobody saw how it ended" } else { "" };
+    End::new(AttemptOutcome::Disrupted, Some(Reason::PodLost), message)
 }
 
 /// Records the end of the open attempt, and what follows for the task.
-fn finish(ledger: &mut Ledger, index: usize, planned: &PlannedTask, end: End, stopping: bool) {
-    let end = within_bounds(ledger, end);
+fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
+    let Open { index, planned, stop, .. } = open;
+    let end = match stop {
+        Some(reason) => stop::judged(end, reason, open.pod),
+        None => within_bounds(ledger, end),
+    };
     let message = ledger.message(&end.message);
     let now = ledger.now;
     let Some(task) = ledger.task_mut(index) else { return };
@@ -136,48 +159,102 @@ fn finish(ledger: &mut Ledger, index: usize, planned: &PlannedTask, end: End, st
     last.exit_code = end.exit_code;
     last.outcome = Some(end.outcome);
     last.reason = end.reason;
-    last.message.clone_from(&message);
-    let number = last.number;
+    if !message.is_empty() || end.outcome != AttemptOutcome::Failed {
+        last.message = message;
+    }
     match end.outcome {
         AttemptOutcome::Succeeded => {
             task.outputs = (!planned.outputs.is_empty()).then_some(end.outputs);
             task.message.clear();
             ledger.move_task(index, TaskPhase::Succeeded, None);
         }
-        AttemptOutcome::Failed => {
-            let told = attempt::told(end.reason, end.exit_code, number, &message);
-            fail(ledger, index, end.reason, &told);
-        }
+        // Only what follows a failure says that it was none.
+        AttemptOutcome::Failed | AttemptOutcome::NotYet => after_failure(ledger, open),
         AttemptOutcome::Cancelled => {
-            ledger.move_task(index, TaskPhase::Cancelled, Some(Reason::CancelRequested));
+            ledger.move_task(index, TaskPhase::Cancelled, end.reason);
         }
-        AttemptOutcome::Disrupted => after_disruption(ledger, index, end.reason, number, &message, stopping),
+        AttemptOutcome::Disrupted => after_disruption(ledger, open),
     }
 }
 
-fn after_disruption(
-    ledger: &mut Ledger,
-    index: usize,
-    reason: Option<Reason>,
-    number: u32,
-    message: &str,
-    stopping: bool,
-) {
-    let now = ledger.now;
-    let told = attempt::told(reason, None, number, message);
-    let Some(task) = ledger.task_mut(index) else { return };
-    let name = task.name.clone();
-    if stopping {
-        ledger.move_task(index, TaskPhase::Cancelled, Some(Reason::CancelRequested));
-    } else if let Some(next_at) = disruption::next_attempt_at(&task.attempts, now) {
-        if let Some(last) = task.attempts.last_mut() {
-            last.next_at = Some(MicroTime(next_at));
+/// The newest attempt failed by the task's own fault.
+fn after_failure(ledger: &mut Ledger, open: Open<'_>) {
+    let Open { index, planned, seen, .. } = open;
+    let Some(task) = ledger.task(index) else { return };
+    let Some(last) = task.attempts.last() else { return };
+    let (name, told, reason) = (task.name.clone(), told(last), last.reason);
+    let seed = Seed { run: seen.run.uid, task: &planned.name, attempt: last.number };
+    let number = last.number;
+    let action = if retry::may_be_tried_again(reason) { action(ledger, open, last) } else { Ok(Action::FailTask) };
+    let action = match action {
+        Ok(action) => action,
+        Err(problem) => return fail(ledger, index, Some(Reason::ExpressionError), &format!("{told}; {problem}")),
+    };
+    match retry::next(&planned.retry, action, Tally::of(task), seed, ledger.now) {
+        Next::Again(at) => {
+            again(ledger, index, at, reason);
+            let next = number.saturating_add(1);
+            ledger.note(true, "TaskRetrying", &format!("{name}: {told}; attempt {next} at {}", text::time(at)));
         }
-        ledger.move_task(index, TaskPhase::Backoff, reason);
-        ledger.note(true, "TaskDisrupted", &format!("{name}: {told}; it will be tried again"));
-    } else {
-        fail(ledger, index, Some(Reason::TooManyDisruptions), &format!("disrupted too often; the last time: {told}"));
+        Next::NotYet(at) => {
+            if let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) {
+                last.outcome = Some(AttemptOutcome::NotYet);
+            }
+            again(ledger, index, at, reason);
+        }
+        Next::Fail => fail(ledger, index, reason, &told),
+        // What comes after the last main task has no say in what the run has come to.
+        Next::FailRun if planned.finally => fail(ledger, index, reason, &told),
+        Next::FailRun => {
+            fail(ledger, index, Some(Reason::FailRun), &told);
+            stop::run(ledger, seen, Reason::FailRun);
+        }
     }
+}
+
+/// What the task's rules say of its failure.
+fn action(ledger: &Ledger, open: Open<'_>, last: &Attempt) -> Result<Action, String> {
+    let Open { planned, plan, seen, .. } = open;
+    let Attempt { number, exit_code, reason, ref message, .. } = *last;
+    let failure = Failure { number, exit_code, reason, message };
+    let action = in_scope(plan, planned, &ledger.status, seen, number, |scope| planned.retry.action(&failure, scope));
+    action.map_err(|problem| problem.to_string())
+}
+
+/// The infrastructure took the pod of the newest attempt.
+fn after_disruption(ledger: &mut Ledger, open: Open<'_>) {
+    let Open { index, planned, .. } = open;
+    let Some(task) = ledger.task(index) else { return };
+    let Some(last) = task.attempts.last() else { return };
+    let (name, told, reason) = (task.name.clone(), told(last), last.reason);
+    let (started, after_start) = (last.started_at.is_some(), planned.retry.disruptions);
+    match disruption::next_attempt_at(Tally::of(task), started, after_start, ledger.now) {
+        Some(at) => {
+            again(ledger, index, at, reason);
+            ledger.note(true, "TaskDisrupted", &format!("{name}: {told}; it will be tried again"));
+        }
+        None => {
+            fail(
+                ledger,
+                index,
+                Some(Reason::TooManyDisruptions),
+                &format!("disrupted too often; the last time: {told}"),
+            );
+        }
+    }
+}
+
+/// What the end of an attempt means, in a clause.
+pub(super) fn told(Attempt { reason, exit_code, number, message, .. }: &Attempt) -> String {
+    attempt::told(*reason, *exit_code, *number, message)
+}
+
+/// Another attempt may start at `at`; that is on record from now on.
+fn again(ledger: &mut Ledger, index: usize, at: Timestamp, reason: Option<Reason>) {
+    if let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) {
+        last.next_at = Some(MicroTime(at));
+    }
+    ledger.move_task(index, TaskPhase::Backoff, reason);
 }
 
 /// Fails a task.

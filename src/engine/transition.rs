@@ -14,7 +14,7 @@ pub(super) const fn task_may(from: TaskPhase, to: TaskPhase) -> bool {
         Pending => matches!(to, Starting | Succeeded | Failed | Skipped | UpstreamFailed | Cancelled),
         Starting => matches!(to, Running | Stopping | Backoff | Succeeded | Failed | Cancelled),
         Running => matches!(to, Stopping | Backoff | Succeeded | Failed | Cancelled),
-        Stopping => matches!(to, Succeeded | Failed | Cancelled),
+        Stopping => matches!(to, Backoff | Succeeded | Failed | Cancelled),
         Backoff => matches!(to, Starting | Failed | Cancelled),
         Succeeded | Failed | Skipped | UpstreamFailed | Cancelled => false,
     }
@@ -27,7 +27,7 @@ pub(super) const fn run_may(from: RunPhase, to: RunPhase) -> bool {
         Pending => matches!(to, Running | Suspended | Failed | Cancelled),
         Running => matches!(to, Suspended | Stopping | Succeeded | Failed | Cancelled),
         Suspended => matches!(to, Running | Stopping | Succeeded | Failed | Cancelled),
-        Stopping => matches!(to, Cancelled),
+        Stopping => matches!(to, Failed | Cancelled),
         Succeeded | Failed | Cancelled => false,
     }
 }
@@ -50,7 +50,7 @@ mod tests {
 Pending        .x...xxxxx
 Starting       ..xxxxx..x
 Running        ...xxxx..x
-Stopping       .....xx..x
+Stopping       ....xxx..x
 Backoff        .x....x..x
 Succeeded      ..........
 Failed         ..........
@@ -68,7 +68,7 @@ Cancelled      ..........
 Pending        .xx..xx
 Running        ..xxxxx
 Suspended      .x.xxxx
-Stopping       ......x
+Stopping       .....xx
 Succeeded      .......
 Failed         .......
 Cancelled      .......

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | a task isn't finished | goes on |
 //! | cancel went on record before the last main task finished | Cancelled |
+//! | the run's timeout was over before that | Failed (RunTimedOut) |
+//! | a rule of a main task's retry says FailRun | Failed (FailRun) |
 //! | a main task without `allowFailure` failed, whatever rules ran because of it | Failed (TaskFailed) |
 //! | a main task with `allowFailure` failed | Succeeded (AllowedFailures) |
 //! | every main task was skipped | Succeeded (AllSkipped) |
@@ -13,6 +15,7 @@
 //! What is UpstreamFailed is so because something failed, which is counted itself. Main tasks are those that aren't of `finally`.
 
 use super::ledger::Ledger;
+use super::stop;
 use crate::api::{Reason, RunPhase, TaskPhase, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask};
@@ -50,7 +53,7 @@ pub(super) fn is_main_finished(status: &WorkflowRunStatus, plan: &Plan) -> bool 
 /// The verdict over the main tasks, which have all ended: what finally tasks read as `run.phase` and `run.reason`.
 pub(super) fn so_far(status: &WorkflowRunStatus, plan: &Plan) -> (RunPhase, Option<Reason>) {
     if status.phase == RunPhase::Stopping {
-        return (RunPhase::Cancelled, Some(Reason::CancelRequested));
+        return stop::outcome(status);
     }
     let failed = |allowed: bool, finally: bool| {
         of(status, plan, finally).any(|(task, phase)| phase == TaskPhase::Failed && task.allow_failure == allowed)

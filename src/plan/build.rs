@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::expression::Numbers;
 use super::graph::Graph;
-use super::report::Report;
+use super::report::{Path, Report};
 use super::task::{self, Defaults};
 use super::tasks::Tasks;
 use super::words::quote;
-use super::{Origin, Plan, Problem, param, reads, size};
+use super::{Origin, Plan, Problem, param, reads, size, times};
 use crate::api::WorkflowSpec;
 
 /// Where problems are that concern the spec as a whole.
@@ -45,8 +45,9 @@ impl Plan {
             tasks.push(task::plan(index, task, &listed, &defaults, &numbers, &mut report));
         }
         report.about_nothing();
+        let timeout = times::timeout_of(spec.timeout.as_ref(), &Path::Root("timeout"), &mut report);
         let graph = Graph::new(&listed, &mut report);
-        reads::check(&spec.params, &listed, &defaults.env, &tasks, &graph, &mut report);
+        reads::check(&spec.params, &listed, &defaults, &tasks, &graph, &mut report);
         for (task, needs) in tasks.iter_mut().zip(graph.needs) {
             task.needs = needs;
         }
@@ -56,6 +57,7 @@ impl Plan {
             order: graph.order.unwrap_or_default(),
             tasks,
             params,
+            timeout,
         };
         report.finish(ROOT, plan)
     }

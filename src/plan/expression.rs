@@ -146,10 +146,16 @@ impl Numbers {
 impl PlannedExpr {
     /// The value of the expression, or why it has none.
     pub(super) fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, String> {
+        self.evaluate_after(scope, Value::from(scope.attempt))
+    }
+
+    /// The same where `attempt` stands for more than its number.
+    pub(super) fn evaluate_after(&self, scope: &Scope<'_>, attempt: Value) -> Result<Value, String> {
         let mut inputs = Inputs::default();
         for reference in self.expr.references() {
             inputs.add(reference, scope, &self.numbers);
         }
+        inputs.attempt = Some(attempt);
         self.expr.evaluate(&inputs.into_roots()).map_err(|error| error.to_string())
     }
 }
@@ -160,7 +166,7 @@ struct Inputs {
     params: Option<Map<String, Value>>,
     run: Option<Map<String, Value>>,
     tasks: BTreeMap<String, Map<String, Value>>,
-    attempt: Option<u32>,
+    attempt: Option<Value>,
 }
 
 impl Inputs {
@@ -202,7 +208,8 @@ impl Inputs {
                     copy.insert(output.clone(), numbers.output(task, output, value));
                 }
             }
-            Reference::Attempt => self.attempt = Some(scope.attempt),
+            // It is small, and there for all.
+            Reference::Attempt => {}
         }
     }
 
@@ -241,7 +248,7 @@ impl Inputs {
             ("params", self.params.map(Value::Object)),
             ("run", self.run.map(Value::Object)),
             ("tasks", (!tasks.is_empty()).then_some(Value::Object(tasks))),
-            ("attempt", self.attempt.map(Value::from)),
+            ("attempt", self.attempt),
         ];
         roots.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }

@@ -54,6 +54,15 @@ pub const RESOURCE_NAME: usize = 317;
 /// Characters of a quantity.
 pub const QUANTITY: usize = 64;
 
+/// Failures of its own after which a task can be tried again, and disruptions.
+pub const RETRIES: u32 = 100;
+/// By how much a wait can grow each time.
+pub const BACKOFF_FACTOR: u32 = 10;
+/// Rules of a retry.
+pub const RETRY_RULES: usize = 16;
+/// Exit codes of a rule.
+pub const EXIT_CODES: usize = 64;
+
 /// Parameters of a workflow.
 pub const PARAMS: usize = 64;
 /// Bytes of the values of all parameters of a run, serialised.

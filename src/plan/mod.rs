@@ -21,6 +21,7 @@
 mod build;
 mod command;
 mod condition;
+mod duration;
 mod env;
 pub mod expr;
 mod expression;
@@ -34,11 +35,13 @@ mod reads;
 mod report;
 mod resolve;
 mod resources;
+mod retry;
 mod rule;
 mod size;
 mod task;
 mod tasks;
 mod template;
+mod times;
 mod value;
 mod words;
 
@@ -51,16 +54,19 @@ pub use expression::{PlannedExpr, Scope, TaskView};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
 pub(crate) use report::{bounded, segment};
+pub use retry::{Action, Condition, Failure, PlannedBackoff, PlannedRetry, PlannedRule};
 pub use rule::TriggerRule;
+pub use times::Times;
 pub use words::did_you_mean;
 pub(crate) use words::{is_dns_label, listing, quote, suggestion};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use crate::api::{OutputDecl, Param, Resources};
+use crate::api::{OnNodeLost, OutputDecl, Param, Resources};
 use expr::Expr;
 
 /// Where a spec comes from, which decides how large it can be.
@@ -84,6 +90,8 @@ pub struct Plan {
     order: Vec<usize>,
     /// The parameters, with their rules compiled.
     params: Vec<PlannedParam>,
+    /// How long a run may take.
+    timeout: Option<SignedDuration>,
 }
 
 /// A task of a plan, with defaults merged.
@@ -122,6 +130,12 @@ pub struct PlannedTask {
     pub default_outputs: Map<String, Value>,
     /// Whether the end of a failed attempt's log is kept.
     pub keep_log_tail: bool,
+    /// How long it may take.
+    pub times: Times,
+    /// What follows when the node of its pod doesn't answer any more.
+    pub on_node_lost: OnNodeLost,
+    /// When it is tried again.
+    pub retry: Arc<PlannedRetry>,
 }
 
 /// An environment variable of a plan.
@@ -166,6 +180,12 @@ impl Plan {
     #[must_use]
     pub fn index(&self, name: &str) -> Option<usize> {
         self.index.get(name).copied()
+    }
+
+    /// How long a run may take, from its start to the end of its last main task.
+    #[must_use]
+    pub fn timeout(&self) -> Option<SignedDuration> {
+        self.timeout
     }
 
     /// Indices of the tasks in an order in which each comes after all that it needs, and those of `finally` come last.

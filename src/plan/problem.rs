@@ -86,6 +86,18 @@ codes! {
     /// The value of an expression would become part of a text.
     ValueInText,
 
+    // of time and of another try
+    /// A text is no duration, or one out of bounds.
+    BadDuration,
+    /// A number of a retry or its backoff is out of bounds.
+    BadRetry,
+    /// A rule of a retry applies to nothing, or has several conditions.
+    RuleCondition,
+    /// A rule polls and doesn't say after which time, or says so and doesn't poll.
+    PollAfter,
+    /// A task polls and has no totalTimeout.
+    PollWithoutEnd,
+
     // of environment variables
     /// The name of an environment variable can't be used by a shell.
     BadEnvName,

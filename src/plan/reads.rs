@@ -9,6 +9,7 @@ use super::expression::PlannedExpr;
 use super::graph::{Graph, Upstream};
 use super::problem::Code;
 use super::report::{Path, Report};
+use super::task::Defaults;
 use super::tasks::Tasks;
 use super::words::{listing, quote, suggestion};
 use super::{EnvSource, PlannedEnv, PlannedTask};
@@ -21,7 +22,7 @@ const NO_FIELDS: [&str; 1] = ["items"];
 pub(super) fn check(
     params: &[Param],
     listed: &Tasks<'_>,
-    defaults: &[Arc<PlannedEnv>],
+    defaults: &Defaults<'_>,
     tasks: &[PlannedTask],
     graph: &Graph,
     report: &mut Report,
@@ -32,7 +33,7 @@ pub(super) fn check(
         params: params.iter().map(|param| param.name.as_str()).collect(),
         upstream: OnceCell::new(),
     };
-    for expr in expressions(defaults) {
+    for expr in expressions(&defaults.env).chain(defaults.retry.expressions()) {
         reads.check_exists(expr, report);
     }
     let mut told = BTreeSet::new();
@@ -42,11 +43,13 @@ pub(super) fn check(
             reads.check_exists(when, report);
             reads.check_upstream(index, when, report);
         }
-        for entry in &task.env {
-            let EnvSource::Expr(expr) = &entry.source else {
-                continue;
-            };
-            let default = defaults.iter().any(|default| Arc::ptr_eq(default, entry));
+        let of_env = task.env.iter().flat_map(|entry| {
+            let default = defaults.env.iter().any(|default| Arc::ptr_eq(default, entry));
+            expressions(std::slice::from_ref(entry)).map(move |expr| (expr, default))
+        });
+        let default = Arc::ptr_eq(&defaults.retry, &task.retry);
+        let of_rules = task.retry.expressions().map(|expr| (expr, default));
+        for (expr, default) in of_env.chain(of_rules) {
             if !default {
                 reads.check_exists(expr, report);
             }

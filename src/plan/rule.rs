@@ -133,6 +133,11 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("podTemplate", task.pod_template.is_some()),
         ("outputs", !task.outputs.is_empty()),
         ("logTail", task.log_tail.is_some()),
+        ("retry", task.retry.is_some()),
+        ("timeout", task.timeout.is_some()),
+        ("startTimeout", task.start_timeout.is_some()),
+        ("totalTimeout", task.total_timeout.is_some()),
+        ("onNodeLost", task.on_node_lost.is_some()),
     ];
     let found: Vec<&str> = fields.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
     if !found.is_empty() {

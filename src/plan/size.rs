@@ -61,7 +61,11 @@ fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     let tasks = || spec.tasks.iter().chain(&spec.finally);
     let env = tasks().flat_map(|task| &task.env).chain(defaults).filter_map(|entry| entry.expr.as_ref());
     let conditions = tasks().filter_map(|task| task.when.as_ref());
-    let expressions = env.chain(conditions).chain(spec.params.iter().filter_map(|param| param.default_expr.as_ref()));
+    let defaults = spec.task_defaults.iter().filter_map(|defaults| defaults.retry.as_ref());
+    let retries = tasks().filter_map(|task| task.retry.as_ref()).chain(defaults);
+    let rules = retries.flat_map(|retry| &retry.rules).filter_map(|rule| rule.expr.as_ref());
+    let of_params = spec.params.iter().filter_map(|param| param.default_expr.as_ref());
+    let expressions = env.chain(conditions).chain(rules).chain(of_params);
     // The name of the function, wherever it stands: that is at least how often it is called.
     let calls = expressions.map(|text| text.matches("matches").count()).fold(0, usize::saturating_add);
     let patterns = spec.params.iter().filter(|param| param.pattern.is_some()).count();

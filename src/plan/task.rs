@@ -12,8 +12,10 @@ use super::problem::Code;
 use super::report::{Path, Report};
 use super::tasks::Tasks;
 use super::words::{is_dns_label, quote};
-use super::{EnvSource, PlannedEnv, PlannedTask, condition, env, limits, resources, rule, template};
-use crate::api::{LogTail, Resources, Task, TaskDefaults};
+use super::{
+    EnvSource, PlannedEnv, PlannedRetry, PlannedTask, Times, condition, env, limits, resources, retry, rule, template,
+};
+use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
 /// What tasks have unless they say otherwise, checked once. Tasks share the large parts.
 pub(super) struct Defaults<'a> {
@@ -23,6 +25,9 @@ pub(super) struct Defaults<'a> {
     resources: Option<Arc<Resources>>,
     template: Option<Arc<Map<String, Value>>>,
     log_tail: Option<LogTail>,
+    times: Times,
+    on_node_lost: Option<OnNodeLost>,
+    pub(super) retry: Arc<PlannedRetry>,
 }
 
 impl<'a> Defaults<'a> {
@@ -37,6 +42,9 @@ impl<'a> Defaults<'a> {
                 resources: None,
                 template: None,
                 log_tail: None,
+                times: Times::default(),
+                on_node_lost: None,
+                retry: Arc::default(),
             };
         };
         check_image(defaults.image.as_ref(), &path, report);
@@ -55,6 +63,8 @@ impl<'a> Defaults<'a> {
             template::check(template, &path, report);
             template::check_values(template, &values, &path, report);
         }
+        let retry = defaults.retry.as_ref();
+        let retry = retry.map(|retry| retry::plan(retry, &path.field("retry"), numbers, report)).unwrap_or_default();
         Defaults {
             image: defaults.image.as_ref(),
             shell: defaults.shell.as_ref(),
@@ -62,6 +72,9 @@ impl<'a> Defaults<'a> {
             resources: defaults.resources.clone().map(Arc::new),
             template: defaults.pod_template.clone().map(Arc::new),
             log_tail: defaults.log_tail,
+            times: Times::of_defaults(defaults, &path, report),
+            on_node_lost: defaults.on_node_lost,
+            retry: Arc::new(retry),
         }
     }
 }
@@ -115,6 +128,10 @@ pub(super) fn plan(
         resources::check(resources, &path.field("resources"), report);
     }
     output::check(&task.outputs, &path.field("outputs"), report);
+    let retry = task.retry.as_ref().map(|retry| retry::plan(retry, &path.field("retry"), numbers, report));
+    let retry = retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new);
+    let times = Times::of_task(task, defaults.times, &path, report);
+    check_polls(&retry, times, &path, report);
 
     let shell = task.shell.as_ref().or(defaults.shell);
     let script = task.script.as_ref();
@@ -131,7 +148,19 @@ pub(super) fn plan(
         outputs: task.outputs.clone(),
         default_outputs: output::defaults(&task.outputs),
         keep_log_tail: log_tail != Some(LogTail::Omit),
+        times,
+        on_node_lost: task.on_node_lost.or(defaults.on_node_lost).unwrap_or_default(),
+        retry,
         ..gate
+    }
+}
+
+/// Polls cost no retry, so that something else must end them.
+fn check_polls(retry: &PlannedRetry, times: Times, path: &Path<'_>, report: &mut Report) {
+    if let (Some(rule), None) = (retry.polls(), times.total_timeout) {
+        report.add(Code::PollWithoutEnd, &path.field("totalTimeout"), || {
+            format!("polls (retry.rules[{rule}]), so that it could go on for ever: set totalTimeout")
+        });
     }
 }
 

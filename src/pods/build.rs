@@ -66,6 +66,13 @@ pub fn build(
     containers.insert(0, Value::Object(main));
     spec.insert("containers".into(), Value::Array(containers));
     spec.insert("restartPolicy".into(), "Never".into());
+    if let Some(seconds) = task.times.backstop_seconds() {
+        // What is no number there is left to the API server's words.
+        let shorter = |asked: &Value| asked.as_i64().is_none_or(|asked| asked <= seconds);
+        if !spec.get("activeDeadlineSeconds").is_some_and(shorter) {
+            spec.insert("activeDeadlineSeconds".into(), seconds.into());
+        }
+    }
 
     pod.insert("apiVersion".into(), "v1".into());
     pod.insert("kind".into(), "Pod".into());

@@ -68,6 +68,7 @@ pub fn facts(pod: &SlimPod) -> PodFacts {
         disruption: disruption(pod),
         trouble: trouble(pod),
         deleting: !metadata.deletion_timestamp.is_empty(),
+        ends_by: time(&metadata.deletion_timestamp),
         lingering: lingering(pod),
         condemned: !metadata.deletion_timestamp.is_empty() && metadata.deletion_grace_period_seconds == Some(0),
         held: metadata.finalizers.iter().any(|name| name == FINALIZER),

@@ -2,17 +2,13 @@
 //! 64 attempts of a run wait for their pods at once.
 
 use gantline::api::{AttemptOutcome, TaskPhase};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::read::{Attempt, Status, Task, text, time};
+use super::read::{Attempt, Changed, Status, Task, text, time};
+use super::retry::{Counts, Retry};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
-/// Disruptions of a task that are made good before its container started, and as many after.
-const DISRUPTIONS: usize = 5;
-/// The longest wait after a disruption. One that is still longer when it is looked at again was written by a clock that leapt
-/// back since, and counts as over.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(300);
 /// Attempts of a run that may wait for their pods.
 const WAITING: usize = 64;
 
@@ -38,7 +34,9 @@ impl<'j> Invariant<'j> for Attempts {
         }
         for changed in &after.changed {
             let task = changed.new.as_ref();
-            let fault = grown(after, task, changed.old_attempts());
+            let retry = run.and_then(|run| Retry::of_task(world, run, after, task.name));
+            let fault = grown(after, changed, retry.as_ref());
+            let fault = fault.or_else(|| waits(run?, after, changed, retry.as_ref()?));
             // A hand may have left a state that none of our own would be, such as an end without an outcome.
             let fault = fault.or_else(|| open(task).filter(|_| !run.is_some_and(|run| run.edited)));
             findings.check("S5", step.index, fault.is_none(), || {
@@ -48,10 +46,21 @@ impl<'j> Invariant<'j> for Attempts {
     }
 }
 
-/// What is wrong with how the attempts of a task have grown.
-fn grown(status: &Status<'_>, task: &Task<'_>, old: &[Attempt<'_>]) -> Option<String> {
-    let new = &task.attempts;
-    for (index, old) in old.iter().enumerate() {
+/// What is wrong with how the attempts of a task have grown. Without its spec, which the journal may not have, less is known.
+fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) -> Option<String> {
+    let task = changed.new.as_ref();
+    let (old, new) = (changed.old_attempts(), &task.attempts);
+    let first = new.first().map_or(0, |first| first.number);
+    let counted = old.iter().take_while(|old| old.number < first).count();
+    // Those that are listed no more are counted instead, and only to make room for another.
+    let before = changed.old.as_deref().map(Counts::earlier).unwrap_or_default();
+    if let Some(open) = old[..counted].iter().find(|old| old.outcome.is_none()) {
+        return Some(format!("attempt {} is listed no more, and has no outcome", open.number));
+    }
+    if Counts::earlier(task) != before.and(&old[..counted]) {
+        return Some(format!("{counted} attempts are listed no more, and {:?} are counted", Counts::earlier(task)));
+    }
+    for (index, old) in old.iter().skip(counted).enumerate() {
         let Some(new) = new.get(index) else { return Some(format!("attempt {} is gone", old.number)) };
         if (new.number, new.pod) != (old.number, old.pod) {
             return Some(format!("attempt {} became {}, pod {} became {}", old.number, new.number, old.pod, new.pod));
@@ -60,43 +69,67 @@ fn grown(status: &Status<'_>, task: &Task<'_>, old: &[Attempt<'_>]) -> Option<St
             return Some(format!("the uid of attempt {} was {:?} and became {:?}", old.number, old.uid, new.uid));
         }
     }
-    let added = new.get(old.len()..).unwrap_or_default();
+    let added = new.get(old.len() - counted..).unwrap_or_default();
     let [added] = added else {
-        return (!added.is_empty()).then(|| format!("{} attempts were added at once", added.len()));
+        let fault = if added.is_empty() { counted > 0 } else { true };
+        return fault.then(|| format!("{} attempts were added at once, {counted} are listed no more", added.len()));
     };
-    let earlier = new.get(..old.len()).unwrap_or_default();
-    let expected = earlier.last().map_or(1, |last| last.number + 1);
+    let expected = old.last().map_or(1, |last| last.number + 1);
     if added.number != expected {
         return Some(format!("attempt {} was added where {expected} is next", added.number));
     }
     if status.attempts().filter(|other| other.pod == added.pod).count() != 1 {
         return Some(format!("pod {} is that of several attempts", added.pod));
     }
-    replaced(status, task, earlier, added)
+    // It may have ended in this very write.
+    let earlier = new.get(..new.len() - 1).unwrap_or_default();
+    let last = earlier.last()?;
+    let counts = Counts::earlier(task).and(earlier);
+    retry?.forbids(counts, last).or_else(|| early(status, task, last, added, retry?))
 }
 
-/// What is wrong with an attempt that replaces others.
-fn replaced(status: &Status<'_>, task: &Task<'_>, earlier: &[Attempt<'_>], added: &Attempt<'_>) -> Option<String> {
-    let last = earlier.last()?;
-    if last.outcome != Some(AttemptOutcome::Disrupted) {
-        return Some(format!("attempt {} ended {:?}, and there is another", last.number, last.outcome));
-    }
-    for started in [false, true] {
-        let disrupted =
-            |it: &&Attempt<'_>| it.outcome == Some(AttemptOutcome::Disrupted) && it.has_started() == started;
-        let count = earlier.iter().filter(disrupted).count();
-        if last.has_started() == started && count > DISRUPTIONS {
-            let when = if started { "after" } else { "before" };
-            return Some(format!("{count} disruptions {when} the start, and there is another attempt"));
-        }
-    }
-    let is_intent = |entry: &&serde_json::Value| {
-        text(entry, "task") == task.name && entry["attempt"] == added.number && entry["to"] == "Starting"
-    };
-    let intended: Timestamp = time(status.history.iter().rev().find(is_intent)?, "at")?;
+/// Whether an attempt began before its time. A wait that is longer than any, when it is looked at, was written by a clock that
+/// leapt back since, and counts as over.
+fn early(
+    status: &Status<'_>,
+    task: &Task<'_>,
+    last: &Attempt<'_>,
+    added: &Attempt<'_>,
+    retry: &Retry<'_>,
+) -> Option<String> {
+    let intended = entered(status, task, "Starting", added.number)?;
     let due = time(last.value, "nextAt")?;
-    let early = intended < due && due.duration_since(intended) <= LONGEST_WAIT;
+    let early = intended < due && due.duration_since(intended) <= retry.longest_wait();
     early.then(|| format!("attempt {} was due at {due} and began at {intended}", added.number))
+}
+
+/// What is wrong with the wait after a failure that goes on record.
+fn waits(run: &Run<'_>, status: &Status<'_>, changed: &Changed<'_>, retry: &Retry<'_>) -> Option<String> {
+    let task = changed.new.as_ref();
+    let was_open =
+        |it: &&Attempt<'_>| changed.old_attempts().iter().all(|old| old.number != it.number || old.outcome.is_none());
+    let (place, failed) =
+        task.attempts.iter().enumerate().find(|(_, it)| {
+            matches!(it.outcome, Some(AttemptOutcome::Failed | AttemptOutcome::NotYet)) && was_open(it)
+        })?;
+    let next_at = time(failed.value, "nextAt")?;
+    let decided = entered(status, task, "Backoff", failed.number)?;
+    let counts = Counts::earlier(task).and(&task.attempts[..=place]);
+    let due = if failed.outcome == Some(AttemptOutcome::NotYet) {
+        retry.wait_after_poll(failed)?
+    } else {
+        retry.wait_after(counts, run.uid, task.name, failed.number)
+    };
+    let found = next_at.duration_since(decided);
+    (found != due).then(|| format!("attempt {} is followed by a wait of {found:?} instead of {due:?}", failed.number))
+}
+
+/// When a task entered a phase with an attempt, by the newest transition that says so.
+fn entered(status: &Status<'_>, task: &Task<'_>, phase: &str, attempt: u64) -> Option<Timestamp> {
+    let is_it = |entry: &&serde_json::Value| {
+        text(entry, "task") == task.name && entry["attempt"] == attempt && entry["to"] == phase
+    };
+    time(status.history.iter().rev().find(is_it)?, "at")
 }
 
 /// What is wrong with which attempt is open: only the newest may be, and it is while the task may have a pod.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use gantline::api::{RunPhase, TaskPhase};
 use serde_json::Value;
 
-use super::read::{Changed, Status, Task, list, text};
+use super::read::{Attempt, Changed, Status, Task, list, text};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -23,7 +23,7 @@ const TASK: &[(TaskPhase, &[TaskPhase])] = {
         (Pending, &[Starting, Succeeded, Failed, Skipped, UpstreamFailed, Cancelled]),
         (Starting, &[Running, Stopping, Backoff, Succeeded, Failed, Cancelled]),
         (Running, &[Stopping, Backoff, Succeeded, Failed, Cancelled]),
-        (Stopping, &[Succeeded, Failed, Cancelled]),
+        (Stopping, &[Backoff, Succeeded, Failed, Cancelled]),
         (Backoff, &[Starting, Failed, Cancelled]),
     ]
 };
@@ -35,7 +35,7 @@ const RUN: &[(RunPhase, &[RunPhase])] = {
         (Pending, &[Running, Suspended, Failed, Cancelled]),
         (Running, &[Suspended, Stopping, Succeeded, Failed, Cancelled]),
         (Suspended, &[Running, Stopping, Succeeded, Failed, Cancelled]),
-        (Stopping, &[Cancelled]),
+        (Stopping, &[Failed, Cancelled]),
     ]
 };
 
@@ -192,7 +192,8 @@ impl<'s, 'j> Replay<'s, 'j> {
 /// The attempts that a task has now and had not.
 fn added<'j>(task: &Changed<'j>) -> impl Iterator<Item = (&'j str, u64)> {
     let name = task.new.name;
-    task.new.attempts.iter().skip(task.old_attempts().len()).map(move |attempt| (name, attempt.number))
+    let last = task.old_attempts().last().map_or(0, |last| last.number);
+    task.new.attempts.iter().filter(move |attempt| attempt.number > last).map(move |attempt| (name, attempt.number))
 }
 
 fn phase<'j, P: serde::Deserialize<'j>>(word: &'j Value) -> Result<P, String> {
@@ -245,7 +246,8 @@ fn times(before: &Status<'_>, after: &Status<'_>, faults: &mut Vec<String>) {
         let Some(old) = old else { continue };
         stay(old.name, old.value, new.value, &["startedAt", "finishedAt"]);
         since(&mut stay, old.name, old.value, new.value);
-        for (old, new) in old.attempts.iter().zip(&new.attempts) {
+        let same = |old: &Attempt<'_>| new.attempts.iter().find(|new| new.number == old.number);
+        for (old, new) in old.attempts.iter().filter_map(|old| Some((old, same(old)?))) {
             stay(old.pod, old.value, new.value, &["startedAt", "finishedAt"]);
         }
     }

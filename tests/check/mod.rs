@@ -12,6 +12,7 @@
 //! | `attempts` | S5 attempts only grow, within their budgets; S10 at most 64 wait for their pods |
 //! | `outcome` | S6 no attempt is lost, and each outcome is the truth |
 //! | `history` | S7 each transition is legal and on record once |
+//! | `deadlines` | S7 and nothing times out before its time |
 //! | `lease` | S9 who writes leads |
 //! | `leftover` | S11 nothing is left behind |
 //! | `size` | S12 bounds |
@@ -28,6 +29,7 @@ pub mod audit;
 pub mod journal;
 
 mod attempts;
+mod deadlines;
 mod gates;
 mod history;
 mod lease;
@@ -35,6 +37,7 @@ mod leftover;
 mod outcome;
 mod pods;
 mod read;
+mod retry;
 mod rights;
 mod rules;
 mod size;
@@ -130,6 +133,7 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
         Box::new(attempts::Attempts),
         Box::new(outcome::Outcomes),
         Box::new(history::History),
+        Box::new(deadlines::Deadlines),
         Box::new(leftover::Leftovers),
         Box::new(size::Sizes),
         Box::new(unchanged::Unchanged),

@@ -47,8 +47,11 @@ impl<'j> Invariant<'j> for Outcomes {
             let Some(status) = run.status() else { continue };
             let all = status.tasks.iter().flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));
             let own: Vec<_> = all.filter(|(_, attempt)| attempt.pod == pod.name).collect();
-            // A hand may have taken it out of the record.
-            let lost = own.is_empty() && !run.edited;
+            // A hand may have taken it out of the record; and of many attempts the oldest are only counted, once they have ended.
+            let number: u64 = pod.attempt.parse().unwrap_or(0);
+            let first = status.task(pod.task).and_then(|task| task.attempts.first()).map_or(0, |first| first.number);
+            let counted = number < first && run.closed.contains_key(pod.name);
+            let lost = own.is_empty() && !run.edited && !counted;
             findings.check("S6", world.entries, own.len() <= 1 && !lost, || {
                 format!("pod {} is that of {} attempts on record", pod.name, own.len())
             });
@@ -126,7 +129,7 @@ impl Claim<'_, '_> {
         let pod = self.world.pods.get(uid)?;
         self.exit_code(pod).or_else(|| match outcome {
             AttemptOutcome::Succeeded => succeeded(pod),
-            AttemptOutcome::Failed => self.failed(pod),
+            AttemptOutcome::Failed | AttemptOutcome::NotYet => self.failed(pod),
             AttemptOutcome::Disrupted | AttemptOutcome::Cancelled => self.disrupted(pod),
         })
     }
@@ -145,6 +148,9 @@ impl Claim<'_, '_> {
 
     fn failed(&self, pod: &Pod<'_>) -> Option<String> {
         let reason = self.attempt.reason();
+        if matches!(reason, "TimedOut" | "StartTimedOut" | "TotalTimedOut") {
+            return self.timed_out(pod);
+        }
         if matches!(reason, "OutputMissing" | "OutputInvalid" | "OutputTooLarge") {
             let declared = !self.outputs()?.is_empty();
             return (!pod.verdicts.has(End::Succeeded) || !declared)
@@ -167,9 +173,23 @@ impl Claim<'_, '_> {
         (!told).then(|| format!("nothing tells of {reason}: {status}"))
     }
 
+    /// An attempt times out only once that is on record, or by its kubelet's own deadline; and what has succeeded by itself has
+    /// succeeded.
+    fn timed_out(&self, pod: &Pod<'_>) -> Option<String> {
+        let reason = self.attempt.reason();
+        let task = self.run.status().and_then(|status| status.task(self.task));
+        let on_record = task.is_some_and(|it| it.phase == TaskPhase::Stopping && text(it.value, "reason") == reason);
+        let exceeded = pod.object.pointer("/status/reason").is_some_and(|it| it == "DeadlineExceeded");
+        let by_kubelet = exceeded && reason != "TotalTimedOut";
+        if !(on_record || by_kubelet) {
+            return Some("nobody stopped its pod".to_owned());
+        }
+        self.was_honest()
+    }
+
     fn disrupted(&self, pod: &Pod<'_>) -> Option<String> {
         // Without the finalizer it may vanish before anyone sees its end; under other labels nobody may find it.
-        let unseen = pod.vanished() || pod.disguised.is_some();
+        let unseen = pod.vanished() || pod.disguised.is_some() || self.world.is_given_up(pod);
         // Of a record that a hand made shorter the pod was a stranger when it was deleted.
         if self.attempt.reason() == "PodDeleted" && pod.deleted_by_operator && !self.run.edited {
             return Some("an operator deleted the pod".to_owned());
@@ -179,8 +199,9 @@ impl Claim<'_, '_> {
 
     /// An attempt that never had a pod ends only by a refusal.
     fn without_pod(&self, outcome: AttemptOutcome) -> Option<String> {
+        let reason = self.attempt.reason();
         let refused =
-            matches!(self.attempt.reason(), "PodInvalid" | "NameClash" | "NamespaceTerminating" | "ExpressionError");
+            matches!(reason, "PodInvalid" | "NameClash" | "NamespaceTerminating" | "ExpressionError" | "TotalTimedOut");
         if outcome == AttemptOutcome::Disrupted && self.run.edited {
             // A hand may have taken the uid off the record.
             return None;
@@ -203,6 +224,15 @@ impl Claim<'_, '_> {
             return self.cancelled_finally();
         }
         let reason = text(self.after.value, "reason");
+        if matches!(reason, "FailRun" | "RunTimedOut") {
+            let said_so =
+                |task: &read::Task<'_>| task.phase == TaskPhase::Failed && text(task.value, "reason") == reason;
+            let said_so = reason == "RunTimedOut" || self.after.tasks.iter().any(|task| said_so(task));
+            if !said_so || self.attempt.reason() != reason {
+                return Some(format!("the run is {:?} {reason}", self.after.phase));
+            }
+            return self.was_honest();
+        }
         if self.after.phase == RunPhase::Failed {
             let whole = Reason::deserialize(&self.after.value["reason"])
                 .is_ok_and(|reason| !matches!(reason, Reason::TaskFailed | Reason::FinallyFailed));
@@ -221,7 +251,7 @@ impl Claim<'_, '_> {
             // Its revision was lost while it was stopping: what its pods do counts no more.
             return None;
         }
-        self.succeeded_by_itself()
+        self.was_honest()
     }
 
     /// A finally task goes on after a cancel, unless that says otherwise; whatever the run has come to by then.
@@ -231,11 +261,11 @@ impl Claim<'_, '_> {
         if !skips && was != Some(TaskPhase::Stopping) {
             return Some("it is a finally task, and nobody asked to skip those".to_owned());
         }
-        self.succeeded_by_itself()
+        self.was_honest()
     }
 
-    /// What has succeeded counts as that, though it was being stopped.
-    fn succeeded_by_itself(&self) -> Option<String> {
+    /// What has succeeded by itself, though it was to be stopped, has succeeded.
+    fn was_honest(&self) -> Option<String> {
         let pod = self.world.pods.get(self.attempt.uid?)?;
         let honest = text(pod.object.get("status")?, "phase") == "Succeeded" && !read::is_condemned(pod.object);
         (honest && !pod.removed && self.outputs()?.is_empty()).then(|| "its pod succeeded".to_owned())

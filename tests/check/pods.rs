@@ -48,7 +48,7 @@ impl<'j> Invariant<'j> for Pods<'j> {
         made.push(&write.uid);
 
         let others = self.of_task.entry((run, task)).or_default();
-        let live = |pod: &&Pod<'_>| !pod.is_over() && !is_disowned(pod, world);
+        let live = |pod: &&Pod<'_>| !pod.is_over() && !is_disowned(pod, world) && !world.is_given_up(pod);
         let live = others.iter().filter_map(|uid| world.pods.get(uid)).find(live);
         findings.check("S2", step.index, live.is_none() || given_up && over, || {
             let live = live.map_or("", |pod| pod.name);

@@ -189,30 +189,50 @@ impl<'j> World<'j> {
         self.objects.get(write.uid.as_str()).copied()
     }
 
-    /// The spec that a revision of a run holds; `None` if the journal doesn't have it.
-    fn pinned(&self, run: &Run<'j>, revision: &str) -> Option<&'j Value> {
+    /// The spec that a run's status is pinned to; `None` if the journal doesn't have it.
+    pub fn pinned(&self, run: &Run<'j>, status: &Status<'_>) -> Option<&'j Value> {
+        let revision = text(status.value, "revision");
         let record = self.records.get(&(run.namespace, revision)).copied();
         record.or_else(|| run.object.pointer("/spec/workflow").filter(|_| !revision.is_empty()))
     }
 
     /// A task of the spec that a run's status is pinned to.
     pub fn planned(&self, run: &Run<'j>, status: &Status<'_>, task: &str) -> Option<&'j Value> {
-        let spec = self.pinned(run, text(status.value, "revision"))?;
+        let spec = self.pinned(run, status)?;
         let mut tasks = list(spec, "tasks").iter().chain(list(spec, "finally"));
         tasks.find(|planned| text(planned, "name") == task)
     }
 
     /// Whether a task is one of `finally`, by the spec that a run's status is pinned to.
     pub fn is_finally(&self, run: &Run<'j>, status: &Status<'_>, task: &str) -> bool {
-        let spec = self.pinned(run, text(status.value, "revision"));
+        let spec = self.pinned(run, status);
         spec.is_some_and(|spec| list(spec, "finally").iter().any(|planned| text(planned, "name") == task))
     }
 
     /// A task that isn't of `finally` and has not ended on record.
     pub fn unfinished_main(&self, run: &Run<'j>, status: &Status<'_>) -> Option<&'j str> {
-        let spec = self.pinned(run, text(status.value, "revision"))?;
+        let spec = self.pinned(run, status)?;
         let mut names = list(spec, "tasks").iter().map(|planned| text(planned, "name"));
         names.find(|name| !status.task(name).is_some_and(|task| task.phase.is_finished()))
+    }
+
+    /// Whether a pod counts as over though nobody saw it end: its node was lost and it is being deleted, and its task says that such
+    /// a pod is replaced.
+    pub fn is_given_up(&self, pod: &Pod<'_>) -> bool {
+        let Some(run) = self.runs.get(pod.run) else { return false };
+        let pinned = run.status().and_then(|status| self.pinned(run, status)).unwrap_or(&Value::Null);
+        let planned = run.status().and_then(|status| self.planned(run, status, pod.task)).unwrap_or(&Value::Null);
+        let own = planned.get("onNodeLost").or_else(|| pinned.pointer("/taskDefaults/onNodeLost"));
+        let conditions = pod.object.get("status").map_or(&[][..], |status| list(status, "conditions"));
+        let lost = |it: &Value| {
+            it["type"] == "DisruptionTarget"
+                && it["status"] == "True"
+                && matches!(
+                    text(it, "reason"),
+                    "DeletionByTaintManager" | "DeletionByDeviceTaintManager" | "DeletionByPodGC"
+                )
+        };
+        own.is_some_and(|own| own == "Replace") && meta::is_deleting(pod.object) && conditions.iter().any(lost)
     }
 
     /// Whether a namespace of the operators themselves is being deleted: then they let go of every pod.

@@ -41,7 +41,9 @@ fn workflow() -> WorkflowSpec {
             {"name": "extract", "env": [{"name": "DATE", "expr": "params.date"}], "outputs": [{"name": "rows", "type": "int"}, {"name": "share", "type": "number"}]},
             {"name": "transform", "needs": ["extract"], "env": [{"name": "ROWS", "expr": "tasks.extract.outputs.rows"}], "outputs": [{"name": "files", "type": "list"}]},
             {"name": "publish", "needs": ["transform"], "env": [{"name": "FILE", "expr": "tasks.transform.outputs.files[0]"}]},
-            {"name": "report"},
+            {"name": "report", "timeout": "5m", "totalTimeout": "1h", "retry": {"limit": 1, "backoff": {"initial": "10s"}, "rules": [
+                {"exitCodes": [75], "action": "Poll", "after": "30s"}, {"exitCodes": [3], "action": "FailRun"},
+            ]}},
         ],
     });
     serde_json::from_value(spec).expect("a spec")
@@ -101,6 +103,20 @@ const MOMENTS: &[Moment] = &[
     ("third-attempt", |world| { disrupted(world, 2); world.waits(30); world.round(); world.starts("extract"); world.round(); }),
     ("disrupted-too-often", |world| { disrupted(world, 6); }),
     ("failed", |world| { running(world); world.ends("extract", 2, "one line\nconnection refused\n"); world.round(); assert!(world.comes_to_an_end(ROUNDS)); }),
+    ("retrying", |world| { running(world); world.ends("report", 1, "connection refused"); world.round(); }),
+    ("polling", |world| { running(world); world.ends("report", 75, ""); world.round(); }),
+    ("polled-often", |world| {
+        for _ in 0..20 {
+            world.round();
+            world.starts("report");
+            world.round();
+            world.ends("report", 75, "");
+            world.round();
+            world.waits(30);
+        }
+    }),
+    ("timed-out", |world| { running(world); world.waits(300); let decision = world.decide(); world.status = decision.status; }),
+    ("failed-by-a-rule", |world| { running(world); world.ends("report", 3, ""); assert!(world.comes_to_an_end(ROUNDS)); }),
     ("output-missing", |world| { running(world); world.ends("extract", 0, "row=1"); world.round(); }),
     ("succeeded", |world| { assert!(world.comes_to_an_end(ROUNDS)); }),
     ("skipped", |world| { conditions(world); world.ends("lint", 0, ""); world.ends("extract", 0, ""); world.round(); }),
@@ -239,7 +255,13 @@ fn todays_statuses_speak_every_word_and_fit_the_schema() {
     }
     assert_eq!(runs, BTreeSet::from(RunPhase::ALL));
     assert_eq!(tasks, BTreeSet::from(TaskPhase::ALL));
-    let all = [AttemptOutcome::Succeeded, AttemptOutcome::Failed, AttemptOutcome::Disrupted, AttemptOutcome::Cancelled];
+    let all = [
+        AttemptOutcome::Succeeded,
+        AttemptOutcome::Failed,
+        AttemptOutcome::NotYet,
+        AttemptOutcome::Disrupted,
+        AttemptOutcome::Cancelled,
+    ];
     assert_eq!(outcomes, BTreeSet::from(all.map(|outcome| format!("{outcome:?}"))));
 }
 

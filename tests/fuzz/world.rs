@@ -229,6 +229,7 @@ pub fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         disruption: None,
         trouble: None,
         deleting: false,
+        ends_by: None,
         condemned: false,
         astray: false,
         lingering: false,

@@ -23,4 +23,5 @@ mod proxy;
 mod quiet;
 mod stage;
 mod story;
+mod time;
 mod trouble;

@@ -40,7 +40,8 @@ impl Baseline {
 
     /// Whether nothing in it happens at a given time, so that it comes out the same however long it takes.
     pub fn is_timeless(&self) -> bool {
-        self.scenario.humans.is_empty() && self.scenario.refuse_creates.is_none()
+        let scenario = &self.scenario;
+        scenario.humans.is_empty() && scenario.refuse_creates.is_none() && !scenario.may_time_out()
     }
 
     /// The requests of a class.

@@ -50,6 +50,9 @@ rare! {
     PodNotOnRecord: "a process started with a pod whose start was not on record",
     EndNotOnRecord: "a process started with an ended pod whose outcome was not on record",
     RetriedAfterDisruption: "an attempt followed a disrupted one",
+    RetriedAfterFailure: "an attempt followed a failed one",
+    Polled: "an attempt followed one that found nothing yet",
+    TimedOut: "an attempt timed out",
 }
 
 /// How often each came to pass.
@@ -211,8 +214,16 @@ impl Reached {
         for run in server.list("workflowruns") {
             for task in run.pointer("/status/tasks").and_then(Value::as_array).into_iter().flatten() {
                 let attempts = task["attempts"].as_array().map_or(&[][..], Vec::as_slice);
-                let disrupted = attempts.windows(2).filter(|pair| pair[0]["outcome"] == "Disrupted").count();
-                (0..disrupted).for_each(|_| self.count(Rare::RetriedAfterDisruption));
+                for pair in attempts.windows(2) {
+                    match pair[0]["outcome"].as_str() {
+                        Some("Disrupted") => self.count(Rare::RetriedAfterDisruption),
+                        Some("Failed") => self.count(Rare::RetriedAfterFailure),
+                        Some("NotYet") => self.count(Rare::Polled),
+                        _ => {}
+                    }
+                }
+                let timed_out = |it: &&Value| matches!(it["reason"].as_str(), Some("TimedOut" | "StartTimedOut"));
+                attempts.iter().filter(timed_out).for_each(|_| self.count(Rare::TimedOut));
             }
         }
     }

@@ -3,10 +3,14 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::reference;
 use super::world::{World, main_end, new_pod};
-use crate::api::{Attempt, Join, Reason, RunPhase, Task, TaskPhase, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{
+    Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, WorkflowRunStatus, WorkflowSpec,
+};
+use crate::engine::tally::Tally;
 use crate::engine::{Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency};
 use crate::plan::TriggerRule;
 
@@ -17,7 +21,7 @@ enum Happening {
     CarryOut(usize),
     Refuse(usize, bool),
     Start(usize),
-    End(usize, bool),
+    End(usize, i32),
     Disrupt(usize),
     Vanish(usize),
     ForgetSight(usize),
@@ -39,7 +43,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => pick.clone().prop_map(Happening::CarryOut),
         1 => (pick.clone(), any::<bool>()).prop_map(|(n, quota)| Happening::Refuse(n, quota)),
         3 => pick.clone().prop_map(Happening::Start),
-        5 => (pick.clone(), prop::bool::weighted(0.85)).prop_map(|(n, well)| Happening::End(n, well)),
+        5 => (pick.clone(), prop_oneof![12 => Just(0), 3 => Just(1), 1 => Just(2), 1 => Just(3), 2 => Just(4)])
+            .prop_map(|(n, code)| Happening::End(n, code)),
         1 => pick.clone().prop_map(Happening::Disrupt),
         1 => pick.clone().prop_map(Happening::Vanish),
         1 => pick.prop_map(Happening::ForgetSight),
@@ -51,6 +56,45 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..64_usize).prop_map(Happening::LatePod),
         1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
     ]
+}
+
+/// How a task may be tried again. An exit code 2 fails it at once, 3 may fail the run, and 4 is not yet.
+fn retry() -> impl Strategy<Value = Retry> {
+    let rules = |fail_run: bool| {
+        let last = if fail_run { "FailRun" } else { "Retry" };
+        json!([
+            { "exitCodes": [2], "action": "FailTask" },
+            { "exitCodes": [4], "action": "Poll", "after": "10s" },
+            { "expr": "attempt.exitCode == 3", "action": last },
+        ])
+    };
+    (0..4_u32, 0..4_u32, prop::sample::select(vec!["0s", "30s", "10m"]), prop::bool::weighted(0.1)).prop_map(
+        move |(limit, disruptions, initial, fail_run)| {
+            let backoff = json!({ "initial": initial });
+            let retry =
+                json!({ "limit": limit, "disruptions": disruptions, "backoff": backoff, "rules": rules(fail_run) });
+            serde_json::from_value(retry).unwrap()
+        },
+    )
+}
+
+/// A graph whose tasks may be tried again, and may time out.
+fn timed_graph() -> impl Strategy<Value = WorkflowSpec> {
+    let timed = prop::option::weighted(0.1, Just("1h".to_owned()));
+    let tasks = vec((prop::option::of(retry()), any::<[bool; 3]>()), 12);
+    (graph(), tasks, timed).prop_map(|(mut spec, random, timeout)| {
+        let timed = |timed: bool, text: &str| timed.then(|| text.to_owned());
+        let all = spec.tasks.iter_mut().chain(&mut spec.finally);
+        for (task, (retry, times)) in all.zip(random).filter(|(task, _)| task.join.is_none()) {
+            task.timeout = timed(times[0], "10m");
+            task.start_timeout = timed(times[1], "5m");
+            // Those that poll must have one.
+            task.total_timeout = timed(times[2] || retry.is_some(), "2h");
+            task.retry = retry;
+        }
+        spec.timeout = timeout;
+        spec
+    })
 }
 
 /// A random graph: task `i` needs some of those before it, listed in a shuffled order; half of the tasks are plain, the others
@@ -105,6 +149,14 @@ fn verdict(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> (RunPhase, Option
     if status.reason == Some(Reason::RevisionLost) {
         return (RunPhase::Failed, status.reason);
     }
+    if status.reason == Some(Reason::FailRun) {
+        assert!(status.tasks.iter().any(|task| task.reason == Some(Reason::FailRun)), "no rule said so");
+        return (RunPhase::Failed, status.reason);
+    }
+    if status.reason == Some(Reason::RunTimedOut) {
+        assert!(spec.timeout.is_some(), "it has no timeout");
+        return (RunPhase::Failed, status.reason);
+    }
     let main = &status.tasks[..spec.tasks.len()];
     let cancelled = status.history.iter().any(|it| it.task.is_none() && it.to == "Stopping")
         || status.history.is_empty()
@@ -125,9 +177,17 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         if old.phase.is_finished() {
             assert_eq!(old, new, "a finished task changed");
         }
-        assert!(new.attempts.len() >= old.attempts.len(), "an attempt was lost");
-        for (index, (was, is)) in old.attempts.iter().zip(&new.attempts).enumerate() {
-            assert_eq!(is.number as usize, index + 1);
+        let counted = |task: &TaskStatus| {
+            let earlier = task.earlier.unwrap_or_default();
+            earlier.failed + earlier.disrupted_before_start + earlier.disrupted_after_start + earlier.not_yet
+        };
+        let numbers: Vec<u32> = new.attempts.iter().map(|it| it.number).collect();
+        let first = counted(new) + 1;
+        assert!(numbers.iter().copied().eq((first..).take(numbers.len())), "{first} {numbers:?}");
+        let all = |task: &TaskStatus| counted(task) as usize + task.attempts.len();
+        assert!(all(new) >= all(old) && counted(new) >= counted(old), "an attempt was lost");
+        for was in old.attempts.iter().filter(|it| it.number >= first) {
+            let is = new.attempts.iter().find(|it| it.number == was.number).unwrap();
             assert!(was.uid.is_none() || was.uid == is.uid, "the pod of an attempt changed");
             assert!(was.outcome.is_none() || was == is, "an ended attempt changed");
         }
@@ -150,6 +210,17 @@ fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
     status.tasks.iter().find(|task| task.name == name).unwrap().phase
 }
 
+/// No task is tried more often than its budgets allow.
+fn within_budgets(world: &World) {
+    for (planned, task) in world.plan.tasks().iter().zip(&world.status.tasks) {
+        let tally = Tally::of(task);
+        let Tally { failed, disrupted_before_start, disrupted_after_start, .. } = tally;
+        assert!(failed <= planned.retry.limit + 1, "{}: {tally:?}", task.name);
+        assert!(disrupted_before_start <= 6, "{}: {tally:?}", task.name);
+        assert!(disrupted_after_start <= planned.retry.disruptions + 1, "{}: {tally:?}", task.name);
+    }
+}
+
 /// Decides, and checks the laws on the spot. Returns what is to be done.
 fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     let decision = world.decide();
@@ -170,6 +241,10 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
             let last = status.attempts.last().unwrap();
             assert_eq!((last.number, &last.pod), (*attempt, pod), "a pod without an intent on record");
             assert_eq!(status.phase, TaskPhase::Starting);
+            for earlier in status.attempts.iter().rev().skip(1) {
+                let lives = |sight: &Sight| matches!(sight, Sight::Pod(it) if !it.is_over() && earlier.uid.as_ref() == Some(&it.uid));
+                assert!(!world.sights.get(&earlier.pod).is_some_and(lives), "a pod beside {}", earlier.pod);
+            }
             let (task, phase) = (reference::tasks(spec)[*task], |need: &str| phase(&world.status, need));
             assert!(
                 reference::may_run(task, &reference::needs(spec, task, phase)),
@@ -177,6 +252,7 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
             );
         }
     }
+    within_budgets(world);
     let again = world.decide();
     assert_eq!(again.status, world.status, "not idempotent");
     assert_eq!(again.urgency, Urgency::Unchanged);
@@ -231,9 +307,9 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
             pod.phase = PodPhase::Running;
             pod.main = MainState::Running { since: Some(now) };
         }),
-        Happening::End(n, well) => with_pod(world, n, |pod| {
-            pod.phase = if well { PodPhase::Succeeded } else { PodPhase::Failed };
-            pod.main = MainState::Ended(main_end(i32::from(!well), "", now));
+        Happening::End(n, code) => with_pod(world, n, |pod| {
+            pod.phase = if code == 0 { PodPhase::Succeeded } else { PodPhase::Failed };
+            pod.main = MainState::Ended(main_end(code, "", now));
         }),
         Happening::Disrupt(n) => with_pod(world, n, |pod| {
             pod.deleting = true;
@@ -318,7 +394,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_world_obeys_the_laws_and_every_run_ends(spec in graph(), happenings in vec(happening(), 0..120)) {
+    fn every_world_obeys_the_laws_and_every_run_ends(spec in timed_graph(), happenings in vec(happening(), 0..120)) {
         let mut world = World::of(&spec);
         let mut effects = step(&mut world, &spec);
         for it in happenings {

@@ -1,10 +1,12 @@
 //! Tests of the decision as a whole: tables that read as its specification, and laws over random worlds.
 
 mod conditions;
+mod deadline;
 mod edited;
 mod finally;
 mod laws;
 mod reference;
+mod retry;
 mod rules;
 mod table;
 mod world;

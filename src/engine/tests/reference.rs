@@ -127,7 +127,10 @@ pub(super) fn check_tasks(spec: &WorkflowSpec, status: &WorkflowRunStatus) {
             // A finally task can be cancelled after the others have come to their verdict.
             Cancelled => {
                 spec.finally.contains(task)
-                    || matches!(status.reason, Some(Reason::CancelRequested | Reason::RevisionLost))
+                    || matches!(
+                        status.reason,
+                        Some(Reason::CancelRequested | Reason::RevisionLost | Reason::FailRun | Reason::RunTimedOut)
+                    )
             }
             _ => false,
         };

@@ -202,6 +202,7 @@ pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         disruption: None,
         trouble: None,
         deleting: false,
+        ends_by: None,
         condemned: false,
         lingering: false,
         held: true,

@@ -117,7 +117,7 @@ impl<'t> Lowering<'t> {
         }
         let at = self.positions.at(root_id);
         if self.place.roots().contains(&root) {
-            let noted = self.reads.note(root, at, &segments);
+            let noted = self.reads.note(self.place, root, at, &segments);
             self.problems.extend(noted.err());
         } else {
             let locals = self.locals.iter().map(String::as_str);

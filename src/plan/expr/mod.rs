@@ -62,7 +62,7 @@ pub use fault::{ExprError, Fault};
 pub use meter::MAX_STEPS;
 pub use position::Position;
 pub use problem::{ExprProblem, ProblemKind};
-pub use reference::{Place, RUN_FIELDS, Reference, TASK_FIELDS};
+pub use reference::{ATTEMPT_FIELDS, Place, RUN_FIELDS, Reference, TASK_FIELDS};
 
 use eval::Machine;
 use lower::Lowering;

@@ -12,6 +12,8 @@ pub enum Place {
     When,
     /// The default of a parameter: `run` alone.
     ParamDefault,
+    /// A rule about a failed attempt: the same as of a variable, but `attempt` has fields.
+    Rule,
 }
 
 impl Place {
@@ -19,7 +21,7 @@ impl Place {
     #[must_use]
     pub fn roots(self) -> &'static [&'static str] {
         match self {
-            Place::Env => &["params", "run", "tasks", "attempt"],
+            Place::Env | Place::Rule => &["params", "run", "tasks", "attempt"],
             Place::When => &["params", "run", "tasks"],
             Place::ParamDefault => &["run"],
         }
@@ -57,6 +59,8 @@ pub enum Reference {
     Attempt,
 }
 
+/// The fields of `attempt`, where it has any.
+pub const ATTEMPT_FIELDS: [&str; 4] = ["number", "exitCode", "reason", "message"];
 /// The fields of `run`.
 pub const RUN_FIELDS: [&str; 6] = ["name", "uid", "namespace", "phase", "reason", "generation"];
 /// The fields of a task.
@@ -104,12 +108,18 @@ impl Reads {
     }
 
     /// Takes down what the path `root` + `segments` reads, or says why it reads nothing.
-    pub(super) fn note(&mut self, root: &str, at: Position, segments: &[Segment]) -> Result<(), ExprProblem> {
+    pub(super) fn note(
+        &mut self,
+        place: Place,
+        root: &str,
+        at: Position,
+        segments: &[Segment],
+    ) -> Result<(), ExprProblem> {
         let (reference, used) = match root {
             "params" => (param(segments), 1),
             "run" => (run(segments)?, 1),
             "tasks" => task(at, segments)?,
-            _ => (Reference::Attempt, 0),
+            _ => (attempt(place, segments)?, 0),
         };
         let path: &[Segment] = segments.get(..used).unwrap_or(segments);
         let tested = path.last().is_some_and(|last| last.tested);
@@ -146,6 +156,15 @@ fn run(segments: &[Segment]) -> Result<Reference, ExprProblem> {
         }
         _ => Ok(Reference::WholeRun),
     }
+}
+
+fn attempt(place: Place, segments: &[Segment]) -> Result<Reference, ExprProblem> {
+    // Elsewhere it is a number.
+    let fields: &[&str] = if place == Place::Rule { &ATTEMPT_FIELDS } else { &[] };
+    if let [Segment { name: Some(field), at, .. }, ..] = segments {
+        known_field("attempt", field, fields, *at)?;
+    }
+    Ok(Reference::Attempt)
 }
 
 /// The reference, and how many segments it takes.

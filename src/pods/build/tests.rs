@@ -13,6 +13,9 @@ fn task(templates: &[Value]) -> PlannedTask {
         command: Some(vec!["sh".into(), "-ec".into(), "echo hi".into()]),
         templates: templates.iter().map(|t| std::sync::Arc::new(json_object(t.clone()))).collect(),
         keep_log_tail: true,
+        times: crate::plan::Times::default(),
+        on_node_lost: crate::api::OnNodeLost::default(),
+        retry: std::sync::Arc::default(),
         ..PlannedTask::default()
     }
 }
@@ -280,4 +283,20 @@ proptest! {
         prop_assert_eq!(&env_names(&pod)[0], "GANTLINE_RUN");
         prop_assert_eq!(&pod["spec"]["restartPolicy"], "Never");
     }
+}
+
+#[test]
+fn a_timeout_gives_the_kubelet_a_deadline_and_the_shorter_one_holds() {
+    let deadline = |timeout: Option<i64>, template: Value| {
+        let mut task = task(&[json!({ "spec": { "activeDeadlineSeconds": template } })]);
+        let [timeout, start_timeout] = [timeout, Some(60)].map(|it| it.map(jiff::SignedDuration::from_secs));
+        task.times = crate::plan::Times { timeout, start_timeout, total_timeout: None };
+        build(&OWNER, &task, 1, "p", vec![], PodSecurity::Baseline)["spec"]["activeDeadlineSeconds"].clone()
+    };
+    assert_eq!(deadline(Some(30), json!(null)), json!(90));
+    assert_eq!(deadline(Some(30), json!(80)), json!(80));
+    assert_eq!(deadline(Some(30), json!(1_000)), json!(90));
+    assert_eq!(deadline(Some(30), json!("soon")), json!("soon"), "the API server says what is wrong with it");
+    assert_eq!(deadline(None, json!(null)), json!(null));
+    assert_eq!(deadline(None, json!(1_000)), json!(1_000));
 }

@@ -118,6 +118,7 @@ fn a_fresh_pod() {
             disruption: None,
             trouble: None,
             deleting: false,
+            ends_by: None,
             condemned: false,
             astray: false,
             lingering: false,

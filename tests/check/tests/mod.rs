@@ -10,6 +10,7 @@ mod pods;
 mod record;
 mod rules;
 mod story;
+mod time;
 
 use story::Story;
 

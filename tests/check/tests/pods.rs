@@ -90,6 +90,14 @@ fn s2_a_task_has_one_live_pod() {
         made_good,
         &[
             ("the next one, once the first is over", |s| s.makes("r-a-2"), &[]),
+            (
+                "a request for the first, given up long ago, that arrives when all is over",
+                |s| {
+                    s.makes("r-a-2").sent_before(12_000).makes_of("r-a-1", "again", |_| ());
+                    s.is_deleted("one", "r-a-1", 0).lets_go("r-a-1")
+                },
+                &[],
+            ),
             ("no second next one", |s| s.makes("r-a-2").makes("r-a-3"), &["S11", "S2", "S3", "S6"]),
         ],
     );

@@ -58,7 +58,7 @@ fn s5_attempts_only_grow() {
         Story::running,
         &[
             ("one is gone", |s| s.sets("a", "attempts", json!([])).records(), &["S11", "S5", "S6"]),
-            ("its number changes", |s| s.sets_attempt("a", "number", json!(2)).records(), &["S5"]),
+            ("its number changes", |s| s.sets_attempt("a", "number", json!(2)).records(), &["S5", "S7"]),
             ("its pod changes", |s| s.sets_attempt("a", "pod", json!("r-a-7")).records(), &["S11", "S16", "S5", "S6"]),
             ("its uid changes", |s| s.sets_attempt("a", "uid", json!("another")).records(), &["S11", "S5"]),
             (
@@ -155,4 +155,66 @@ fn s5_a_disruption_is_made_good_within_its_budget() {
         let story = disrupted(times, started, patience);
         assert_eq!(story.broken(), *broken, "{times} {started} {patience}: {:#?}", story.findings().violations);
     }
+}
+
+/// A story of so many failures of `a`, each followed by another attempt after so many milliseconds.
+fn failed(retry: serde_json::Value, waits: &[i64]) -> Story {
+    let mut story = Story::pinned_with("retry", retry);
+    story.rules.leases = false;
+    for (attempt, millis) in (1..).zip(waits) {
+        let pod = format!("r-a-{attempt}");
+        story.makes(&pod).starts(&pod).knows("a").moves("a", "Running").records();
+        story.ends(&pod, 1).closes_for("a", "Failed", "ExitCode").attempt("a")["exitCode"] = json!(1);
+        story.attempt("a")["nextAt"] = json!(story.now + jiff::SignedDuration::from_millis(*millis));
+        story.because("a", "Backoff", "ExitCode").records().lets_go(&pod).waits(60);
+        story.intends("a").records();
+    }
+    story
+}
+
+#[test]
+fn s5_a_failure_is_followed_by_another_attempt_within_its_budget() {
+    let exact = json!({ "initial": "10s", "jitterPercent": 0 });
+    let rule = |action: &str| json!([{ "exitCodes": [1], "action": action }]);
+    for (what, retry, waits, broken) in [
+        ("within the limit", json!({ "limit": 2, "backoff": exact }), &[10_000, 20_000][..], &[][..]),
+        ("once more than that", json!({ "limit": 1, "backoff": exact }), &[10_000, 20_000], &["S5"]),
+        ("a wait of another length", json!({ "limit": 2, "backoff": exact }), &[10_000, 10_000], &["S5"]),
+        // printf uid-r/a/1 | sha256sum
+        ("shortened by its share of chance", json!({ "limit": 1 }), &[SHORTENED], &[]),
+        ("shortened by another", json!({ "limit": 1 }), &[SHORTENED + 1], &["S5"]),
+        ("a rule says so", json!({ "limit": 1, "backoff": exact, "rules": rule("Retry") }), &[10_000], &[]),
+        (
+            "a rule says otherwise",
+            json!({ "limit": 1, "backoff": exact, "rules": rule("FailTask") }),
+            &[10_000],
+            &["S5"],
+        ),
+    ] {
+        let story = failed(retry, waits);
+        assert_eq!(story.broken(), *broken, "{what}: {:#?}", story.findings().violations);
+    }
+}
+
+/// The wait after the first failure of `a`, in milliseconds, by the default backoff.
+const SHORTENED: i64 = 8_660;
+
+#[test]
+fn s5_attempts_that_make_room_are_counted() {
+    let begin = || {
+        let mut story = failed(json!({ "limit": 9, "backoff": { "initial": "0s" } }), &[0, 0]);
+        story.status["tasks"][0]["attempts"].as_array_mut().unwrap().remove(0);
+        story
+    };
+    let mut story = begin();
+    story.sets("a", "earlier", json!({ "failed": 1, "disruptedBeforeStart": 0, "disruptedAfterStart": 0 }));
+    let pod = "r-a-3";
+    story.makes(pod).starts(pod).knows("a").moves("a", "Running").ends(pod, 1);
+    story.closes_for("a", "Failed", "ExitCode").attempt("a")["exitCode"] = json!(1);
+    story.attempt("a")["nextAt"] = json!(story.now);
+    story.because("a", "Backoff", "ExitCode").intends("a").records().lets_go(pod);
+    assert_eq!(story.broken(), Vec::<&str>::new(), "{:#?}", story.findings().violations);
+    let mut story = begin();
+    story.records();
+    assert_eq!(story.broken(), ["S5"], "it is counted nowhere");
 }

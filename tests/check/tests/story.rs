@@ -49,9 +49,20 @@ impl Story {
 
     /// The run is created and pinned, and the intent of `a`'s first attempt is on record.
     pub fn pinned() -> Self {
+        Self::pinned_with("retry", Value::Null)
+    }
+
+    /// The same, and `a` has this field in its spec.
+    pub fn pinned_with(field: &str, value: Value) -> Self {
+        let mut a = json!({ "name": "a" });
+        a[field] = value;
+        Self::pinned_to(&json!([a, { "name": "b", "needs": ["a"] }]))
+    }
+
+    /// The same, to these tasks.
+    fn pinned_to(tasks: &Value) -> Self {
         let mut story = Self::new();
         story.create("user", "workflowruns", "r", json!({ "spec": { "workflowRef": { "name": "w" } } }));
-        let tasks = json!([{ "name": "a" }, { "name": "b", "needs": ["a"] }]);
         story.create(
             "one",
             "workflowrecords",
@@ -69,7 +80,12 @@ impl Story {
 
     /// The pod of `a`'s first attempt runs, and that is on record.
     pub fn running() -> Self {
-        let mut story = Self::pinned();
+        Self::running_after(&json!({ "name": "b", "needs": ["a"] }))
+    }
+
+    /// The same, and this is the spec of `b`.
+    pub fn running_after(b: &Value) -> Self {
+        let mut story = Self::pinned_to(&json!([{ "name": "a" }, b]));
         story.makes("r-a-1").starts("r-a-1").knows("a").moves("a", "Running").records();
         story
     }
@@ -299,7 +315,7 @@ impl Story {
             *attempts = json!([]);
         }
         let attempts = attempts.as_array_mut().unwrap();
-        let number = attempts.len() + 1;
+        let number = attempts.last().map_or(0, |last| last["number"].as_u64().unwrap()) + 1;
         attempts.push(json!({ "number": number, "pod": format!("r-{task}-{number}") }));
         self.moves(task, "Starting")
     }

@@ -40,6 +40,8 @@ pub(super) enum Step {
     Killed(i32),
     /// The kubelet tells the API server that nothing of the pod is left.
     Confirm,
+    /// The pod reached its activeDeadlineSeconds.
+    Deadline,
     /// The pod is taken.
     Take(Taker),
     /// The taint manager deletes the pod of a node that doesn't answer.
@@ -215,6 +217,7 @@ impl NodePod {
             Step::Terminate => self.terminate(now),
             Step::Killed(exit_code) => self.killed(server, exit_code, now),
             Step::Confirm => self.confirm(server, now),
+            Step::Deadline => self.fail(Verdict::deadline(), now),
             Step::Take(by) => self.take(server, by, now),
             Step::Taint => self.taint(server, now),
             Step::Unknown => self.patch_status(server, "node-lifecycle", now, |_| status::unknown()),
@@ -229,6 +232,10 @@ impl NodePod {
         self.patch_status(server, "scheduler", now, |pod| {
             status::with_condition(pod, "PodScheduled", "True", "", "", now)
         });
+        let deadline = self.object(server).and_then(|pod| pod["spec"]["activeDeadlineSeconds"].as_u64());
+        if let Some(seconds) = deadline {
+            self.agenda.push((after(now, seconds * 1_000), Step::Deadline));
+        }
     }
 
     fn start(&mut self, server: &mut Server, now: Timestamp) {

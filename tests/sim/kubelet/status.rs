@@ -81,6 +81,11 @@ impl Verdict {
         Self { reason: "Evicted", message, disruption: false, rejected: false }
     }
 
+    pub const fn deadline() -> Self {
+        let message = "Pod was active on the node longer than the specified deadline";
+        Self { reason: "DeadlineExceeded", message, disruption: false, rejected: false }
+    }
+
     pub const fn rejection() -> Self {
         let message =
             "Pod was rejected: Node didn't have enough resource: cpu, requested: 1000, used: 3500, capacity: 4000";

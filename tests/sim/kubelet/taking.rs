@@ -60,7 +60,7 @@ impl NodePod {
     }
 
     /// The kubelet fails the pod as a whole.
-    fn fail(&mut self, verdict: Verdict, now: Timestamp) {
+    pub(super) fn fail(&mut self, verdict: Verdict, now: Timestamp) {
         if self.settled || self.grace.is_some() {
             return;
         }

@@ -5,10 +5,12 @@
 //! matter of time, so each then allows more than one end.
 
 mod pod;
+mod retry;
 mod rule;
 mod task;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -72,6 +74,8 @@ pub struct Ends {
     unstarted: BTreeSet<&'static str>,
     /// Its pinned revision may be lost.
     lost: bool,
+    /// Whether the run as a whole has a timeout.
+    timed: bool,
     /// How each task may end.
     tasks: Vec<TaskEnds>,
 }
@@ -148,6 +152,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
+        timed: scenario.workflow_of(run).is_some_and(|workflow| !workflow["timeout"].is_null()),
         tasks: scenario.tasks_of(run).into_iter().map(of_task).collect(),
     }
 }
@@ -155,7 +160,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
 impl Ends {
     /// The one end that there is; `None` if there are more, or if the run is gone.
     pub fn only(&self) -> Option<End> {
-        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost;
+        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost || self.timed;
         match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
             (false, false, [reason]) => return Some(End::new("Failed", reason, "")),
             (false, true, []) => {}
@@ -172,6 +177,10 @@ impl Ends {
                 let phase = task.only(&needs, &tasks)?;
                 tasks.insert(task.name.clone(), phase.to_owned());
             }
+        }
+        if tasks.values().any(|phase| phase == "FailRun") {
+            // What else is stopped is a matter of time.
+            return None;
         }
         let (phase, reason) = self.verdict(&tasks);
         Some(End { phase: phase.to_owned(), reason: reason.to_owned(), tasks })
@@ -201,13 +210,19 @@ impl Ends {
         }
     }
 
-    /// Whether each task may have come to where this end has it.
-    fn admit_tasks(&self, end: &End, lost: bool, open: bool) -> Result<(), String> {
+    /// Whether each task may have come to where this end has it. All may have been stopped, or the main ones.
+    fn admit_tasks(&self, end: &End, all: bool, main: bool, open: bool) -> Result<(), String> {
         self.tasks.iter().try_for_each(|task| {
-            let stopped = lost || if task.finally { self.skipped } else { self.cancelled && !open };
+            let stopped = all || if task.finally { self.skipped } else { main || self.cancelled && !open };
             let needs = self.needs(task, |need| Some(end.tasks.get(need).map_or("", String::as_str)));
             task.admits(end, &needs.unwrap_or_default(), stopped, open)
         })
+    }
+
+    /// Whether time decides how it ends: a task may fail the whole run, whatever the others are at.
+    #[cfg(test)]
+    fn is_a_matter_of_time(&self) -> bool {
+        self.timed || self.tasks.iter().any(TaskEnds::may_fail_the_run)
     }
 
     /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
@@ -220,7 +235,7 @@ impl Ends {
         }
         let end = End::of(run);
         if self.suspended && end.phase == "Suspended" {
-            return self.admit_tasks(&end, false, true);
+            return self.admit_tasks(&end, false, false, true);
         }
         if !matches!(end.phase.as_str(), "Succeeded" | "Failed" | "Cancelled") {
             return Err(format!("the run hasn't ended: it is {}", end.phase));
@@ -232,7 +247,11 @@ impl Ends {
             return self.admits_unstarted(&end);
         }
         let lost = self.lost && end.reason == "RevisionLost";
-        self.admit_tasks(&end, lost, false)?;
+        let failed = |task: &&TaskEnds| end.tasks.get(&task.name).is_some_and(|phase| phase == "Failed");
+        let mut failed = self.tasks.iter().filter(failed);
+        let by_a_rule = end.reason == "FailRun" && failed.clone().any(TaskEnds::may_fail_the_run);
+        let in_time = !(self.timed && end.reason == "RunTimedOut");
+        self.admit_tasks(&end, lost, by_a_rule || !in_time, false)?;
         if end.tasks.len() != self.tasks.len() || !self.starts {
             return Err(format!("the run has tasks that it can't have: {:?}", end.tasks.keys()));
         }
@@ -243,7 +262,9 @@ impl Ends {
             ("Failed", "RevisionLost") => lost,
             // Cancel on record before the last task finished, whatever that came to.
             ("Cancelled", _) => self.cancelled,
-            own => own == self.verdict(&end.tasks) && !has("Cancelled"),
+            ("Failed", "FailRun") => by_a_rule,
+            ("Failed", "RunTimedOut") => !in_time,
+            own => own == self.verdict(&end.tasks) && !has("Cancelled") && failed.all(TaskEnds::may_fail),
         };
         if verdict {
             Ok(())

@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use super::End;
 use super::pod::{Outcome, outcomes};
+use super::retry::{self, Failure, Next};
 use super::rule::{Need, has_ended, kept_from, lets_run};
+use super::time::{self, TimesOut};
 use crate::human::Human;
 use crate::kubelet::{Behaviour, OnTerm, Taken, Taker, When};
 use crate::scenario::Scenario;
 
-/// Disruptions before the start that are made good, and as many after (README, "When the infrastructure fails").
-const BUDGET: usize = 5;
+/// Disruptions before the start that are made good (README, "When the infrastructure fails").
+const BEFORE_START: usize = 5;
 
 /// How a task may end.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub(super) struct TaskEnds {
     pub allow_failure: bool,
     /// What its condition comes to, after how all tasks ended; `None` where it hangs on time.
     when: Option<fn(&BTreeMap<String, String>) -> Option<bool>>,
-    /// Its phases, if it runs.
+    /// Its phases, if it runs; `FailRun` where it fails and the run with it.
     own: BTreeSet<&'static str>,
 }
 
@@ -53,7 +55,9 @@ impl TaskEnds {
         } else if scenario.broken_env.contains(&name) {
             own.insert("Failed");
         } else {
-            follow(&scripts, task, 0, [0, 0], mine().filter(|deed| deed.takes_a_pod()).count(), &mut own);
+            let deeds = mine().filter(|deed| deed.takes_a_pod()).count();
+            let of = Of { scripts: &scripts, task, clock_is_off: scenario.clock_is_off };
+            follow(&of, &Past { failures: 0, polls: 0, disruptions: [0, 0], deeds }, &mut own);
         }
         // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one. So
         // has one that took the place of a pod before that was on record.
@@ -84,6 +88,16 @@ impl TaskEnds {
         }
     }
 
+    /// Whether it may fail, and the run go on.
+    pub fn may_fail(&self) -> bool {
+        self.own.contains("Failed")
+    }
+
+    /// Whether it may fail, and the run with it.
+    pub fn may_fail_the_run(&self) -> bool {
+        self.own.contains("FailRun")
+    }
+
     /// Whether the task may have come to what a run's end says of it. `needs` is how far what it needs has come; `stopped`: it may
     /// be cancelled; `open`: it may go on.
     pub fn admits(&self, end: &End, needs: &[Need<'_>], stopped: bool, open: bool) -> Result<(), String> {
@@ -96,7 +110,8 @@ impl TaskEnds {
             "UpstreamFailed" | "Skipped" if open && !needs.iter().all(has_ended) => true,
             "Skipped" if runs => when != Some(true),
             "UpstreamFailed" | "Skipped" => !runs && kept_from(&self.rule, needs) == phase,
-            own @ ("Succeeded" | "Failed") => runs && when != Some(false) && self.own.contains(own),
+            "Failed" => runs && when != Some(false) && (self.may_fail() || self.may_fail_the_run()),
+            "Succeeded" => runs && when != Some(false) && self.own.contains("Succeeded"),
             _ => open,
         };
         let told = || {
@@ -107,44 +122,93 @@ impl TaskEnds {
     }
 }
 
-/// Follows a task from an attempt on. `disruptions` are those so far, before and after the start; `deeds` those that people may
-/// yet add.
-fn follow(
-    scripts: &[Behaviour],
-    task: &Value,
-    attempt: usize,
+/// Polls after which a sensor that never finds what it waits for has used up its totalTimeout.
+const POLLS: usize = 50;
+
+/// A task that is followed.
+struct Of<'a> {
+    scripts: &'a [Behaviour],
+    task: &'a Value,
+    clock_is_off: bool,
+}
+
+/// What happened to it so far.
+#[derive(Clone, Copy)]
+struct Past {
+    failures: usize,
+    polls: usize,
+    /// Before and after the start.
     disruptions: [usize; 2],
+    /// Disruptions that people may yet add.
     deeds: usize,
-    ends: &mut BTreeSet<&'static str>,
-) {
+}
+
+/// Follows a task from its next attempt on.
+fn follow(of: &Of<'_>, past: &Past, ends: &mut BTreeSet<&'static str>) {
+    let Of { scripts, task, clock_is_off } = *of;
+    let attempt = past.failures + past.polls + past.disruptions[0] + past.disruptions[1];
     let Some(script) = scripts.get(attempt).or(scripts.last()) else { return };
+    if past.polls > POLLS || clock_is_off && time::timeout(task, "totalTimeout").is_some() {
+        ends.insert("Failed");
+        if past.polls > POLLS {
+            return;
+        }
+    }
     let outcomes = outcomes(script);
+    let budgets = [BEFORE_START, retry::disruptions(task)];
     for (started, outcome) in [Outcome::DisruptedBefore, Outcome::DisruptedAfter].into_iter().enumerate() {
-        let mut counts = disruptions;
-        counts[started] += 1;
-        let by_itself = outcomes.contains(&outcome).then_some(deeds);
-        for left in [by_itself, deeds.checked_sub(1)].into_iter().flatten() {
-            if counts[started] > BUDGET {
+        let mut disruptions = past.disruptions;
+        disruptions[started] += 1;
+        // Of a node that is lost for long, nobody waits for the end of the story.
+        let lost = matches!(script.taken, Some(Taken { by: Taker::NodeLost { .. }, .. }));
+        let by_itself = outcomes.contains(&outcome) || lost && task["onNodeLost"] == "Replace";
+        let by_itself = by_itself.then_some(past.deeds);
+        for deeds in [by_itself, past.deeds.checked_sub(1)].into_iter().flatten() {
+            if disruptions[started] > budgets[started] {
                 ends.insert("Failed");
             } else {
-                follow(scripts, task, attempt + 1, counts, left, ends);
+                follow(of, &Past { disruptions, deeds, ..*past }, ends);
             }
         }
     }
-    if outcomes.contains(&Outcome::Failed) {
-        ends.insert("Failed");
+    let [start, run] = time::times_out(script, task, clock_is_off);
+    let too_long = [start, run].contains(&TimesOut::Always);
+    let mut failures = Vec::new();
+    if outcomes.contains(&Outcome::Failed) && !too_long {
+        failures.extend(Failure::all(script));
+    }
+    // Told to stop, it may finish in time.
+    let finishes = matches!(script.on_term, OnTerm::Finishes { .. }) && run == TimesOut::Always;
+    for (times_out, reason) in [(start, "StartTimedOut"), (run, "TimedOut")] {
+        if times_out != TimesOut::Never && !(finishes && reason == "TimedOut") {
+            failures.push(Failure::timed_out(reason));
+        }
     }
     // A node that takes a pod tells first how its containers ended, and why only with the pod's final phase. If someone deletes the
     // pod in between, that end came before the one disruption that is known by then.
     let tells_late =
         matches!(script.taken, Some(Taken { when: When::Running(_), by: Taker::NodePressure | Taker::Shutdown }));
-    if deeds > 0 && tells_late {
-        ends.insert("Failed");
+    if past.deeds > 0 && tells_late {
+        failures.push(Failure::killed());
     }
     // A pod that is deleted may finish early, and that counts.
-    let early = deeds > 0 && matches!(script.on_term, OnTerm::Finishes { .. });
-    if outcomes.contains(&Outcome::Succeeded) || early {
-        ends.insert(if writes_outputs(script, task) { "Succeeded" } else { "Failed" });
+    let deleted = past.deeds > 0 || [start, run].iter().any(|it| *it != TimesOut::Never);
+    let early = deleted && matches!(script.on_term, OnTerm::Finishes { .. });
+    if outcomes.contains(&Outcome::Succeeded) && !too_long || early {
+        if writes_outputs(script, task) {
+            ends.insert("Succeeded");
+        } else {
+            failures.push(Failure::without_output());
+        }
+    }
+    for failure in failures {
+        let failures = past.failures + 1;
+        match retry::next(task, failures, &failure) {
+            Next::Again => follow(of, &Past { failures, ..*past }, ends),
+            Next::NotYet => follow(of, &Past { polls: past.polls + 1, ..*past }, ends),
+            Next::Fail => drop(ends.insert("Failed")),
+            Next::FailRun => drop(ends.insert("FailRun")),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ fn the_named_end_of_every_scenario_is_admitted_and_is_the_only_one_where_time_de
             let ends = ends(&scenario, &name, &deeds);
             let named = scenario.ends.get(&name);
             assert_eq!(ends.admits(named.map(run).as_ref()), Ok(()), "{}: {ends:#?}", scenario.name);
-            if deeds.is_empty() {
+            if deeds.is_empty() && !ends.is_a_matter_of_time() {
                 assert_eq!(ends.only().as_ref(), named, "{}: {ends:#?}", scenario.name);
             }
         }
@@ -63,6 +63,12 @@ fn wrong_ends_are_refused() {
             "AllowedFailures",
             "a Succeeded, b Failed, both Failed, one Succeeded, c Succeeded, d Succeeded",
         ),
+        ("flaky-task", "Failed", "TaskFailed", "a Failed, b UpstreamFailed, c Succeeded"),
+        ("retries-used-up", "Succeeded", "", "a Succeeded, b Succeeded, c Succeeded"),
+        ("at-most-once", "Succeeded", "", "a Succeeded, b Succeeded, c Succeeded"),
+        ("rule-fail-task", "Failed", "FailRun", "a Failed, b Cancelled, c Cancelled"),
+        ("rule-fail-run", "Failed", "TaskFailed", "a Failed, b UpstreamFailed, c Succeeded"),
+        ("rule-fail-run", "Succeeded", "", "a Succeeded, b Succeeded, c Succeeded"),
         ("invalid-workflow", "Failed", "InvalidWorkflow", "a Failed, b UpstreamFailed"),
         ("missing-workflow", "Failed", "InvalidWorkflow", ""),
     ] {

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub use self::standard::standard;
 
 use crate::human::Human;
-use crate::kubelet::Behaviour;
+use crate::kubelet::{Behaviour, Trouble};
 use crate::model::Server;
 use crate::reference::End;
 use crate::wire::Wire;
@@ -48,6 +48,8 @@ pub struct Scenario {
     pub ends: BTreeMap<String, End>,
     /// Whether it is too large for exhaustive enumeration.
     pub wide: bool,
+    /// Whether the clock of an operator is off in it, so that what has a timeout may time out at any time.
+    pub clock_is_off: bool,
 }
 
 /// The API server refuses to create pods for a while.
@@ -100,7 +102,7 @@ impl Scenario {
     }
 
     /// The spec of a run's workflow.
-    fn workflow_of(&self, run: &str) -> Option<&Value> {
+    pub fn workflow_of(&self, run: &str) -> Option<&Value> {
         let spec = self.manifest("WorkflowRun", run).map(|run| &run["spec"]);
         let inline = spec.map(|spec| &spec["workflow"]).filter(|workflow| !workflow.is_null());
         let named = spec.and_then(|spec| spec["workflowRef"]["name"].as_str());
@@ -112,6 +114,17 @@ impl Scenario {
         let runs = self.names("WorkflowRun");
         let tasks = runs.iter().flat_map(|run| self.tasks_of(run)).filter_map(|task| task["name"].as_str());
         tasks.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether something in it may time out.
+    pub fn may_time_out(&self) -> bool {
+        let timed = |of: &Value| ["timeout", "startTimeout", "totalTimeout"].iter().any(|field| !of[*field].is_null());
+        let by_spec = self
+            .names("WorkflowRun")
+            .iter()
+            .any(|run| self.workflow_of(run).is_some_and(timed) || self.tasks_of(run).into_iter().any(timed));
+        let held_up = |script: &Behaviour| script.hindrances.iter().any(|it| it.kind != Trouble::Unschedulable);
+        by_spec || self.behaviours.values().flatten().any(held_up)
     }
 
     fn all(&self) -> impl Iterator<Item = &Value> {

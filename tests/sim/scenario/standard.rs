@@ -17,6 +17,8 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(finally());
     all.extend(values());
     all.extend(disruptions());
+    all.extend(retries());
+    all.extend(timeouts());
     all.extend(controls());
     all.extend(deletions());
     all.extend(mistakes());
@@ -280,16 +282,106 @@ fn disruptions() -> Vec<Scenario> {
         Scenario::of("image-pull-trouble", &two())
             .behaves("a", [plain().hindered(Trouble::ImagePull, 45_000)])
             .succeeds(),
-        Scenario::of("lingering-container", &[lingering("a"), task("b", &["a"])])
+        Scenario::of("lingering-container", &[lingering("a", Value::Null), task("b", &["a"])])
             .behaves("a", [Behaviour { lingers_ms: LONG, ..plain() }])
             .succeeds(),
     ]
 }
 
-/// A task with a second ordinary container.
-fn lingering(name: &str) -> Value {
+/// What tasks do wrong themselves, and what their retry makes of it.
+fn retries() -> Vec<Scenario> {
+    let retry = |retry: Value| [task_with("a", &[], json!({ "retry": retry })), task("b", &["a"]), task("c", &[])];
+    let fails = |exit_code| Behaviour::exits(2_000, exit_code, "connection refused");
+    let plain = || Behaviour::succeeds(2_000, "");
+    let taken = || Behaviour::succeeds(4_000, "").taken(When::Running(1_000), Taker::Eviction);
+    let rules = json!([
+        { "exitCodes": [2], "action": "FailTask" },
+        { "expr": "attempt.message.contains('refused') && attempt.exitCode == 1", "action": "Retry" },
+        { "reason": "ExitCode", "action": "FailRun" },
+    ]);
+    vec![
+        Scenario::of("flaky-task", &retry(json!({ "limit": 2, "backoff": { "initial": "5s" } })))
+            .with_standby()
+            .behaves("a", [fails(1), fails(1), plain()])
+            .succeeds(),
+        Scenario::of("retries-used-up", &retry(json!({ "limit": 1, "backoff": { "initial": "2s", "factor": 1 } })))
+            .behaves("a", [fails(1), taken(), fails(1)])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed, c Succeeded"),
+        Scenario::of("failures-and-disruptions", &retry(json!({ "limit": 2, "disruptions": 2 })))
+            .with_standby()
+            .behaves("a", [taken(), fails(1), taken(), fails(1), plain()])
+            .succeeds(),
+        Scenario::of(
+            "fails-beside-another-container",
+            &[lingering("a", json!({ "limit": 1, "backoff": { "initial": "0s" } })), task("b", &["a"])],
+        )
+        .behaves("a", [Behaviour { lingers_ms: LONG, on_term: OnTerm::Ignores, ..fails(1) }, plain()])
+        .succeeds(),
+        Scenario::of("at-most-once", &retry(json!({ "disruptions": 0 })))
+            .behaves("a", [Behaviour::succeeds(2_000, "").taken(When::BeforeStart, Taker::Eviction), taken()])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed, c Succeeded"),
+        Scenario::of("rule-fail-task", &retry(json!({ "limit": 5, "backoff": { "initial": "1s" }, "rules": rules })))
+            .behaves("a", [fails(1), fails(2)])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed, c Succeeded"),
+        Scenario::of("rule-fail-run", &retry(json!({ "limit": 5, "backoff": { "initial": "1s" }, "rules": rules })))
+            .with_standby()
+            .behaves("a", [fails(1), fails(3)])
+            .behaves("c", [Behaviour::succeeds(LONG, "")])
+            .ends("Failed", "FailRun", "a Failed, b Cancelled, c Cancelled"),
+    ]
+}
+
+/// What takes too long, and what is asked for again and again.
+fn timeouts() -> Vec<Scenario> {
+    let two = |a: Value| [task_with("a", &[], a), task("b", &["a"])];
+    let long = || Behaviour::succeeds(LONG, "");
+    let plain = || Behaviour::succeeds(2_000, "");
+    let retry = json!({ "limit": 1, "backoff": { "initial": "2s" } });
+    let poll = json!({ "rules": [{ "exitCodes": [75], "action": "Poll", "after": "10s" }] });
+    let not_yet = || Behaviour::exits(1_000, 75, "");
+    let in_a_minute = workflow_with(&chain(), json!({ "timeout": "1m" }));
+    let lost = Taker::NodeLost { away_ms: 600_000, returns: true };
+    vec![
+        Scenario::of("timeout-then-retry", &two(json!({ "timeout": "20s", "retry": retry })))
+            .with_standby()
+            .behaves("a", [Behaviour { start_ms: 15_000, ..long() }, plain()])
+            .succeeds(),
+        Scenario::of("timeout", &two(json!({ "timeout": "20s" })))
+            .behaves("a", [long().on_term(OnTerm::Ignores)])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed"),
+        Scenario::of("finishes-when-timed-out", &two(json!({ "timeout": "20s" })))
+            .behaves("a", [long().on_term(OnTerm::Finishes { after_ms: 1_000 })])
+            .succeeds(),
+        Scenario::of("start-timeout", &two(json!({ "startTimeout": "30s", "retry": retry })))
+            .behaves("a", [plain().hindered(Trouble::Unschedulable, LONG), plain()])
+            .succeeds(),
+        Scenario::of("image-pull-in-vain", &two(json!({})))
+            .with_standby()
+            .behaves("a", [plain().hindered(Trouble::ImagePull, LONG)])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed"),
+        Scenario::of("poll", &two(json!({ "totalTimeout": "6h", "retry": poll })))
+            .with_standby()
+            .behaves("a", [not_yet(), not_yet(), not_yet(), plain()])
+            .succeeds(),
+        Scenario::of("poll-in-vain", &two(json!({ "totalTimeout": "1m", "retry": poll })))
+            .behaves("a", [not_yet()])
+            .ends("Failed", "TaskFailed", "a Failed, b UpstreamFailed"),
+        Scenario::new("run-timeout").with(in_a_minute).with(run("run")).behaves("b", [long()]).with_standby().ends(
+            "Failed",
+            "RunTimedOut",
+            "a Succeeded, b Cancelled, c Cancelled",
+        ),
+        Scenario::of("node-lost-and-replaced", &two(json!({ "onNodeLost": "Replace" })))
+            .with_standby()
+            .behaves("a", [long().taken(When::Running(1_000), lost), plain()])
+            .succeeds(),
+    ]
+}
+
+/// A task with a second ordinary container, and how it is tried again.
+fn lingering(name: &str, retry: Value) -> Value {
     let containers = json!([{ "name": "main" }, { "name": "proxy", "image": "proxy:1" }]);
-    task_with(name, &[], json!({ "podTemplate": { "spec": { "containers": containers } } }))
+    task_with(name, &[], json!({ "podTemplate": { "spec": { "containers": containers } }, "retry": retry }))
 }
 
 /// What people ask for in the spec.

@@ -1,0 +1,212 @@
+//! Timeouts. Each has a deadline on record, so that it is the same for whoever decides next:
+//!
+//! | timeout | its deadline is set | when it has passed |
+//! |---|---|---|
+//! | of the run | when the run starts | the run is stopped, and ends Failed (RunTimedOut) |
+//! | `totalTimeout` | with the task's first attempt | the task fails (TotalTimedOut) |
+//! | `startTimeout` | when the attempt's pod is there | the attempt fails (StartTimedOut) |
+//! | `timeout` | when `main` runs | the attempt fails (TimedOut) |
+//!
+//! Where no `startTimeout` is given, an attempt fails that the kubelet has not been able to start for ten minutes, for want of its
+//! image or of what its pod refers to. An attempt that fails so has its pod stopped first; should that succeed all the same, so
+//! does the attempt.
+//!
+//! All times are by the operator's own clock: that of a node may be off. Should it leap back, no deadline is further away than the
+//! whole timeout. While a run is suspended, its own deadline and those of `totalTimeout` move along.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+use super::control::is_suspended;
+use super::disruption;
+use super::ledger::Ledger;
+use super::observed::{MainState, Observed, PodFacts, Sight};
+use super::stop;
+use super::track::{fail, told};
+use super::verdict::is_main_finished;
+use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
+use crate::mutant::{Mutant, is};
+use crate::plan::{Plan, PlannedTask, Times};
+
+/// How long a kubelet may be unable to start a pod, where no startTimeout is given.
+const UNABLE_TO_START: SignedDuration = SignedDuration::from_mins(10);
+
+/// The deadline of something that begins now.
+fn from(now: Timestamp, timeout: SignedDuration) -> MicroTime {
+    MicroTime(now.checked_add(timeout).unwrap_or(Timestamp::MAX))
+}
+
+/// The attempt's pod is there.
+pub(super) fn created(attempt: &mut Attempt, times: &Times, now: Timestamp) {
+    let timeout = if is(Mutant::TimeoutFromCreation) { times.timeout } else { times.start_timeout };
+    attempt.deadline_at = timeout.map(|timeout| from(now, timeout));
+}
+
+/// Its `main` runs.
+pub(super) fn started(attempt: &mut Attempt, times: &Times, now: Timestamp) {
+    if !is(Mutant::TimeoutFromCreation) {
+        attempt.deadline_at = times.timeout.map(|timeout| from(now, timeout));
+    }
+}
+
+/// Lets follow what has passed its deadline.
+pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
+    if !is_under_way(ledger.phase()) {
+        return;
+    }
+    let counts = !is_suspended(seen.run.spec, &ledger.status);
+    if counts && ledger.phase() == RunPhase::Suspended {
+        resume(ledger);
+    }
+    if counts && has_time(ledger, plan) && has_passed(&mut ledger.status.deadline_at, plan.timeout(), ledger.now) {
+        return stop::run(ledger, seen, Reason::RunTimedOut);
+    }
+    let now = ledger.now;
+    for (index, planned) in plan.tasks().iter().enumerate() {
+        let Some(task) = ledger.task_mut(index).filter(|task| is_open(task)) else { continue };
+        if counts && has_passed(&mut task.deadline_at, planned.times.total_timeout, now) {
+            total(ledger, seen, index);
+        } else if task.phase.has_pod() {
+            attempt(ledger, seen, index, planned);
+        }
+    }
+}
+
+/// Sets the deadlines of what has begun, and asks to be woken for all that are to come.
+pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
+    let (now, counts) = (ledger.now, !is_suspended(seen.run.spec, &ledger.status));
+    let mut wakes = lost(ledger, plan, seen);
+    if !is_under_way(ledger.phase()) {
+        return wakes.into_iter().filter(|at| *at > now).for_each(|at| ledger.wake(at));
+    }
+    if let Some(timeout) = plan.timeout().filter(|_| has_time(ledger, plan)) {
+        let deadline = ledger.status.deadline_at.get_or_insert_with(|| from(now, timeout));
+        wakes.extend(counts.then_some(deadline.0));
+    }
+    for (index, planned) in plan.tasks().iter().enumerate() {
+        let Some(task) = ledger.task_mut(index).filter(|task| is_open(task)) else { continue };
+        if let Some(timeout) = planned.times.total_timeout {
+            let deadline = task.deadline_at.get_or_insert_with(|| from(now, timeout));
+            wakes.extend(counts.then_some(deadline.0));
+        }
+        if own_pod(task, seen).is_some() {
+            wakes.extend(due(task, &planned.times).map(|(at, _)| at));
+        }
+    }
+    for at in wakes.into_iter().filter(|at| *at > now) {
+        ledger.wake(at);
+    }
+}
+
+/// Whether the run has tasks that may go on.
+const fn is_under_way(phase: RunPhase) -> bool {
+    matches!(phase, RunPhase::Running | RunPhase::Suspended | RunPhase::Stopping)
+}
+
+/// Whether the run's own timeout is for what goes on: it ends with the last main task.
+fn has_time(ledger: &Ledger, plan: &Plan) -> bool {
+    ledger.phase() != RunPhase::Stopping && !is_main_finished(&ledger.status, plan)
+}
+
+/// When pods whose nodes are lost count as over.
+fn lost(ledger: &Ledger, plan: &Plan, seen: &Observed<'_>) -> Vec<Timestamp> {
+    let tasks = plan.tasks().iter().zip(&ledger.status.tasks);
+    let over = tasks.filter(|(_, task)| !task.phase.is_finished()).filter_map(|(planned, task)| {
+        let Some(Sight::Pod(pod)) = seen.sights.get(&task.attempts.last()?.pod) else { return None };
+        disruption::over_at(pod, planned)
+    });
+    over.collect()
+}
+
+/// Whether a task was begun and is not being stopped yet.
+fn is_open(task: &TaskStatus) -> bool {
+    matches!(task.phase, TaskPhase::Starting | TaskPhase::Running | TaskPhase::Backoff)
+}
+
+/// Whether a deadline has passed. One that is further away than the whole timeout is put right: the clock leapt back.
+fn has_passed(deadline: &mut Option<MicroTime>, timeout: Option<SignedDuration>, now: Timestamp) -> bool {
+    let (Some(at), Some(timeout)) = (deadline, timeout) else { return false };
+    let latest = from(now, timeout);
+    if at.0 > latest.0 {
+        *at = latest;
+    }
+    at.0 <= now
+}
+
+/// The time that the run was suspended counts for nothing.
+fn resume(ledger: &mut Ledger) {
+    let waiting = ledger.status.waiting_for.as_ref().filter(|waiting| waiting.kind == WaitKind::Suspended);
+    let Some(since) = waiting.map(|waiting| waiting.since.0) else { return };
+    let suspended = ledger.now.duration_since(since).max(SignedDuration::ZERO);
+    let open = ledger.status.tasks.iter_mut().filter(|task| !task.phase.is_finished());
+    let deadlines = open.map(|task| &mut task.deadline_at).chain([&mut ledger.status.deadline_at]);
+    for deadline in deadlines.flatten() {
+        deadline.0 = deadline.0.checked_add(suspended).unwrap_or(Timestamp::MAX);
+    }
+}
+
+/// The task's totalTimeout is over.
+fn total(ledger: &mut Ledger, seen: &Observed<'_>, index: usize) {
+    let Some(task) = ledger.task(index) else { return };
+    if task.phase == TaskPhase::Backoff {
+        let last = task.attempts.last().map(|last| format!("; the last time: {}", told(last))).unwrap_or_default();
+        let told = format!("was not done within its totalTimeout{last}");
+        fail(ledger, index, Some(Reason::TotalTimedOut), &told);
+    } else {
+        remember(ledger, index);
+        stop::attempt(ledger, seen, index, Reason::TotalTimedOut);
+    }
+}
+
+/// What keeps an attempt from starting would be forgotten with the wait for it: it goes on record.
+fn remember(ledger: &mut Ledger, index: usize) {
+    let task = ledger.task(index).filter(|task| !has_started(task));
+    let Some(waiting) = task.and_then(|task| task.waiting_for.as_ref()) else { return };
+    let why = format!("{:?}: {}", waiting.kind, waiting.detail);
+    let why = ledger.message(&why);
+    if let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) {
+        last.message = why;
+    }
+}
+
+/// Stops the open attempt if its time is over.
+fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, planned: &PlannedTask) {
+    let now = ledger.now;
+    let Some(task) = ledger.task_mut(index) else { return };
+    if own_pod(task, seen).is_none() {
+        return;
+    }
+    let timeout = if has_started(task) { planned.times.timeout } else { planned.times.start_timeout };
+    if let Some(last) = task.attempts.last_mut() {
+        has_passed(&mut last.deadline_at, timeout, now);
+    }
+    let Some((_, reason)) = due(task, &planned.times).filter(|(at, _)| *at <= now) else { return };
+    remember(ledger, index);
+    stop::attempt(ledger, seen, index, reason);
+}
+
+/// The pod of the open attempt, if it may go on for ever.
+fn own_pod<'a>(task: &TaskStatus, seen: &Observed<'a>) -> Option<&'a PodFacts> {
+    let last = task.attempts.last().filter(|last| last.outcome.is_none())?;
+    let Some(Sight::Pod(pod)) = seen.sights.get(&last.pod) else { return None };
+    let ends = pod.deleting || pod.is_over() || matches!(pod.main, MainState::Ended(_));
+    (!ends && last.uid.as_ref() == Some(&pod.uid)).then_some(pod)
+}
+
+fn has_started(task: &TaskStatus) -> bool {
+    task.attempts.last().is_some_and(|last| last.started_at.is_some())
+}
+
+/// When the time of the open attempt is over, and why it then fails.
+fn due(task: &TaskStatus, times: &Times) -> Option<(Timestamp, Reason)> {
+    let last = task.attempts.last()?;
+    if has_started(task) {
+        return Some((last.deadline_at.as_ref()?.0, Reason::TimedOut));
+    }
+    if times.start_timeout.is_some() {
+        return Some((last.deadline_at.as_ref()?.0, Reason::StartTimedOut));
+    }
+    let unable = |kind| matches!(kind, WaitKind::ImagePull | WaitKind::PodConfig);
+    let waiting = task.waiting_for.as_ref().filter(|waiting| unable(waiting.kind))?;
+    Some((waiting.since.0.checked_add(UNABLE_TO_START).ok()?, Reason::StartTimedOut))
+}

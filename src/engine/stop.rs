@@ -1,0 +1,128 @@
+//! Stopping what goes on: a whole run before its tasks have ended, or an attempt whose time is over; and what that makes of
+//! attempts, tasks and the run.
+
+use super::attempt::End;
+use super::ledger::Ledger;
+use super::observed::{MainState, Observed, PodFacts, Sight};
+use super::text::names;
+use super::track::{fail, told as told_of};
+use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunSpec, WorkflowRunStatus};
+
+/// Why a run is being stopped.
+pub(super) fn why(status: &WorkflowRunStatus) -> Reason {
+    match status.reason {
+        Some(reason @ (Reason::FailRun | Reason::RunTimedOut)) => reason,
+        // It stops when someone asked for it, and when a hand wrote that it does.
+        _ => Reason::CancelRequested,
+    }
+}
+
+/// Why the pod of a task is being stopped, if it is: the task's own time is over, or the whole run is being stopped.
+pub(super) fn of(task: &TaskStatus, run: &WorkflowRunStatus) -> Option<Reason> {
+    // A finally task may be cancelled in a run that is stopping for another reason.
+    let own = task.reason.filter(|reason| is_timeout(*reason) || *reason == Reason::CancelRequested);
+    (task.phase == TaskPhase::Stopping).then(|| own.unwrap_or_else(|| why(run)))
+}
+
+/// Whether an attempt that is stopped for this reason has failed.
+const fn is_timeout(reason: Reason) -> bool {
+    matches!(reason, Reason::TimedOut | Reason::StartTimedOut | Reason::TotalTimedOut)
+}
+
+/// The run begins to stop. A cancel counts for more than any other reason, also for one for which it is stopping already.
+pub(super) fn run(ledger: &mut Ledger, seen: &Observed<'_>, reason: Reason) {
+    let asked = is_asked_for(seen.run.spec, &ledger.status);
+    let reason = if asked { Reason::CancelRequested } else { reason };
+    // One that was put back to its start by hand is on its way all the same.
+    if ledger.phase() == RunPhase::Pending {
+        ledger.move_run(RunPhase::Running, None);
+    }
+    if ledger.phase() != RunPhase::Stopping {
+        ledger.move_run(RunPhase::Stopping, Some(reason));
+    } else if asked && ledger.status.reason != Some(reason) {
+        ledger.status.reason = Some(reason);
+        ledger.urgent = true;
+    }
+}
+
+/// Whether the user asked for a stop of this generation.
+pub(super) fn is_asked_for(spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> bool {
+    spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation)
+}
+
+/// Stops the open attempt of a task. One whose create was never sent or was refused has nothing to stop, and ends at once.
+pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, reason: Reason) {
+    let stamp = ledger.stamp();
+    let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) else { return };
+    let sight = seen.sights.get(&last.pod);
+    if last.uid.is_some() || !matches!(sight, Some(Sight::Absent | Sight::Refused(_))) {
+        ledger.move_task(index, TaskPhase::Stopping, Some(reason));
+        return;
+    }
+    last.reason = Some(reason);
+    last.finished_at = Some(stamp);
+    if is_timeout(reason) {
+        last.outcome = Some(AttemptOutcome::Failed);
+        let told = told_of(last);
+        fail(ledger, index, Some(reason), &told);
+    } else {
+        last.outcome = Some(AttemptOutcome::Cancelled);
+        ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
+    }
+}
+
+/// What the end of a pod that we stopped comes to: only an honest success counts for more than our stopping it.
+pub(super) fn judged(end: End, reason: Reason, pod: Option<&PodFacts>) -> End {
+    if end.outcome == AttemptOutcome::Succeeded {
+        return end;
+    }
+    if !is_timeout(reason) {
+        return End { outcome: AttemptOutcome::Cancelled, reason: Some(reason), ..end };
+    }
+    // That we deleted it is no news. What it last said may be.
+    let message = match pod.map(|pod| &pod.main) {
+        Some(MainState::Ended(main)) => main.message.clone(),
+        _ => String::new(),
+    };
+    End { outcome: AttemptOutcome::Failed, reason: Some(reason), message, ..end }
+}
+
+/// What a run that was stopped comes to.
+pub(super) fn outcome(status: &WorkflowRunStatus) -> (RunPhase, Option<Reason>) {
+    match why(status) {
+        reason @ Reason::CancelRequested => (RunPhase::Cancelled, Some(reason)),
+        reason => (RunPhase::Failed, Some(reason)),
+    }
+}
+
+/// The run that was stopped ends.
+pub(super) fn verdict(ledger: &mut Ledger) {
+    let (phase, reason) = outcome(&ledger.status);
+    ledger.move_run(phase, reason);
+}
+
+/// In a word, what a run that is stopping will be once all that was to be stopped has ended.
+pub(super) fn word(status: &WorkflowRunStatus) -> &'static str {
+    match why(status) {
+        Reason::RunTimedOut => "timed out",
+        Reason::FailRun => "failed",
+        _ => "cancelled",
+    }
+}
+
+/// The message of a run that was stopped and ended Failed, if it did.
+pub(super) fn told(status: &WorkflowRunStatus) -> Option<String> {
+    let reason = status.reason?;
+    let mut for_it = status.tasks.iter().filter(|task| task.reason == Some(reason));
+    match reason {
+        Reason::FailRun => {
+            let task = for_it.next()?;
+            Some(format!("{}: {}; by a rule of its retry the run fails", task.name, task.message))
+        }
+        Reason::RunTimedOut => {
+            let stopped = for_it.filter(|task| task.phase == TaskPhase::Cancelled);
+            Some(format!("the run's timeout is over; stopped {}", names(stopped.map(|task| task.name.as_str()))))
+        }
+        _ => None,
+    }
+}

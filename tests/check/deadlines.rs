@@ -1,0 +1,128 @@
+//! S7, of timeouts: a deadline is as far away as the timeout when it is set, and nothing times out before it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::read::{Changed, Status, text, time};
+use super::world::{Run, Step, World};
+use super::{Findings, Invariant};
+
+/// How long a kubelet may be unable to start a pod of a task without a startTimeout.
+const UNABLE_TO_START: SignedDuration = SignedDuration::from_secs(600);
+
+/// Deadlines.
+pub struct Deadlines;
+
+impl<'j> Invariant<'j> for Deadlines {
+    fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
+        let Some(after) = step.status.as_ref().filter(|_| step.by_operator) else { return };
+        let Some(run) = world.runs.get(step.write.uid.as_str()) else { return };
+        let Some(pinned) = world.pinned(run, after) else { return };
+        let mut faults = Vec::new();
+        of_run(run, pinned, after, &mut faults);
+        for changed in &after.changed {
+            let Some(planned) = world.planned(run, after, changed.new.name) else { continue };
+            let timeout = |field: &str| {
+                let own = planned.get(field).filter(|own| !own.is_null());
+                duration(own.or_else(|| pinned.pointer(&format!("/taskDefaults/{field}"))))
+            };
+            of_task(after, changed, timeout, &mut faults);
+        }
+        let told = faults.join("; ");
+        findings.check("S7", step.index, faults.is_empty(), || told);
+    }
+}
+
+fn duration(text: Option<&Value>) -> Option<SignedDuration> {
+    Some(text?.as_str()?.parse().expect("a duration that was planned"))
+}
+
+/// When the run, where `task` is empty, or a task entered a phase, by the newest transition that says so.
+fn entered(status: &Status<'_>, task: &str, phase: &str, reason: &str) -> Option<Timestamp> {
+    let is_it = |entry: &&Value| {
+        text(entry, "task") == task && entry["to"] == phase && (reason.is_empty() || text(entry, "reason") == reason)
+    };
+    time(status.history.iter().rev().find(is_it)?, "at")
+}
+
+fn of_run(run: &Run<'_>, pinned: &Value, after: &Status<'_>, faults: &mut Vec<String>) {
+    let before = run.status().map_or(&Value::Null, |status| status.value);
+    let timeout = duration(pinned.get("timeout"));
+    if let (None, Some(deadline), Some(started), Some(timeout)) =
+        (time(before, "deadlineAt"), time(after.value, "deadlineAt"), time(after.value, "startedAt"), timeout)
+        && before.get("startedAt").is_none()
+        && deadline.duration_since(started) != timeout
+    {
+        faults.push(format!("the run's deadline is {deadline}, and it started at {started}"));
+    }
+    if text(after.value, "reason") == "RunTimedOut" && text(before, "reason") != "RunTimedOut" {
+        let deadline = time(after.value, "deadlineAt");
+        let early =
+            entered(after, "", "Stopping", "RunTimedOut").zip(deadline).is_none_or(|(at, deadline)| at < deadline);
+        if early {
+            faults.push(format!("the run timed out before {deadline:?}"));
+        }
+    }
+}
+
+fn of_task(
+    after: &Status<'_>,
+    changed: &Changed<'_>,
+    timeout: impl Fn(&str) -> Option<SignedDuration>,
+    faults: &mut Vec<String>,
+) {
+    let task = changed.new.as_ref();
+    let before = changed.old.as_deref().map_or(&Value::Null, |old| old.value);
+    // A hand may have taken attempts out of the record, which doesn't begin the task anew.
+    let begins = changed.old_attempts().is_empty() && before.get("deadlineAt").is_none();
+    let first = entered(after, task.name, "Starting", "").filter(|_| begins);
+    set("totalTimeout", time(task.value, "deadlineAt"), first, timeout("totalTimeout"), task.name, faults);
+
+    let Some(last) = task.attempts.last() else { return };
+    let old = changed.old_attempts().iter().find(|old| old.number == last.number);
+    let ran = old.is_some_and(super::read::Attempt::has_started);
+    let runs = entered(after, task.name, "Running", "").filter(|_| last.has_started() && !ran);
+    // It may have entered that phase with an earlier attempt.
+    let runs = runs.filter(|_| text(task.value, "phase") == "Running");
+    set("timeout", time(last.value, "deadlineAt"), runs, timeout("timeout"), task.name, faults);
+
+    let reason = text(task.value, "reason");
+    if text(before, "reason") == reason {
+        return;
+    }
+    let (deadline, of) = match reason {
+        "TimedOut" => (old.and_then(|old| time(old.value, "deadlineAt")), "timeout"),
+        "StartTimedOut" if timeout("startTimeout").is_some() => {
+            (old.and_then(|old| time(old.value, "deadlineAt")), "startTimeout")
+        }
+        "StartTimedOut" => {
+            let since = before.get("waitingFor").and_then(|waiting| time(waiting, "since"));
+            (since.and_then(|since| since.checked_add(UNABLE_TO_START).ok()), "start")
+        }
+        "TotalTimedOut" => (time(before, "deadlineAt"), "totalTimeout"),
+        _ => return,
+    };
+    // Only what we stop; a kubelet has a clock of its own.
+    let total = reason == "TotalTimedOut";
+    let failed = entered(after, task.name, "Failed", reason).filter(|_| total);
+    let Some(at) = entered(after, task.name, "Stopping", reason).or(failed) else { return };
+    if deadline.is_none_or(|deadline| at < deadline) {
+        faults.push(format!("the {of} of {} was over at {at}, and its deadline is {deadline:?}", task.name));
+    }
+}
+
+/// A deadline that is set in this write is as far away as its timeout from what it counts from.
+fn set(
+    of: &str,
+    deadline: Option<Timestamp>,
+    since: Option<Timestamp>,
+    timeout: Option<SignedDuration>,
+    task: &str,
+    faults: &mut Vec<String>,
+) {
+    let Some(since) = since else { return };
+    let found = deadline.map(|deadline| deadline.duration_since(since));
+    if timeout.is_some() && found != timeout {
+        faults.push(format!("the deadline of the {of} of {task} is {found:?} from its beginning, not {timeout:?}"));
+    }
+}
