@@ -126,8 +126,13 @@ async fn operate(options: Run) -> Result<(), Error> {
     };
     let permit = if lease.is_some() { Permit::none() } else { Permit::always() };
     let cluster = connect(Some(&identity), permit).await?;
-    let settings =
-        Settings { namespaces: options.scope.namespaces(), pod_security: options.pod_security.into(), identity, lease };
+    let settings = Settings {
+        namespaces: options.scope.namespaces(),
+        pod_security: options.pod_security.into(),
+        identity,
+        lease,
+        creates: controller::CREATES,
+    };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "starting");
     let ready = Ready::default();
     let health = tokio::spawn(telemetry::serve(options.health_address, ready.clone()));

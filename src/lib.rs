@@ -46,7 +46,7 @@
 //! # Words
 //!
 //! A *run* executes a pinned *revision* of a *workflow*; a *task* is tried in *attempts*, each at most one Pod ever. What a
-//! task still waits for is a *gate*. *Failed* is the task's own fault, *disrupted* the infrastructure's.
+//! task still waits for is a *gate*. The *main* tasks are those that aren't of `finally`. *Failed* is the task's own fault, *disrupted* the infrastructure's.
 
 pub mod api;
 pub mod app;

@@ -22,9 +22,9 @@ pub enum Mutant {
     OwnByLabel,
     /// Whatever pod has the name of an attempt's is taken for it.
     ExistingIsOurs,
-    /// A pod of our own making that exists already is taken for someone else's.
+    /// A pod of our own making that exists already, and isn't on record, is taken for someone else's.
     ExistingIsForeign,
-    /// A finalizer is taken off when the pod is over, be its outcome on record or not.
+    /// A finalizer is taken off before the outcome is on record.
     ReleaseUnrecorded,
     /// The finalizers of a deleted run's pods stay.
     OrphansKept,
@@ -52,6 +52,24 @@ pub enum Mutant {
     NeedsAny,
     /// A task starts when those it needs are running.
     NeedsRunning,
+    /// The trigger rule AnyDone is taken for AnySucceeded.
+    AnyDoneNeedsSuccess,
+    /// A trigger rule is decided when the first need has ended.
+    RuleDecidedEarly,
+    /// A condition is evaluated again while its task waits.
+    WhenEvaluatedAgain,
+    /// A failure counts against the run though it is allowed.
+    AllowedFailureFails,
+    /// A skipped task counts as failed.
+    SkippedFails,
+    /// Finally tasks don't wait for the end of the others.
+    FinallyBeforeTheEnd,
+    /// A finally task that has ended runs once more.
+    FinallyRunsAgain,
+    /// The finally tasks of a cancelled run don't run.
+    CancelSkipsFinally,
+    /// A finally task that fails counts as any other.
+    FinallyCountsAsMain,
     /// The next attempt doesn't wait for the end of the last one's pod.
     RetryBesideLivePod,
     /// Disruptions are made good without an end.
@@ -72,7 +90,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 38] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -94,6 +112,15 @@ impl Mutant {
         Self::WakeForgotten,
         Self::NeedsAny,
         Self::NeedsRunning,
+        Self::AnyDoneNeedsSuccess,
+        Self::RuleDecidedEarly,
+        Self::WhenEvaluatedAgain,
+        Self::AllowedFailureFails,
+        Self::SkippedFails,
+        Self::FinallyBeforeTheEnd,
+        Self::FinallyRunsAgain,
+        Self::CancelSkipsFinally,
+        Self::FinallyCountsAsMain,
         Self::RetryBesideLivePod,
         Self::DisruptionsUnbounded,
         Self::NumberFromPods,

@@ -16,7 +16,7 @@ pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use record::{WorkflowRecord, WorkflowRecordData};
 pub use run::{Cancel, WorkflowRef, WorkflowRun, WorkflowRunSpec};
 pub use status::{Attempt, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
-pub use task::{EnvVar, LogTail, OutputDecl, Resources, Task, TaskDefaults};
+pub use task::{EnvVar, Join, LogTail, OutputDecl, Resources, Task, TaskDefaults};
 pub use workflow::{Workflow, WorkflowSpec, WorkflowStatus};
 
 use kube::core::crd::CustomResourceExt;

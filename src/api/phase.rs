@@ -13,9 +13,9 @@ pub enum RunPhase {
     Running,
     /// `spec.suspend` is set: no new pod starts.
     Suspended,
-    /// Cancelled; waiting for pods to end.
+    /// Cancelled; waiting for pods to end, and for the finally tasks.
     Stopping,
-    /// Every task succeeded.
+    /// Every task succeeded, was skipped, or failed with allowFailure.
     Succeeded,
     /// The run failed; the reason tells of what.
     Failed,
@@ -53,7 +53,9 @@ pub enum TaskPhase {
     Succeeded,
     /// It failed by its own fault, or was disrupted too often.
     Failed,
-    /// It can't run, since a task that it needs didn't succeed.
+    /// It was not to run, by its triggerRule or its when; nothing is wrong with that.
+    Skipped,
+    /// It can't run, since a task that it needs failed.
     UpstreamFailed,
     /// The run was cancelled before the task ended.
     Cancelled,
@@ -61,7 +63,7 @@ pub enum TaskPhase {
 
 impl TaskPhase {
     /// Every phase, in the order of a task's life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Pending,
         Self::Starting,
         Self::Running,
@@ -69,6 +71,7 @@ impl TaskPhase {
         Self::Backoff,
         Self::Succeeded,
         Self::Failed,
+        Self::Skipped,
         Self::UpstreamFailed,
         Self::Cancelled,
     ];
@@ -76,7 +79,7 @@ impl TaskPhase {
     /// Whether the task has ended.
     #[must_use]
     pub const fn is_finished(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::UpstreamFailed | Self::Cancelled)
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped | Self::UpstreamFailed | Self::Cancelled)
     }
 
     /// Whether an attempt of the task may have a pod.
@@ -103,8 +106,14 @@ pub enum AttemptOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Reason {
     // of runs
-    /// A task failed.
+    /// A task failed, and nothing allows that.
     TaskFailed,
+    /// The run would have succeeded, and a finally task failed.
+    FinallyFailed,
+    /// The run succeeded although tasks failed: they have allowFailure.
+    AllowedFailures,
+    /// The run succeeded, and none of its tasks was to run.
+    AllSkipped,
     /// The workflow has mistakes; the message names them.
     InvalidWorkflow,
     /// The parameters don't fit the workflow; the message names them.
@@ -115,6 +124,12 @@ pub enum Reason {
     RevisionLost,
     /// `spec.cancel` was set.
     CancelRequested,
+
+    // of tasks that don't run
+    /// Its triggerRule can't be met any more.
+    RuleNotMet,
+    /// Its when is false.
+    WhenFalse,
 
     // of attempts and tasks: the task's fault
     /// `main` ended with another exit code than 0.

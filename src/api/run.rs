@@ -54,10 +54,12 @@ pub struct WorkflowRunSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::small_object")]
     pub params: Option<Map<String, Value>>,
-    /// While true, no new pod starts; running ones finish. Default: false.
+    /// While true, no new pod starts; running ones finish. A cancel counts for more: finally tasks of a cancelled run start all
+    /// the same. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
-    /// Stops the run: no new pod starts, running pods are deleted, the run ends Cancelled. It can't be taken back.
+    /// Stops the run: running pods are deleted, no new one starts but those of finally tasks, and the run ends Cancelled. It can't
+    /// be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Cancel>,
 }
@@ -87,4 +89,7 @@ pub struct Cancel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]
     pub grace_seconds: Option<u32>,
+    /// Whether the finally tasks are cancelled too; those that run are stopped. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_finally: bool,
 }

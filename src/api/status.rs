@@ -21,7 +21,7 @@ pub struct WorkflowRunStatus {
     /// What goes on or went wrong, in a sentence of at most 1 KiB.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// Tasks that ran to an end, of all: `7/12`.
+    /// Tasks that ran to an end or were skipped, of all: `7/12`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub progress: String,
     /// Generation of the run, from 0; not metadata.generation.
@@ -54,9 +54,9 @@ pub struct WorkflowRunStatus {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// The tasks, in the order of the workflow.
+    /// The tasks, in the order of the workflow, and after them those of finally.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000))]
+    #[schemars(length(max = 1050))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub tasks: Vec<TaskStatus>,
     /// The newest 64 transitions, each recorded once.
@@ -72,15 +72,21 @@ pub struct WorkflowRunStatus {
 pub struct TaskStatus {
     /// Name of the task.
     pub name: String,
+    /// Whether it is one of finally, which run once all others have ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finally: bool,
     /// Where the task is.
     #[serde(default)]
     pub phase: TaskPhase,
     /// Why, in one word of a closed set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<phase::Reason>,
-    /// What went wrong, in a sentence of at most 1 KiB.
+    /// What went wrong, or why it didn't run, in a sentence of at most 1 KiB.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// What its when came to, once that was evaluated; it isn't evaluated again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<bool>,
     /// When its first attempt started to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::param::{ItemType, ValueType};
 
-/// One node of the graph. It runs as a Pod whose container `main` does the work.
+/// One node of the graph. It runs as a Pod whose container `main` does the work, or, with join, is nothing but a gate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -24,11 +24,33 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub description: Option<String>,
-    /// Names of the tasks that must have succeeded before this one starts. At most 1,000.
+    /// Names of the tasks that this one comes after: by default it starts when all of them have succeeded; triggerRule says
+    /// otherwise. At most 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000), inner(length(max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub needs: Vec<String>,
+    /// When to run, by how the needs ended. Succeeded includes Failed with allowFailure; failed means Failed, UpstreamFailed or
+    /// Cancelled. One of: AllSucceeded (the default); AnySucceeded, at once; NoneFailed; NoneFailedMinOneSucceeded; AllDone (all
+    /// have ended, however); AllDoneMinOneSucceeded; AnyDone (one Succeeded or Failed, at once); NoneSkipped (all have ended, none
+    /// Skipped); AllSkipped; AllFailed; AnyFailed, at once. A task that can't run any more is UpstreamFailed if something it needs
+    /// failed without allowFailure and the rule isn't about failures, else Skipped. Example: `NoneFailed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub trigger_rule: Option<String>,
+    /// CEL expression that says whether the task runs, once its triggerRule lets it: if false, it is Skipped. It may read params,
+    /// run, and phase, reason and outputs of upstream tasks; it is evaluated once, and what is no bool fails the task. At most
+    /// 1,024 characters. Example: `tasks.extract.outputs.rows > 0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub when: Option<String>,
+    /// Whether the run may succeed although this task fails; tasks that need it then go on as if it had succeeded. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_failure: bool,
+    /// Makes the task nothing but a gate: it has no pod, and succeeds as soon as its triggerRule and when let it run. Written `join: {}`;
+    /// exclusive with everything that is about a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<Join>,
     /// Image of the container `main`. Default: the image of taskDefaults. Example: `busybox:1.37`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
@@ -77,6 +99,10 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_tail: Option<LogTail>,
 }
+
+/// A task that is nothing but a gate. It has no fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct Join {}
 
 /// Whether the end of a failed attempt's log is kept as its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

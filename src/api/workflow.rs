@@ -44,6 +44,13 @@ pub struct WorkflowSpec {
     #[schemars(length(min = 1, max = 1000))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub tasks: Vec<Task>,
+    /// Tasks that run once all others have ended, however they did, also when the run is cancelled: to clean up, or to tell
+    /// someone. They may need one another, and their expressions read every task; run.phase and run.reason are the verdict so
+    /// far. One that fails makes a run that had Succeeded fail (FinallyFailed). Names are unique over both lists. At most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub finally: Vec<Task>,
 }
 
 /// What the operator found in a workflow.
@@ -53,7 +60,7 @@ pub struct WorkflowStatus {
     /// The metadata.generation that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Number of tasks.
+    /// Number of tasks, those of finally too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<u32>,
     /// Conditions: `Valid` is True when a run of this workflow can start; its message names every mistake with its path.

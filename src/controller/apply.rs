@@ -3,6 +3,7 @@
 //! The status write is the only fence: it succeeds only if nobody else wrote since it was read. Everything after it may be
 //! cut off at any point, and the next round asks for it again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::client::Failure;
 use super::gather::{self, Gathered, open_attempts};
 use super::revision::Pinned;
 use super::{Context, Key, effect, event};
-use crate::api::{WorkflowRun, WorkflowRunStatus};
+use crate::api::{RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, Note, Urgency};
 use crate::mutant::{Mutant, is};
 
@@ -42,8 +43,10 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         // The record that the status names was deleted.
         write_record(context, gathered).await?;
     }
-    if is(Mutant::EffectsBeforeStatus) {
-        effect::start(context, gathered, decision.effects.clone());
+    if is(Mutant::EffectsBeforeStatus) || is(Mutant::ReleaseUnrecorded) {
+        let all = is(Mutant::EffectsBeforeStatus);
+        let early = decision.effects.iter().filter(|effect| all || matches!(effect, Effect::Release { .. }));
+        effect::start(context, gathered, early.cloned().collect());
     }
     let wait = wait(context, &uid, &decision);
     if decision.urgency != Urgency::Unchanged && !wait.is_zero() {
@@ -56,9 +59,8 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         return Ok(());
     }
     context.with_memory(&uid, |memory| {
-        let open: std::collections::BTreeSet<&str> =
-            open_attempts(&decision.status).map(|attempt| attempt.pod.as_str()).collect();
-        memory.keep_only(|pod| open.contains(pod));
+        let open: BTreeSet<&str> = open_attempts(&decision.status).map(|attempt| attempt.pod.as_str()).collect();
+        memory.keep_only(|pod| open.contains(pod), Instant::now());
     });
     effect::start(context, gathered, decision.effects);
     Ok(())
@@ -80,6 +82,13 @@ fn live_attempts(status: &WorkflowRunStatus) -> usize {
     status.tasks.iter().filter(|task| task.phase.has_pod()).count()
 }
 
+/// The pods that may be made once this status is on record.
+fn wanted_pods(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
+    let goes_on = status.phase != RunPhase::Suspended && !status.phase.is_finished();
+    let starting = status.tasks.iter().filter(move |task| goes_on && task.phase == TaskPhase::Starting);
+    starting.filter_map(|task| task.attempts.last()).map(|attempt| attempt.pod.as_str())
+}
+
 /// Writes the record of the run's revision, where it isn't known to exist.
 async fn write_record(context: &Context, gathered: &Gathered) -> Result<(), Failure> {
     let Pinned::Ready { record: Some(record), .. } = &gathered.definition else { return Ok(()) };
@@ -92,6 +101,8 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     if decision.status.revision.is_some() && !gathered.is_named() {
         write_record(context, gathered).await?;
     }
+    let wanted: BTreeSet<&str> = wanted_pods(&decision.status).collect();
+    context.with_memory(uid, |memory| memory.withdraw_all_but(|pod| wanted.contains(pod)));
     let begun = Instant::now();
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
         Ok(written) => {

@@ -17,9 +17,9 @@ use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
 use super::{Context, Key};
 use crate::api::{TaskPhase, TaskStatus};
-use crate::engine::{Effect, RefusalKind, clip};
+use crate::engine::{Effect, RefusalKind, clip, is_suspended};
 use crate::mutant::{Mutant, is};
-use crate::pods::{Owner, SlimPod, build};
+use crate::pods::{Owner, SlimPod, build, is_unlabelled_of};
 
 /// The wait before it is looked whether an effect showed.
 const UNSURE: Duration = Duration::from_secs(1);
@@ -60,6 +60,11 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                 }
             }
             Effect::Release { pod, uid } => {
+                let wait = context.with_memory(&run, |memory| memory.may_arrive(&pod, Instant::now()));
+                if !wait.is_zero() {
+                    context.wake_in(Key::Run(run.clone()), wait);
+                    continue;
+                }
                 let doing = Doing::Release(uid.clone());
                 if context.with_memory(&run, |memory| memory.begin(&doing)) {
                     let target = target(pod);
@@ -127,14 +132,19 @@ fn is_wanted(context: &Context, target: &Target) -> bool {
     if is(Mutant::CancelLosesToCreate) {
         return true;
     }
+    if context.with_memory(&target.run, |memory| memory.is_withdrawn(&target.pod)) {
+        return false;
+    }
     let Some(run) = context.cache().run(&target.run) else { return false };
     let Ok(object) = &run.object else { return false };
     let open = |task: &TaskStatus| {
         task.phase == TaskPhase::Starting && task.attempts.last().is_some_and(|last| last.pod == target.pod)
     };
     run.meta.deletion_timestamp.is_none()
-        && !object.spec.suspend
-        && object.status.as_ref().is_some_and(|status| status.tasks.iter().any(open))
+        && object
+            .status
+            .as_ref()
+            .is_some_and(|status| !is_suspended(&object.spec, status) && status.tasks.iter().any(open))
 }
 
 async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After {
@@ -188,7 +198,10 @@ async fn existing(context: &Context, target: &Target) -> Result<Option<SlimPod>,
     match found.and_then(|found| found.object.ok()) {
         Some(pod) if is(Mutant::ExistingIsOurs) => Ok(Some(pod)),
         Some(_) if is(Mutant::ExistingIsForeign) => Ok(None),
-        Some(pod) => Ok(own(context, &pod, &target.run).is_some().then_some(pod)),
+        Some(pod) => {
+            let is_own = own(context, &pod, &target.run).is_some() || is_unlabelled_of(&pod, &target.run);
+            Ok(is_own.then_some(pod))
+        }
         None => Err(Failure::Unknown("a pod of that name existed, and is gone".to_owned())),
     }
 }

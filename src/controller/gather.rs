@@ -16,7 +16,7 @@ use super::{Context, Key, cache::PodEntry};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Refusal, RefusalKind, Sight, Sights};
 use crate::mutant::{Mutant, is};
-use crate::pods::{SlimPod, facts};
+use crate::pods::{SlimPod, facts, is_unlabelled_of};
 
 /// Time between looks at a pod that the watch doesn't show any more.
 const STRAYED: Duration = Duration::from_secs(10);
@@ -53,7 +53,8 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
         let namespace = run.meta.namespace.clone().unwrap_or_default();
         for (name, known_uid) in to_look_up(context, status(&run), &memory, &mut sights) {
             let mut sight = look(context, &namespace, &uid, &name, known_uid.as_deref()).await?;
-            if let (Sight::Absent, Some(Create::Unsure(held))) = (&sight, memory.create_of(&name)) {
+            // One whose uid is on record was made, and is gone.
+            if let (Sight::Absent, None, Some(Create::Unsure(held))) = (&sight, known_uid, memory.create_of(&name)) {
                 sight = Sight::Refused(refusal(context, held));
             }
             sights.insert(name, sight);
@@ -110,7 +111,8 @@ fn to_look_up(
         if sights.contains_key(&attempt.pod) {
             continue;
         }
-        let sight = match memory.create_of(&attempt.pod) {
+        // What became of its create says nothing any more of a pod that was made.
+        let sight = match memory.create_of(&attempt.pod).filter(|_| attempt.uid.is_none()) {
             Some(Create::Intended) => Sight::Absent,
             Some(Create::Sent { .. }) => Sight::Creating,
             Some(Create::Refused(held)) => Sight::Refused(refusal(context, held)),
@@ -152,9 +154,13 @@ async fn look(
     let pod = found.object.map_err(Failure::Unknown)?;
     // Identity is the uid: it is the attempt's pod, whatever someone did to its labels or owner.
     let own = own(context, &pod, run_uid).map(|entry| entry.facts);
-    let own = own.or_else(|| (known_uid == Some(pod.metadata.uid.as_str())).then(|| facts(&pod)));
+    let is_known = match known_uid {
+        Some(uid) => uid == pod.metadata.uid,
+        None => is_unlabelled_of(&pod, run_uid) || is(Mutant::ExistingIsOurs),
+    };
+    let own = own.or_else(|| is_known.then(|| facts(&pod)));
     Ok(match (own, known_uid) {
-        (Some(facts), _) => {
+        (Some(facts), _) if !(is(Mutant::ExistingIsForeign) && known_uid.is_none()) => {
             // No watch tells of it, if its labels were taken off for a while: it is looked at again and again.
             if !context.cache().pods_of(run_uid).any(|entry| entry.facts.uid == pod.metadata.uid) {
                 context.wake_in(Key::Run(run_uid.to_owned()), STRAYED);
@@ -162,8 +168,8 @@ async fn look(
             Sight::Pod(facts)
         }
         // The attempt's own pod is known to have been another one.
-        (None, Some(_)) => Sight::Absent,
-        (None, None) => {
+        (_, Some(_)) => Sight::Absent,
+        (_, None) => {
             Sight::Refused(Refusal { kind: RefusalKind::NameClash, message: clash(name), retry_at: Timestamp::MAX })
         }
     })

@@ -13,12 +13,19 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_mins(1);
 /// The longest wait that a server may wish for.
 const MAX_WISH: Duration = Duration::from_secs(10);
+/// For so long after it was given up, a request may yet be carried out: the API server's own bound on a request is a minute
+/// (`--request-timeout`).
+const ARRIVES: Duration = Duration::from_secs(65);
 
 /// What is known of one run's pods and writes.
 #[derive(Clone, Debug, Default)]
 pub struct RunMemory {
     /// By the name of the pod.
     creates: BTreeMap<String, Create>,
+    /// Pods that the status last sent to be written doesn't want any more, though their creates may be waiting for their turn.
+    withdrawn: BTreeSet<String>,
+    /// Until when a create that was given up may yet be carried out, by the name of the pod.
+    given_up: BTreeMap<String, Instant>,
     /// Releases and deletions under way.
     busy: BTreeSet<Doing>,
     /// When its status was last written by us, and how long that took.
@@ -94,6 +101,19 @@ impl RunMemory {
         self.creates.insert(pod.to_owned(), Create::Intended);
     }
 
+    /// A status is about to be written that wants these pods and no others: once it is on record, wherever its answer is, no other
+    /// may be sent.
+    pub fn withdraw_all_but(&mut self, wanted: impl Fn(&str) -> bool) {
+        let sent = self.creates.iter().filter(|(_, create)| matches!(create, Create::Sent { .. }));
+        self.withdrawn = sent.map(|(pod, _)| pod.clone()).filter(|pod| !wanted(pod)).collect();
+    }
+
+    /// Whether the create of this pod was withdrawn.
+    #[must_use]
+    pub fn is_withdrawn(&self, pod: &str) -> bool {
+        self.withdrawn.contains(pod)
+    }
+
     /// It was refused. The wait doubles with each refusal; a wish of the server's counts up to ten seconds.
     pub fn refused(&mut self, pod: &str, kind: RefusalKind, message: String, now: Instant, wish: Duration) {
         let held = self.held(pod, kind, message, now, wish);
@@ -104,6 +124,17 @@ impl RunMemory {
     pub fn unsure(&mut self, pod: &str, message: String, now: Instant) {
         let held = self.held(pod, RefusalKind::Admission, message, now, Duration::ZERO);
         self.creates.insert(pod.to_owned(), Create::Unsure(held));
+        self.given_up.insert(pod.to_owned(), now + ARRIVES);
+    }
+
+    /// For how long a create of this pod may yet be carried out; zero if none can. While one can, a pod of its name has to stay:
+    /// it is what turns the late one away.
+    #[must_use]
+    pub fn may_arrive(&self, pod: &str, now: Instant) -> Duration {
+        if matches!(self.creates.get(pod), Some(Create::Sent { .. })) {
+            return ARRIVES;
+        }
+        self.given_up.get(pod).map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     fn held(&self, pod: &str, kind: RefusalKind, message: String, now: Instant, wish: Duration) -> Held {
@@ -130,8 +161,9 @@ impl RunMemory {
         self.busy.remove(what);
     }
 
-    /// Forgets the creates of pods that no open attempt names.
-    pub fn keep_only(&mut self, open: impl Fn(&str) -> bool) {
+    /// Forgets the creates of pods that no open attempt names, and what can't arrive any more.
+    pub fn keep_only(&mut self, open: impl Fn(&str) -> bool, now: Instant) {
+        self.given_up.retain(|_, until| *until > now);
         self.creates.retain(|pod, create| matches!(create, Create::Sent { .. }) || open(pod));
     }
 }
@@ -154,6 +186,20 @@ mod tests {
         let mut memory = RunMemory::default();
         let waits = [(); 8].map(|()| wait_after_refusal(&mut memory, 0));
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+
+    #[test]
+    fn a_create_may_arrive_while_it_is_under_way_and_for_a_while_after_it_was_given_up() {
+        let (mut memory, now) = (RunMemory::default(), Instant::now());
+        let after = |memory: &RunMemory, seconds| memory.may_arrive("p", now + Duration::from_secs(seconds)).as_secs();
+        assert_eq!(after(&memory, 0), 0);
+        memory.sent("p");
+        assert_eq!(after(&memory, 0), 65);
+        memory.unsure("p", String::new(), now);
+        memory.look_up("p");
+        assert_eq!([0, 60, 65, 70].map(|seconds| after(&memory, seconds)), [65, 5, 0, 0]);
+        memory.keep_only(|_| false, now + Duration::from_secs(64));
+        assert_eq!(after(&memory, 64), 1, "also of an attempt that is over");
     }
 
     #[test]

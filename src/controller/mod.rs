@@ -56,7 +56,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::Instant;
 
-pub use cache::Cache;
+pub use cache::{Cache, Kind};
 pub use client::{Cluster, Failure, SILENCE};
 pub use loose::Loose;
 pub use queue::Queue;
@@ -68,8 +68,8 @@ use crate::pods::{PodSecurity, SlimPod};
 use memory::RunMemory;
 use revision::Plans;
 
-/// Creates under way at once.
-const CREATES: usize = 24;
+/// Creates under way at once that suit an API server with its default limits.
+pub const CREATES: usize = 24;
 /// Releases, deletions and Events under way at once. Apart from the creates, so that a cancel never waits behind them.
 const OTHERS: usize = 8;
 
@@ -84,6 +84,8 @@ pub struct Settings {
     pub identity: String,
     /// The lease through which one of several operators leads. Without one, this one always does.
     pub lease: Option<Place>,
+    /// Creates of pods under way at once, at least 1.
+    pub creates: usize,
 }
 
 /// The wall clock: what goes on record as the time. Nobody trusts it for more; waits are by a clock that never leaps.
@@ -126,9 +128,9 @@ impl Context {
     pub fn new(cluster: Cluster, settings: Settings, clock: Clock) -> Self {
         Self {
             cluster,
+            creates: Arc::new(Semaphore::new(settings.creates)),
             settings,
             plans: Plans::default(),
-            creates: Arc::new(Semaphore::new(CREATES)),
             others: Arc::new(Semaphore::new(OTHERS)),
             clock,
             cache: Mutex::default(),

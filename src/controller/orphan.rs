@@ -31,17 +31,19 @@ pub async fn settle(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
             lives
         };
         if !lives && pod.held() {
-            outcome = release(context, &pod).await.and(outcome);
+            outcome = release(context, &pod, "its run is gone").await.and(outcome);
         }
     }
     outcome
 }
 
-/// Releases the pods that are labelled with a run of another namespace: they are not its own, and nobody else looks after them.
-pub async fn release_elsewhere(context: &Arc<Context>, uid: &str, namespace: &str) -> Result<(), Failure> {
-    let pods: Vec<_> = context.cache().pods_of(uid).filter(|pod| pod.namespace != namespace && pod.held()).collect();
+/// Releases the pods that are labelled with a run and not its own: in another namespace, a copy that someone made, one whose
+/// labels or owner someone changed. Nobody else looks after them, and nothing of theirs will go on record.
+pub async fn release_strangers(context: &Arc<Context>, uid: &str, namespace: &str) -> Result<(), Failure> {
+    let is_stranger = |pod: &Arc<PodEntry>| pod.namespace != namespace || !pod.ours;
+    let pods: Vec<_> = context.cache().pods_of(uid).filter(|pod| is_stranger(pod) && pod.held()).collect();
     for pod in pods {
-        release(context, &pod).await?;
+        release(context, &pod, "it is not its run's own").await?;
     }
     Ok(())
 }
@@ -61,12 +63,12 @@ async fn is_alive(context: &Arc<Context>, uid: &str, namespace: &str, name: &str
     Ok(true)
 }
 
-async fn release(context: &Arc<Context>, pod: &PodEntry) -> Result<(), Failure> {
+async fn release(context: &Arc<Context>, pod: &PodEntry, why: &str) -> Result<(), Failure> {
     let facts = &pod.facts;
     let released = context.cluster.release_pod(&pod.namespace, &facts.name, &facts.uid, &pod.finalizers).await?;
     if let Some(released) = released {
         context.cache().put_pod(&released);
     }
-    tracing::info!(pod = facts.name, namespace = pod.namespace, "released a pod whose run is gone");
+    tracing::info!(pod = facts.name, namespace = pod.namespace, why, "released a pod");
     Ok(())
 }

@@ -37,5 +37,5 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
     };
     let decision = decide(&seen, context.now());
     apply::decision(context, &gathered, decision).await?;
-    orphan::release_elsewhere(context, uid, seen.run.namespace).await
+    orphan::release_strangers(context, uid, seen.run.namespace).await
 }

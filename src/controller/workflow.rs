@@ -24,7 +24,8 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
     }
     let (verdict, tasks, old) = match &workflow.object {
         Ok(object) => {
-            (verdict(object), u32::try_from(object.spec.tasks.len()).ok(), object.status.clone().unwrap_or_default())
+            let tasks = object.spec.tasks.iter().chain(&object.spec.finally).count();
+            (verdict(object), u32::try_from(tasks).ok(), object.status.clone().unwrap_or_default())
         }
         Err(why) => (Err(format!("this workflow can't be read: {why}")), None, WorkflowStatus::default()),
     };

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::observed::{Disruption, MainEnd, MainState, PodFacts, PodPhase};
 use super::{outputs, text};
 use crate::api::{AttemptOutcome, OutputDecl, Reason};
+use crate::mutant::{Mutant, is};
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +65,7 @@ pub(super) fn end(pod: &PodFacts, declared: &[OutputDecl]) -> Option<End> {
         return (!being_taken).then(|| with_outputs(main, declared, pod.containers));
     }
     if let Some(disruption) = pod.disruption.as_ref().filter(|it| !main.is_some_and(|main| ended_before(main, it))) {
-        return pod.is_over().then(|| disrupted(disruption, main));
+        return (pod.is_over() || is(Mutant::RetryBesideLivePod)).then(|| disrupted(disruption, main));
     }
     match main {
         // A node that takes a pod tells first how its containers ended, and why only with the pod's final phase: the kubelet holds

@@ -2,34 +2,52 @@
 
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
-use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase};
+use super::verdict;
+use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, WorkflowRunSpec, WorkflowRunStatus};
+use crate::mutant::{Mutant, is};
+use crate::plan::Plan;
+
+/// Whether no new pod of the run may start. A cancel counts for more than a suspension: what is to run on cancel runs.
+#[must_use]
+pub fn is_suspended(spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> bool {
+    spec.suspend && !is_cancelled(spec, status)
+}
+
+/// Whether the run is to stop. Once it is stopping it stops, whoever wrote that down.
+fn is_cancelled(spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> bool {
+    let asked = spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation);
+    asked || status.phase == RunPhase::Stopping
+}
 
 /// Obeys `spec.cancel` and `spec.suspend`.
-pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) {
-    let generation = ledger.status.generation;
-    let all_finished = ledger.status.tasks.iter().all(|task| task.phase.is_finished());
+pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     // A run that was put back to its start by hand is on its way all the same.
     if ledger.phase() == RunPhase::Pending {
         ledger.move_run(RunPhase::Running, None);
     }
-    if all_finished {
+    if ledger.status.tasks.iter().all(|task| task.phase.is_finished()) {
         return;
     }
-    // Once it is stopping it stops, whoever wrote that down.
-    let stopping = ledger.phase() == RunPhase::Stopping;
-    if stopping || seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= generation) {
-        cancel(ledger, seen);
-    } else if seen.run.spec.suspend {
-        ledger.move_run(RunPhase::Suspended, None);
-    } else {
-        ledger.move_run(RunPhase::Running, None);
+    let cancelled = is_cancelled(seen.run.spec, &ledger.status);
+    // A cancel that comes after the last main task has no say in the verdict.
+    if cancelled && !verdict::is_main_finished(&ledger.status, plan) {
+        ledger.move_run(RunPhase::Stopping, Some(Reason::CancelRequested));
+        stop(ledger, plan, seen, false);
+    }
+    let skips = seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.skip_finally);
+    if cancelled && (skips || is(Mutant::CancelSkipsFinally)) {
+        stop(ledger, plan, seen, true);
+    }
+    if ledger.phase() != RunPhase::Stopping {
+        let suspended = is_suspended(seen.run.spec, &ledger.status);
+        ledger.move_run(if suspended { RunPhase::Suspended } else { RunPhase::Running }, None);
     }
 }
 
-fn cancel(ledger: &mut Ledger, seen: &Observed<'_>) {
-    ledger.move_run(RunPhase::Stopping, Some(Reason::CancelRequested));
+/// Stops the tasks of `finally`, or all others.
+fn stop(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, finally: bool) {
     let why = Some(Reason::CancelRequested);
-    for index in 0..ledger.status.tasks.len() {
+    for index in plan.tasks().iter().enumerate().filter(|(_, task)| task.finally == finally).map(|(index, _)| index) {
         let Some(task) = ledger.task_mut(index) else { continue };
         match task.phase {
             TaskPhase::Pending | TaskPhase::Backoff => {
@@ -53,6 +71,7 @@ fn cancel(ledger: &mut Ledger, seen: &Observed<'_>) {
             TaskPhase::Stopping
             | TaskPhase::Succeeded
             | TaskPhase::Failed
+            | TaskPhase::Skipped
             | TaskPhase::UpstreamFailed
             | TaskPhase::Cancelled => {}
         }

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::control::is_suspended;
 use super::decision::{Decision, Effect, Urgency};
 use super::disruption;
-use super::gate::environment;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::scope::environment;
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
-use crate::mutant::{Mutant, is};
 use crate::plan::Plan;
 
 /// Closes the ledger: the status as it is to be written, and what follows from it.
@@ -40,7 +40,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
 
 /// The pods of open attempts that surely don't exist yet.
 fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut Vec<Effect>) {
-    if seen.run.spec.suspend || ledger.phase().is_finished() {
+    if is_suspended(seen.run.spec, &ledger.status) || ledger.phase().is_finished() {
         return;
     }
     for (index, planned) in plan.tasks().iter().enumerate() {
@@ -105,8 +105,8 @@ fn settle_pod(
     if stop && !pod.deleting && !pod.is_over() {
         deletes.push(Effect::Delete { pod: name.clone(), uid: uid.clone(), grace_seconds });
     }
-    let done = done || is(Mutant::ReleaseUnrecorded) && pod.is_over();
-    if done && pod.held {
+    // Once its run is gone, nobody would find a pod that has gone astray: better its end is missed than its deletion held up.
+    if (done || pod.astray) && pod.held {
         effects.push(Effect::Release { pod: name, uid });
     }
 }
@@ -119,7 +119,7 @@ fn owners(status: &WorkflowRunStatus) -> BTreeMap<&str, (&TaskStatus, &Attempt)>
 
 /// Wakes for the attempts that wait for their time.
 fn backoffs(ledger: &mut Ledger, seen: &Observed<'_>) {
-    if seen.run.spec.suspend {
+    if is_suspended(seen.run.spec, &ledger.status) {
         return;
     }
     let due: Vec<_> = ledger

@@ -1,18 +1,20 @@
 //! What may start now, and what does the rest wait for?
 //!
-//! In this order: what it needs, suspend, the wait after a disruption and its pod's end, room to start, its environment.
+//! In this order: the end of all others for a finally task, its trigger rule, its `when`, suspend, the wait after a disruption and
+//! its pod's end, room to start, its environment.
 
-use serde_json::Value;
-
+use super::control::is_suspended;
 use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
-use super::start::run_value;
+use super::rule::{Kind, Needs, Ruling};
+use super::scope::{condition, environment};
 use super::text::names;
 use super::track::fail;
-use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus};
+use super::verdict::is_main_finished;
+use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
-use crate::plan::{Plan, PlannedTask, Scope, TaskView, pod_name};
+use crate::plan::{Plan, PlannedTask, pod_name};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
 const STARTING: usize = 64;
@@ -22,34 +24,51 @@ const STARTING: usize = 64;
 enum Gate {
     /// It may start.
     Open,
-    /// It can never run.
-    UpstreamFailed(String),
+    /// It can never run: its phase, the reason, and why in words.
+    Closed(TaskPhase, Option<Reason>, String),
+    /// It fails without an attempt, since an expression has no value; says why.
+    Fails(String),
     /// It waits.
     Waits(WaitKind, String),
 }
 
 /// Opens what may start, in an order in which each task comes after those it needs, so that one pass settles all.
 pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
-    if !matches!(ledger.phase(), RunPhase::Running | RunPhase::Suspended) {
+    if !matches!(ledger.phase(), RunPhase::Running | RunPhase::Suspended | RunPhase::Stopping) {
         return;
+    }
+    let suspended = is_suspended(seen.run.spec, &ledger.status);
+    if is(Mutant::FinallyRunsAgain) {
+        let again = |(planned, task): &mut (&PlannedTask, &mut TaskStatus)| {
+            planned.finally && task.phase == TaskPhase::Succeeded && task.attempts.len() == 1
+        };
+        let ended =
+            plan.tasks().iter().zip(&mut ledger.status.tasks).filter_map(|mut it| again(&mut it).then_some(it.1));
+        ended.for_each(|task| task.phase = TaskPhase::Pending);
     }
     let mut room = STARTING.saturating_sub(without_pod(ledger));
     for &index in plan.order() {
         let (Some(planned), Some(task)) = (plan.tasks().get(index), ledger.task(index)) else { continue };
+        let is_pending = task.phase == TaskPhase::Pending;
         let gate = match task.phase {
-            TaskPhase::Pending => needs(ledger, planned, plan),
+            TaskPhase::Pending if planned.finally && !may_finally(ledger, plan) => {
+                Gate::Waits(WaitKind::Dependency, "the end of all tasks".to_owned())
+            }
+            TaskPhase::Pending => match needs(ledger, planned, plan) {
+                Gate::Open => when(ledger, index, planned, plan, seen),
+                closed => closed,
+            },
             TaskPhase::Backoff => backoff(ledger, task, seen),
             _ => continue,
         };
         match gate {
-            Gate::UpstreamFailed(which) => {
-                if let Some(task) = ledger.task_mut(index) {
-                    task.message = format!("needs {which}");
-                }
-                ledger.move_task(index, TaskPhase::UpstreamFailed, None);
-            }
+            Gate::Closed(phase, reason, why) => close(ledger, index, phase, reason, &why),
+            Gate::Fails(why) => fail(ledger, index, Some(Reason::ExpressionError), &why),
             Gate::Waits(kind, detail) => ledger.wait(index, kind, &detail),
-            Gate::Open if seen.run.spec.suspend => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
+            Gate::Open if suspended => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
+            Gate::Open if planned.join && is_pending => {
+                ledger.move_task(index, TaskPhase::Succeeded, None);
+            }
             Gate::Open if room == 0 => {
                 let detail = format!("{STARTING} attempts of this run wait for their pods to be made");
                 ledger.wait(index, WaitKind::Quota, &detail);
@@ -63,26 +82,67 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     }
 }
 
-/// Trigger rule `AllSucceeded`, decided at the first moment when every way the unfinished needs can end gives the same.
+/// Whether finally tasks may start: those that aren't have ended, however they did.
+fn may_finally(ledger: &Ledger, plan: &Plan) -> bool {
+    is(Mutant::FinallyBeforeTheEnd) || is_main_finished(&ledger.status, plan)
+}
+
+/// What the trigger rule says of a task that hasn't started.
 fn needs(ledger: &Ledger, planned: &PlannedTask, plan: &Plan) -> Gate {
-    let phase = |index: usize| ledger.task(index).map(|task| task.phase);
-    let name = |index: &usize| plan.tasks().get(*index).map_or("", |task| task.name.as_str());
-    let bad = |index: &&usize| phase(**index).is_some_and(|phase| phase.is_finished() && phase != TaskPhase::Succeeded);
-    let open = |index: &&usize| !phase(**index).is_some_and(TaskPhase::is_finished);
-    let has = |wanted: TaskPhase| planned.needs.iter().any(|index| phase(*index) == Some(wanted));
+    let of = |index: &usize| Some((plan.tasks().get(*index)?, ledger.task(*index)?.phase));
+    let all = || planned.needs.iter().filter_map(of);
+    let has = |wanted: TaskPhase| all().any(|(_, phase)| phase == wanted);
     if is(Mutant::NeedsAny) && has(TaskPhase::Succeeded) || is(Mutant::NeedsRunning) && has(TaskPhase::Running) {
         return Gate::Open;
     }
-    if planned.needs.iter().any(|index| bad(&index)) {
-        return Gate::UpstreamFailed(format!(
-            "{}, which did not succeed",
-            names(planned.needs.iter().filter(bad).map(name))
-        ));
+    let mut needs = Needs::default();
+    all().for_each(|(need, phase)| needs.add(phase, need.allow_failure));
+    match needs.rule(planned.rule) {
+        Some(Ruling::Runs) => Gate::Open,
+        Some(Ruling::UpstreamFailed) => {
+            let bad = |need: &PlannedTask, phase| Kind::of(phase, need.allow_failure).is_some_and(Kind::is_bad);
+            let bad = all().filter(|(need, phase)| bad(need, *phase)).map(|(need, _)| need.name.as_str());
+            let why = format!("needs {}, which did not succeed", names(bad));
+            Gate::Closed(TaskPhase::UpstreamFailed, None, why)
+        }
+        Some(Ruling::Skipped) => {
+            let ended = all().filter(|(_, phase)| phase.is_finished());
+            let ended: Vec<String> = ended.map(|(need, phase)| format!("{} is {phase:?}", need.name)).collect();
+            let why = format!("{} is not met: {}", planned.rule, names(ended.iter().map(String::as_str)));
+            Gate::Closed(TaskPhase::Skipped, Some(Reason::RuleNotMet), why)
+        }
+        None => {
+            let open = all().filter(|(_, phase)| !phase.is_finished()).map(|(need, _)| need.name.as_str());
+            Gate::Waits(WaitKind::Dependency, names(open))
+        }
     }
-    if planned.needs.iter().any(|index| open(&index)) {
-        return Gate::Waits(WaitKind::Dependency, names(planned.needs.iter().filter(open).map(name)));
+}
+
+/// What the task's `when` says. It is evaluated once: what it came to goes on record, and what it reads may change before the
+/// task can start.
+fn when(ledger: &mut Ledger, index: usize, planned: &PlannedTask, plan: &Plan, seen: &Observed<'_>) -> Gate {
+    let Some(when) = &planned.when else { return Gate::Open };
+    let recorded = ledger.task(index).and_then(|task| task.when).filter(|_| !is(Mutant::WhenEvaluatedAgain));
+    let value = match recorded.map_or_else(|| condition(plan, planned, &ledger.status, seen), Ok) {
+        Ok(value) => value,
+        Err(problem) => return Gate::Fails(problem),
+    };
+    if let Some(task) = ledger.task_mut(index) {
+        task.when = Some(value);
     }
-    Gate::Open
+    if value {
+        return Gate::Open;
+    }
+    Gate::Closed(TaskPhase::Skipped, Some(Reason::WhenFalse), format!("when is false: {}", when.expr.text()))
+}
+
+/// Ends a task that is not to run.
+fn close(ledger: &mut Ledger, index: usize, phase: TaskPhase, reason: Option<Reason>, why: &str) {
+    let message = ledger.message(why);
+    if let Some(task) = ledger.task_mut(index) {
+        task.message = message;
+    }
+    ledger.move_task(index, phase, reason);
 }
 
 /// After a disruption: the recorded time must have come, and the disrupted pod must really be over.
@@ -123,21 +183,6 @@ fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask,
 /// What a task waits for whose pod is in no trouble that anyone tells of: it is being made, or its node gets it ready.
 pub(super) fn to_start(pod: &str) -> String {
     format!("pod {pod} to start")
-}
-
-/// The environment of an attempt, from what is on record: the same for every evaluation of the same attempt.
-pub(super) fn environment(
-    plan: &Plan,
-    planned: &PlannedTask,
-    status: &WorkflowRunStatus,
-    seen: &Observed<'_>,
-    attempt: u32,
-) -> Result<Vec<Value>, String> {
-    let empty = serde_json::Map::new();
-    let run = run_value(&seen.run, RunPhase::Running, None, status.generation);
-    let tasks = |name: &str| plan.index(name).and_then(|index| status.tasks.get(index)).map(TaskView::from);
-    let scope = Scope { params: status.params.as_ref().unwrap_or(&empty), run: &run, tasks: &tasks, attempt };
-    planned.environment(&scope).map_err(|problem| problem.to_string())
 }
 
 /// Open attempts whose pod isn't known to exist.

@@ -12,6 +12,8 @@
 //! | `track` | what do the facts mean for each task? |
 //! | `control` | suspend and cancel |
 //! | `gate` | what may start now, and what does the rest wait for? |
+//! | `rule` | trigger rules: may a task run, as far as what it needs has come? |
+//! | `scope` | what do a task's expressions see? |
 //! | `verdict` | is the run finished, and how? |
 //! | `summary` | what do people read? |
 //! | `effects` | what is to be done so that the world follows the record? |
@@ -41,6 +43,8 @@ mod gate;
 mod ledger;
 mod observed;
 pub mod outputs;
+mod rule;
+mod scope;
 mod start;
 mod summary;
 #[cfg(test)]
@@ -50,6 +54,7 @@ mod track;
 mod transition;
 mod verdict;
 
+pub use control::is_suspended;
 pub use decision::{Decision, Effect, Note, Urgency};
 pub use ledger::IllegalTransition;
 pub use observed::{
@@ -79,9 +84,9 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     } else {
         if let Some(plan) = start::settle(&mut ledger, seen) {
             track::record_facts(&mut ledger, plan, seen);
-            control::settle(&mut ledger, seen);
+            control::settle(&mut ledger, plan, seen);
             gate::settle(&mut ledger, plan, seen);
-            verdict::settle(&mut ledger);
+            verdict::settle(&mut ledger, plan);
         }
         summary::write(&mut ledger, seen);
     }

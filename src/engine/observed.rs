@@ -111,6 +111,8 @@ pub struct PodFacts {
     pub condemned: bool,
     /// Whether it carries our finalizer.
     pub held: bool,
+    /// Whether someone changed the labels or the owner that a pod of a run is known by, so that no watch may tell of it.
+    pub astray: bool,
     /// Number of its containers of all kinds, which the kubelet divides its limit on termination messages by.
     pub containers: u32,
 }

@@ -7,7 +7,7 @@ use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
 use super::text::{MESSAGE_BYTES, clip, count};
 use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus};
-use crate::plan::{Plan, Problem};
+use crate::plan::{Plan, PlannedTask, Problem};
 
 /// How long after a run's creation its Workflow may still appear, so that one `kubectl apply` may hold both.
 const WORKFLOW_GRACE: SignedDuration = SignedDuration::from_secs(10);
@@ -50,7 +50,11 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
 /// What in the record of the tasks is not of our making, and would leave a task where nothing moves it on.
 fn edited(status: &WorkflowRunStatus, plan: &Plan, revision: &str) -> Option<String> {
     let aligned = plan.tasks().len() == status.tasks.len()
-        && plan.tasks().iter().zip(&status.tasks).all(|(planned, task)| planned.name == task.name);
+        && plan
+            .tasks()
+            .iter()
+            .zip(&status.tasks)
+            .all(|(planned, task)| planned.name == task.name && planned.finally == task.finally);
     if !aligned {
         return Some(format!("it no longer lists the tasks of revision {revision}"));
     }
@@ -98,8 +102,9 @@ fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) ->
     ledger.status.revision = Some(revision.to_owned());
     ledger.status.started_at = Some(ledger.stamp());
     ledger.status.waiting_for = None;
-    ledger.status.tasks =
-        plan.tasks().iter().map(|task| TaskStatus { name: task.name.clone(), ..TaskStatus::default() }).collect();
+    let new =
+        |task: &PlannedTask| TaskStatus { name: task.name.clone(), finally: task.finally, ..TaskStatus::default() };
+    ledger.status.tasks = plan.tasks().iter().map(new).collect();
     let phase = if seen.run.spec.suspend { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
     let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));

@@ -3,10 +3,11 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::ledger::Ledger;
-use super::observed::Observed;
+use super::observed::{Definition, Observed};
 use super::text::{self, MESSAGE_BYTES, clip};
 use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
 use crate::mutant::{Mutant, is};
+use crate::plan::PlannedTask;
 
 /// Bytes of Kubernetes' words that a row of `kubectl get` shows.
 const ROW_DETAIL: usize = 160;
@@ -23,15 +24,16 @@ pub(super) fn write(ledger: &mut Ledger, seen: &Observed<'_>) {
     let phase = ledger.phase();
     let tasks = &ledger.status.tasks;
     if !tasks.is_empty() {
-        let ran = tasks.iter().filter(|task| matches!(task.phase, TaskPhase::Succeeded | TaskPhase::Failed)).count();
-        ledger.status.progress = format!("{ran}/{}", tasks.len());
+        let done = |phase| matches!(phase, TaskPhase::Succeeded | TaskPhase::Failed | TaskPhase::Skipped);
+        let done = tasks.iter().filter(|task| done(task.phase)).count();
+        ledger.status.progress = format!("{done}/{}", tasks.len());
     }
     if let Some(message) = message(ledger, seen) {
         ledger.status.message = clip(&message, MESSAGE_BYTES);
     }
     if phase == RunPhase::Suspended {
         ledger.wait_run(WaitKind::Suspended, "spec.suspend is true; set it to false to go on");
-    } else if phase == RunPhase::Running {
+    } else if matches!(phase, RunPhase::Running | RunPhase::Stopping) {
         ledger.status.waiting_for = None;
     }
     if let (true, Some(started), Some(finished)) =
@@ -81,21 +83,52 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
                 format!("suspended; {} may finish", text::count(live, "running task"))
             })
         }
-        RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
-        RunPhase::Succeeded => Some(format!("{} succeeded", text::count(tasks.len(), "task"))),
-        // Why it failed as a whole counts for more than a task that failed before.
-        RunPhase::Failed if ledger.status.reason != Some(Reason::TaskFailed) => None,
-        RunPhase::Failed => {
-            let failed = tasks.iter().find(|task| task.phase == TaskPhase::Failed)?;
-            let more = named(TaskPhase::Failed).count().saturating_sub(1);
-            let more = if more == 0 { String::new() } else { format!(" (and {more} more failed)") };
-            Some(format!("{}: {}{more}", failed.name, failed.message))
+        // What was to be stopped has ended; now come the finally tasks.
+        RunPhase::Stopping if named(TaskPhase::Stopping).next().is_none() => {
+            let goes_on = running(tasks);
+            Some(if goes_on.is_empty() { "cancelled".to_owned() } else { format!("cancelled; {goes_on}") })
         }
+        RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
+        RunPhase::Succeeded => Some(succeeded(tasks)),
+        RunPhase::Failed => failed(ledger, seen),
         RunPhase::Cancelled => {
             let why = seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.reason.as_deref()).unwrap_or_default();
             Some(if why.is_empty() { "cancelled".to_owned() } else { format!("cancelled: {why}") })
         }
     }
+}
+
+/// Why a run failed by its tasks. Why it failed as a whole is told already, and counts for more than a task that failed before.
+fn failed(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
+    let finally = match ledger.status.reason {
+        Some(Reason::TaskFailed) => false,
+        Some(Reason::FinallyFailed) => true,
+        _ => return None,
+    };
+    let Definition::Ready { plan, .. } = seen.definition else { return None };
+    let counts = |planned: &PlannedTask| !planned.allow_failure && planned.finally == finally;
+    let tasks = plan.tasks().iter().zip(&ledger.status.tasks).filter(|(planned, _)| counts(planned));
+    let mut failed = tasks.map(|(_, task)| task).filter(|task| task.phase == TaskPhase::Failed);
+    let first = failed.next()?;
+    let more = failed.count();
+    let more = if more == 0 { String::new() } else { format!(" (and {more} more failed)") };
+    Some(format!("{}: {}{more}", first.name, first.message))
+}
+
+/// What a run that succeeded is made of: `3 tasks succeeded, 1 failed as allowed, 2 skipped`.
+fn succeeded(tasks: &[TaskStatus]) -> String {
+    let of = |phase: TaskPhase| tasks.iter().filter(|task| task.phase == phase).count();
+    let told = [
+        (TaskPhase::Succeeded, "succeeded"),
+        (TaskPhase::Failed, "failed as allowed"),
+        (TaskPhase::Skipped, "skipped"),
+    ];
+    let told = told.iter().map(|(phase, verb)| (of(*phase), verb)).filter(|(count, _)| *count > 0);
+    let told = told.enumerate().map(|(place, (count, verb))| {
+        let count = if place == 0 { text::count(count, "task") } else { count.to_string() };
+        format!("{count} {verb}")
+    });
+    told.collect::<Vec<String>>().join(", ")
 }
 
 /// Trouble comes first, then what runs, then what is about to.

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::attempt::{self, End};
+use super::control::is_suspended;
 use super::disruption;
-use super::gate::{environment, to_start};
+use super::gate::to_start;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::scope::environment;
 use crate::api::{AttemptOutcome, Reason, TaskPhase, WaitKind};
 use crate::plan::{Plan, PlannedTask};
 
@@ -30,13 +32,15 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
                 follow(ledger, index, planned, pod, stopping);
             }
             // What was running had a pod, also where someone took its uid off the record.
-            Sight::Pod(_) | Sight::Absent if known_uid.is_some() || was_running => {
+            Sight::Pod(_) | Sight::Absent | Sight::Refused(_) if known_uid.is_some() || was_running => {
                 let end = if stopping { cancelled() } else { lost() };
                 finish(ledger, index, planned, end, stopping);
             }
             Sight::Refused(refusal) if known_uid.is_none() => refused(ledger, index, planned, refusal, stopping),
             Sight::Absent if stopping => finish(ledger, index, planned, cancelled(), stopping),
-            Sight::Absent if seen.run.spec.suspend => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
+            Sight::Absent if is_suspended(seen.run.spec, &ledger.status) => {
+                ledger.wait(index, WaitKind::Suspended, "spec.suspend is true");
+            }
             Sight::Absent => {
                 // It could be made when the intent was recorded; another version of this program may see that otherwise.
                 if let Err(problem) = environment(plan, planned, &ledger.status, seen, number) {

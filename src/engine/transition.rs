@@ -6,14 +6,17 @@ use crate::api::{RunPhase, TaskPhase};
 ///
 /// Watch events collapse, so a pod may be seen ended that was never seen running; what has ended stays.
 pub(super) const fn task_may(from: TaskPhase, to: TaskPhase) -> bool {
-    use TaskPhase::{Backoff, Cancelled, Failed, Pending, Running, Starting, Stopping, Succeeded, UpstreamFailed};
+    use TaskPhase::{
+        Backoff, Cancelled, Failed, Pending, Running, Skipped, Starting, Stopping, Succeeded, UpstreamFailed,
+    };
     match from {
-        Pending => matches!(to, Starting | Failed | UpstreamFailed | Cancelled),
+        // A join succeeds without ever starting.
+        Pending => matches!(to, Starting | Succeeded | Failed | Skipped | UpstreamFailed | Cancelled),
         Starting => matches!(to, Running | Stopping | Backoff | Succeeded | Failed | Cancelled),
         Running => matches!(to, Stopping | Backoff | Succeeded | Failed | Cancelled),
         Stopping => matches!(to, Succeeded | Failed | Cancelled),
         Backoff => matches!(to, Starting | Failed | Cancelled),
-        Succeeded | Failed | UpstreamFailed | Cancelled => false,
+        Succeeded | Failed | Skipped | UpstreamFailed | Cancelled => false,
     }
 }
 
@@ -42,17 +45,18 @@ mod tests {
 
     #[test]
     fn every_transition_of_a_task() {
-        // columns:           Pending, Starting, Running, Stopping, Backoff, Succeeded, Failed, UpstreamFailed, Cancelled
+        // columns:  Pending, Starting, Running, Stopping, Backoff, Succeeded, Failed, Skipped, UpstreamFailed, Cancelled
         let law = "\
-Pending        .x....xxx
-Starting       ..xxxxx.x
-Running        ...xxxx.x
-Stopping       .....xx.x
-Backoff        .x....x.x
-Succeeded      .........
-Failed         .........
-UpstreamFailed .........
-Cancelled      .........
+Pending        .x...xxxxx
+Starting       ..xxxxx..x
+Running        ...xxxx..x
+Stopping       .....xx..x
+Backoff        .x....x..x
+Succeeded      ..........
+Failed         ..........
+Skipped        ..........
+UpstreamFailed ..........
+Cancelled      ..........
 ";
         assert_eq!(table(&TaskPhase::ALL, task_may), law);
     }

@@ -3,24 +3,69 @@
 //! | facts | phase (reason) |
 //! |---|---|
 //! | a task isn't finished | goes on |
-//! | cancel went on record before the last task finished | Cancelled |
-//! | a task failed | Failed (TaskFailed) |
+//! | cancel went on record before the last main task finished | Cancelled |
+//! | a main task without `allowFailure` failed, whatever rules ran because of it | Failed (TaskFailed) |
+//! | a main task with `allowFailure` failed | Succeeded (AllowedFailures) |
+//! | every main task was skipped | Succeeded (AllSkipped) |
 //! | else | Succeeded |
+//! | then: a finally task without `allowFailure` failed | Succeeded becomes Failed (FinallyFailed); others stay |
+//!
+//! What is UpstreamFailed is so because something failed, which is counted itself. Main tasks are those that aren't of `finally`.
 
 use super::ledger::Ledger;
-use crate::api::{Reason, RunPhase, TaskPhase};
+use crate::api::{Reason, RunPhase, TaskPhase, WorkflowRunStatus};
+use crate::mutant::{Mutant, is};
+use crate::plan::{Plan, PlannedTask};
 
 /// Ends the run if all of its tasks have ended.
-pub(super) fn settle(ledger: &mut Ledger) {
-    let tasks = &ledger.status.tasks;
-    if !tasks.iter().all(|task| task.phase.is_finished()) {
+pub(super) fn settle(ledger: &mut Ledger, plan: &Plan) {
+    if !ledger.status.tasks.iter().all(|task| task.phase.is_finished()) {
         return;
     }
-    if ledger.phase() == RunPhase::Stopping {
-        ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
-    } else if tasks.iter().any(|task| task.phase == TaskPhase::Failed) {
-        ledger.move_run(RunPhase::Failed, Some(Reason::TaskFailed));
+    let (phase, reason) = so_far(&ledger.status, plan);
+    let spoilt = phase == RunPhase::Succeeded
+        && of(&ledger.status, plan, true).any(|(task, phase)| phase == TaskPhase::Failed && !task.allow_failure);
+    if spoilt {
+        ledger.move_run(RunPhase::Failed, Some(Reason::FinallyFailed));
     } else {
-        ledger.move_run(RunPhase::Succeeded, None);
+        ledger.move_run(phase, reason);
+    }
+}
+
+/// The tasks of `finally`, or all others, each with its phase.
+fn of<'a>(
+    status: &'a WorkflowRunStatus,
+    plan: &'a Plan,
+    finally: bool,
+) -> impl Iterator<Item = (&'a PlannedTask, TaskPhase)> {
+    let tasks = plan.tasks().iter().zip(&status.tasks);
+    tasks.filter(move |(planned, _)| planned.finally == finally).map(|(planned, task)| (planned, task.phase))
+}
+
+/// Whether every main task has ended.
+pub(super) fn is_main_finished(status: &WorkflowRunStatus, plan: &Plan) -> bool {
+    of(status, plan, false).all(|(_, phase)| phase.is_finished())
+}
+
+/// The verdict over the main tasks, which have all ended: what finally tasks read as `run.phase` and `run.reason`.
+pub(super) fn so_far(status: &WorkflowRunStatus, plan: &Plan) -> (RunPhase, Option<Reason>) {
+    if status.phase == RunPhase::Stopping {
+        return (RunPhase::Cancelled, Some(Reason::CancelRequested));
+    }
+    let failed = |allowed: bool, finally: bool| {
+        of(status, plan, finally).any(|(task, phase)| phase == TaskPhase::Failed && task.allow_failure == allowed)
+    };
+    let mut phases = of(status, plan, false).map(|(_, phase)| phase);
+    let wrongly = is(Mutant::AllowedFailureFails) && failed(true, false)
+        || is(Mutant::FinallyCountsAsMain) && failed(false, true)
+        || is(Mutant::SkippedFails) && of(status, plan, false).any(|(_, phase)| phase == TaskPhase::Skipped);
+    if failed(false, false) || wrongly {
+        (RunPhase::Failed, Some(Reason::TaskFailed))
+    } else if failed(true, false) {
+        (RunPhase::Succeeded, Some(Reason::AllowedFailures))
+    } else if phases.all(|phase| phase == TaskPhase::Skipped) {
+        (RunPhase::Succeeded, Some(Reason::AllSkipped))
+    } else {
+        (RunPhase::Succeeded, None)
     }
 }

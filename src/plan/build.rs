@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::expression::Numbers;
-use super::graph::{self, Graph};
+use super::graph::Graph;
 use super::report::Report;
 use super::task::{self, Defaults};
+use super::tasks::Tasks;
 use super::words::quote;
 use super::{Origin, Plan, Problem, param, reads, size};
 use crate::api::WorkflowSpec;
@@ -37,19 +38,19 @@ impl Plan {
         let params = param::plan(&spec.params, &mut report);
         let numbers = Arc::new(Numbers::of(spec));
         let defaults = Defaults::new(spec.task_defaults.as_ref(), &numbers, &mut report);
-        let names = graph::names(&spec.tasks);
-        let mut tasks = Vec::with_capacity(spec.tasks.len());
-        for (index, task) in spec.tasks.iter().enumerate() {
+        let listed = Tasks::of(spec);
+        let mut tasks = Vec::with_capacity(listed.all.len());
+        for (index, task) in listed.all.iter().enumerate() {
             report.about(format!("task `{}`: ", quote(&task.name)));
-            tasks.push(task::plan(index, task, &names, &defaults, &numbers, &mut report));
+            tasks.push(task::plan(index, task, &listed, &defaults, &numbers, &mut report));
         }
         report.about_nothing();
-        let graph = Graph::new(&spec.tasks, &names, &mut report);
-        reads::check(spec, &names, &defaults.env, &tasks, &graph, &mut report);
+        let graph = Graph::new(&listed, &mut report);
+        reads::check(&spec.params, &listed, &defaults.env, &tasks, &graph, &mut report);
         for (task, needs) in tasks.iter_mut().zip(graph.needs) {
             task.needs = needs;
         }
-        let names = names.into_iter();
+        let names = listed.names.into_iter();
         let plan = Plan {
             index: names.map(|(name, index)| (name.to_owned(), index)).collect(),
             order: graph.order.unwrap_or_default(),

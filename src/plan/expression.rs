@@ -122,7 +122,7 @@ impl Numbers {
                 numbers.params.insert(param.name.clone(), shape);
             }
         }
-        for task in &spec.tasks {
+        for task in spec.tasks.iter().chain(&spec.finally) {
             for output in &task.outputs {
                 if let Some(shape) = Shape::of(output.kind, output.items) {
                     let outputs = numbers.outputs.entry(task.name.clone()).or_default();

@@ -7,7 +7,8 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::limits;
 use super::problem::Code;
-use super::report::{Path, Report};
+use super::report::Report;
+use super::tasks::Tasks;
 use super::words::{quote, suggestion};
 use crate::api::Task;
 
@@ -24,46 +25,40 @@ pub(super) struct Graph {
     broken: Vec<bool>,
 }
 
-/// The index of each task by its name; of tasks with one name, the first.
-pub(super) fn names(tasks: &[Task]) -> BTreeMap<&str, usize> {
-    let mut names = BTreeMap::new();
-    for (index, task) in tasks.iter().enumerate() {
-        names.entry(task.name.as_str()).or_insert(index);
-    }
-    names
-}
-
 impl Graph {
     /// Reads the needs of all tasks; says what is wrong with them.
-    pub(super) fn new(tasks: &[Task], names: &BTreeMap<&str, usize>, report: &mut Report) -> Self {
-        let mut graph =
-            Graph { needs: Vec::with_capacity(tasks.len()), order: None, broken: Vec::with_capacity(tasks.len()) };
+    pub(super) fn new(tasks: &Tasks<'_>, report: &mut Report) -> Self {
+        let count = tasks.all.len();
+        let mut graph = Graph { needs: Vec::with_capacity(count), order: None, broken: Vec::with_capacity(count) };
         // For each task the last one that was seen to need it: finds duplicates without a set for each task.
-        let mut needed_by: Vec<Option<usize>> = vec![None; tasks.len()];
-        for (index, task) in tasks.iter().enumerate() {
+        let mut needed_by: Vec<Option<usize>> = vec![None; count];
+        for (index, task) in tasks.all.iter().enumerate() {
             report.about(format!("task `{}`: ", quote(&task.name)));
             let before = report.len();
-            let needs = resolve(index, task, names, &mut needed_by, report);
+            let needs = resolve(index, task, tasks, &mut needed_by, report);
             graph.needs.push(needs);
             graph.broken.push(report.len() > before);
         }
         report.about_nothing();
-        graph.sort(tasks, names, report);
+        graph.sort(tasks, report);
         graph
     }
 
-    fn sort(&mut self, tasks: &[Task], names: &BTreeMap<&str, usize>, report: &mut Report) {
+    fn sort(&mut self, tasks: &Tasks<'_>, report: &mut Report) {
         // Edges lead from a task to what it needs, so that the order, turned round, keeps that of the spec where it can.
         let edges = self.needs.iter().map(Vec::len).fold(0, usize::saturating_add);
-        let mut graph = DiGraph::<(), ()>::with_capacity(tasks.len(), edges);
-        let nodes: Vec<NodeIndex> = tasks.iter().map(|_| graph.add_node(())).collect();
+        let mut graph = DiGraph::<(), ()>::with_capacity(tasks.all.len(), edges);
+        let nodes: Vec<NodeIndex> = tasks.all.iter().map(|_| graph.add_node(())).collect();
         for (node, needs) in nodes.iter().zip(&self.needs) {
             for need in needs.iter().filter_map(|need| nodes.get(*need)) {
                 graph.add_edge(*node, *need, ());
             }
         }
         if let Ok(order) = toposort(&graph, None) {
-            self.order = Some(order.into_iter().rev().map(NodeIndex::index).collect());
+            let mut order: Vec<usize> = order.into_iter().rev().map(NodeIndex::index).collect();
+            // No edge leads from one of these lists to the other, so that the order within each is what it was.
+            order.sort_by_key(|index| tasks.is_finally(*index));
+            self.order = Some(order);
             return;
         }
         let mut knots: Vec<BTreeSet<usize>> = kosaraju_scc(&graph)
@@ -73,25 +68,24 @@ impl Graph {
             .collect();
         knots.sort_unstable();
         for knot in &knots {
-            self.tell_cycle(knot, tasks, names, report);
+            self.tell_cycle(knot, tasks, report);
         }
     }
 
     /// Names a shortest cycle through the first task of a knot: tasks that all reach one another.
-    fn tell_cycle(&self, knot: &BTreeSet<usize>, tasks: &[Task], names: &BTreeMap<&str, usize>, report: &mut Report) {
+    fn tell_cycle(&self, knot: &BTreeSet<usize>, tasks: &Tasks<'_>, report: &mut Report) {
         let cycle = self.cycle(knot);
-        let name = |index: &usize| tasks.get(*index).map_or("", |task| task.name.as_str());
+        let name = |index: &usize| tasks.all.get(*index).map_or("", |task| task.name.as_str());
         let Some(first) = cycle.first() else {
             return;
         };
         // The need that leads into the cycle, which is the one to point at.
         let next = cycle.get(1).unwrap_or(first);
-        let need = tasks.get(*first).and_then(|task| {
+        let need = tasks.all.get(*first).and_then(|task| {
             let mut needs = task.needs.iter();
-            needs.position(|need| names.get(need.as_str()) == Some(next))
+            needs.position(|need| tasks.names.get(need.as_str()) == Some(next))
         });
-        let path = Path::Root("tasks");
-        let path = path.index(*first);
+        let path = tasks.path(*first);
         let path = path.field("needs");
         report.add(Code::Cycle, &path.index(need.unwrap_or(0)), || {
             let hidden = cycle.len().saturating_sub(CYCLE_SHOWN);
@@ -168,12 +162,11 @@ impl Graph {
 fn resolve(
     index: usize,
     task: &Task,
-    names: &BTreeMap<&str, usize>,
+    tasks: &Tasks<'_>,
     needed_by: &mut [Option<usize>],
     report: &mut Report,
 ) -> Vec<usize> {
-    let path = Path::Root("tasks");
-    let path = path.index(index);
+    let path = tasks.path(index);
     let path = path.field("needs");
     if task.needs.len() > limits::NEEDS {
         report.add(Code::TooMany, &path, || {
@@ -184,9 +177,12 @@ fn resolve(
     let mut needs = Vec::with_capacity(task.needs.len());
     for (at, need) in task.needs.iter().enumerate() {
         let path = path.index(at);
-        let Some(known) = names.get(need.as_str()).copied() else {
+        let Some(known) = tasks.names.get(need.as_str()).copied() else {
             report.add(Code::UnknownNeed, &path, || {
-                let others = names.keys().copied().filter(|name| *name != task.name);
+                let others = tasks.names.iter().filter(|(name, other)| {
+                    **name != task.name && tasks.is_finally(**other) == tasks.is_finally(index)
+                });
+                let others = others.map(|(name, _)| *name);
                 let advice = suggestion(need, others);
                 format!("needs `{}`, and there is no such task{advice}", quote(need))
             });
@@ -197,6 +193,10 @@ fn resolve(
             report.add(Code::SelfNeed, &path, || {
                 "needs itself, so that it could never start: remove this need".to_owned()
             });
+            continue;
+        }
+        if tasks.is_finally(known) != tasks.is_finally(index) {
+            report.add(Code::NeedAcrossFinally, &path, || across(need, tasks.is_finally(index)));
             continue;
         }
         let Some(last) = needed_by.get_mut(known) else {
@@ -210,6 +210,20 @@ fn resolve(
     }
     needs.sort_unstable();
     needs
+}
+
+/// What there is to say of a need that leads from one list of tasks to the other.
+fn across(need: &str, from_finally: bool) -> String {
+    let need = quote(need);
+    if from_finally {
+        format!(
+            "needs `{need}`, which has ended anyway: a finally task starts once all tasks have, and may read each; remove this need"
+        )
+    } else {
+        format!(
+            "needs `{need}`, which is a finally task and starts once all tasks have ended: remove this need, or move this task to finally"
+        )
+    }
 }
 
 /// For each task all that it needs, directly or through others: a bit for each pair.
@@ -281,6 +295,39 @@ mod tests {
     }
 
     #[test]
+    fn finally_tasks_need_one_another_and_nobody_else() {
+        let spec = |main: &str, last: &str| {
+            format!(
+                "tasks: [{{name: a, image: i, needs: [{main}]}}]\nfinally: [{{name: x, image: i}}, {{name: y, image: i, needs: [{last}]}}]"
+            )
+        };
+        let good = plan(&spec("", "x"));
+        assert_eq!(good.order(), [0, 1, 2]);
+        assert_eq!(good.tasks().iter().map(|task| task.finally).collect::<Vec<_>>(), [false, true, true]);
+        assert_eq!(good.tasks()[2].needs, [1]);
+        refused(
+            &spec("x", ""),
+            Code::NeedAcrossFinally,
+            "tasks[0].needs[0]",
+            "task `a`: needs `x`, which is a finally task",
+        );
+        refused(&spec("", "a"), Code::NeedAcrossFinally, "finally[1].needs[0]", "needs `a`, which has ended anyway");
+        refused(&spec("", "y"), Code::SelfNeed, "finally[1].needs[0]", "task `y`: needs itself");
+        refused(&spec("", "xx"), Code::UnknownNeed, "finally[1].needs[0]", "did you mean `x`?");
+        let circle =
+            "tasks: [{name: a, image: i}]\nfinally: [{name: x, image: i, needs: [y]}, {name: y, image: i, needs: [x]}]";
+        refused(circle, Code::Cycle, "finally[0].needs[0]", "x -> y -> x");
+    }
+
+    #[test]
+    fn finally_tasks_come_last_in_the_order() {
+        let plan = plan(
+            "taskDefaults: {image: i}\ntasks: [{name: a, needs: [c]}, {name: b}, {name: c}]\nfinally: [{name: x, needs: [y]}, {name: y}]",
+        );
+        assert_eq!(plan.order(), [2, 0, 1, 4, 3]);
+    }
+
+    #[test]
     fn each_knot_is_told_once() {
         let problems = super::super::testing::problems(&spec("a: b, b: a, c: a d, d: e, e: d"));
         let paths: Vec<&str> = problems.iter().map(|p| p.path.as_str()).collect();
@@ -311,7 +358,7 @@ mod tests {
         let spec: crate::api::WorkflowSpec =
             serde_saphyr::from_str(&spec("a:, b: a, c: b, d: a, e: nobody, f: e")).expect("a spec");
         let mut report = Report::default();
-        let graph = Graph::new(&spec.tasks, &names(&spec.tasks), &mut report);
+        let graph = Graph::new(&Tasks::of(&spec), &mut report);
         let upstream = graph.upstream().expect("no cycle");
         let pairs: Vec<(usize, usize)> = (0..6)
             .flat_map(|task| (0..6).map(move |other| (task, other)))

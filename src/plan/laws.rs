@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::testing::spec;
-use super::{Code, Origin, Plan, Problem, limits};
-use crate::api::WorkflowSpec;
+use super::{Code, Origin, Plan, Problem, TriggerRule, limits};
+use crate::api::{Task, WorkflowSpec};
 
 /// A short text that often means something.
 fn word() -> impl Strategy<Value = String> {
@@ -126,19 +126,32 @@ fn common() -> Vec<(&'static str, BoxedStrategy<Value>)> {
     ]
 }
 
+fn rule() -> BoxedStrategy<Value> {
+    let known = prop::sample::select(TriggerRule::ALL).prop_map(|rule| rule.to_string());
+    prop_oneof![known, word()].prop_map(Value::from).boxed()
+}
+
 /// A spec of odd tasks.
 fn odd_spec() -> impl Strategy<Value = WorkflowSpec> {
     let mut fields = common();
     fields.extend([
         ("description", text()),
         ("needs", words()),
+        ("triggerRule", rule()),
+        ("allowFailure", any::<bool>().prop_map(Value::from).boxed()),
+        ("when", text()),
+        ("join", Just(json!({})).boxed()),
         ("script", text()),
         ("command", words()),
         ("args", words()),
         ("outputs", typed(Vec::new())),
     ]);
     let task = with(word().prop_map(|name| json!({"name": name})), some_of(fields));
-    let tasks = list_of(task).prop_map(|tasks| json!({"tasks": tasks}));
+    let tasks = (list_of(task.clone()), prop::option::weighted(0.3, list_of(task)));
+    let tasks = tasks.prop_map(|(tasks, last)| match last {
+        Some(last) => json!({"tasks": tasks, "finally": last}),
+        None => json!({"tasks": tasks}),
+    });
     let rest = some_of(vec![("params", params()), ("taskDefaults", some_of(common()))]);
     with(tasks, rest).prop_map(|spec| serde_json::from_value(spec).expect("a spec"))
 }
@@ -162,7 +175,8 @@ fn graph_spec() -> impl Strategy<Value = WorkflowSpec> {
 }
 
 fn check_plan(spec: &WorkflowSpec, plan: &Plan) -> Result<(), TestCaseError> {
-    prop_assert_eq!(plan.tasks().len(), spec.tasks.len());
+    let all: Vec<&Task> = spec.tasks.iter().chain(&spec.finally).collect();
+    prop_assert_eq!(plan.tasks().len(), all.len());
     let mut done = BTreeSet::new();
     for index in plan.order() {
         let task = &plan.tasks()[*index];
@@ -170,11 +184,13 @@ fn check_plan(spec: &WorkflowSpec, plan: &Plan) -> Result<(), TestCaseError> {
         prop_assert!(task.needs.iter().all(|need| done.contains(need)), "{} before its needs", task.name);
         prop_assert!(done.insert(*index), "{} twice", task.name);
         let needs: BTreeSet<&str> = task.needs.iter().map(|need| plan.tasks()[*need].name.as_str()).collect();
-        let declared: BTreeSet<&str> = spec.tasks[*index].needs.iter().map(String::as_str).collect();
+        let declared: BTreeSet<&str> = all[*index].needs.iter().map(String::as_str).collect();
         prop_assert_eq!(needs, declared);
         prop_assert_eq!(plan.index(&task.name), Some(*index));
     }
-    prop_assert_eq!(done.len(), spec.tasks.len());
+    prop_assert_eq!(done.len(), all.len());
+    let last = plan.order().iter().map(|index| plan.tasks()[*index].finally);
+    prop_assert!(last.is_sorted());
     Ok(())
 }
 

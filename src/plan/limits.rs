@@ -5,6 +5,8 @@
 pub const TASKS: usize = 1_000;
 /// Tasks of a workflow written inline in a run.
 pub const INLINE_TASKS: usize = 100;
+/// Tasks of `finally`, of any workflow.
+pub const FINALLY: usize = 50;
 /// Bytes of a spec, serialised. An object in etcd is at most 1.5 MiB, and a run's bookkeeping needs room too.
 pub const SPEC_BYTES: usize = 768 * 1024;
 /// Bytes of a spec written inline, serialised.

@@ -20,6 +20,7 @@
 
 mod build;
 mod command;
+mod condition;
 mod env;
 pub mod expr;
 mod expression;
@@ -33,8 +34,10 @@ mod reads;
 mod report;
 mod resolve;
 mod resources;
+mod rule;
 mod size;
 mod task;
+mod tasks;
 mod template;
 mod value;
 mod words;
@@ -48,6 +51,7 @@ pub use expression::{PlannedExpr, Scope, TaskView};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
 pub(crate) use report::{bounded, segment};
+pub use rule::TriggerRule;
 pub use words::did_you_mean;
 pub(crate) use words::{is_dns_label, listing, quote, suggestion};
 
@@ -72,23 +76,34 @@ pub enum Origin {
 /// than its spec.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// The tasks, in the order of the spec.
+    /// The tasks, in the order of the spec, and after them those of `finally`.
     tasks: Vec<PlannedTask>,
     /// The index of each task by its name.
     index: BTreeMap<String, usize>,
-    /// Indices into `tasks`, each after all that it needs.
+    /// Indices into `tasks`, each after all that it needs, those of `finally` last.
     order: Vec<usize>,
     /// The parameters, with their rules compiled.
     params: Vec<PlannedParam>,
 }
 
 /// A task of a plan, with defaults merged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, as the task's author made it")]
 pub struct PlannedTask {
     /// Its name, unique in the plan.
     pub name: String,
-    /// Indices of the tasks that it needs, ascending, each once.
+    /// Whether it is one of `finally`: it starts once all that aren't have ended.
+    pub finally: bool,
+    /// Indices of the tasks that it needs, ascending, each once; all of them of `finally`, or none, as it is itself.
     pub needs: Vec<usize>,
+    /// When it runs, by how those ended.
+    pub rule: TriggerRule,
+    /// Whether it runs at all, once its rule lets it.
+    pub when: Option<PlannedExpr>,
+    /// Whether the run may succeed although it fails.
+    pub allow_failure: bool,
+    /// Whether it is nothing but a gate: it has no pod, and what belongs to one is empty.
+    pub join: bool,
     /// Image of `main`, where it doesn't come from a pod template.
     pub image: Option<String>,
     /// Command of `main`: the shell and script, or the command as written. `None` leaves it to template or image.
@@ -103,6 +118,8 @@ pub struct PlannedTask {
     pub templates: Vec<Arc<Map<String, Value>>>,
     /// The outputs it declares.
     pub outputs: Vec<OutputDecl>,
+    /// The outputs that others read when it didn't succeed: those with a default.
+    pub default_outputs: Map<String, Value>,
     /// Whether the end of a failed attempt's log is kept.
     pub keep_log_tail: bool,
 }
@@ -139,7 +156,7 @@ pub struct PlannedParam {
 }
 
 impl Plan {
-    /// The tasks, in the order of the spec.
+    /// The tasks, in the order of the spec, and after them those of `finally`.
     #[must_use]
     pub fn tasks(&self) -> &[PlannedTask] {
         &self.tasks
@@ -151,7 +168,7 @@ impl Plan {
         self.index.get(name).copied()
     }
 
-    /// Indices of the tasks in an order in which each comes after all that it needs.
+    /// Indices of the tasks in an order in which each comes after all that it needs, and those of `finally` come last.
     #[must_use]
     pub fn order(&self) -> &[usize] {
         &self.order

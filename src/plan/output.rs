@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
+
 use super::limits;
 use super::problem::Code;
 use super::report::{Path, Report};
@@ -32,6 +34,15 @@ pub(super) fn check(outputs: &[OutputDecl], path: &Path<'_>, report: &mut Report
             value::check_type(output.kind, output.items, default, &path.field("default"), report);
         }
     }
+}
+
+/// What can be read of the outputs of a task that didn't succeed: the defaults.
+pub(super) fn defaults(outputs: &[OutputDecl]) -> Map<String, Value> {
+    let with_default = outputs.iter().filter_map(|output| Some((output, output.default.as_ref()?)));
+    with_default
+        .filter(|(_, default)| !default.is_null())
+        .map(|(output, default)| (output.name.clone(), default.clone()))
+        .collect()
 }
 
 /// Says why an expression couldn't read `name` after a dot.
@@ -86,7 +97,9 @@ mod tests {
     #[test]
     fn outputs_that_can_be() {
         let all = "{name: a, type: string, default: ''}, {name: b, type: number, default: 1}, {name: c, type: list, items: {type: int}, default: [1]}, {name: d, type: object, default: null}";
-        assert_eq!(plan(&task(all)).tasks()[0].outputs.len(), 4);
+        let plan = plan(&task(all));
+        assert_eq!(plan.tasks()[0].outputs.len(), 4);
+        assert_eq!(serde_json::json!(plan.tasks()[0].default_outputs), serde_json::json!({"a": "", "b": 1, "c": [1]}));
     }
 
     #[test]

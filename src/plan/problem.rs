@@ -63,8 +63,16 @@ codes! {
     DuplicateNeed,
     /// A task needs itself.
     SelfNeed,
+    /// A task needs one of `finally`, or one of those needs a task that isn't.
+    NeedAcrossFinally,
     /// Tasks need one another in a circle.
     Cycle,
+    /// There is no trigger rule of that name.
+    UnknownTriggerRule,
+    /// A trigger rule looks at needs, and the task has none.
+    RuleWithoutNeeds,
+    /// A join has something of a container.
+    JoinWithContainer,
     /// Nothing says which image a task runs.
     NoImage,
     /// An image's name is empty or has blanks.

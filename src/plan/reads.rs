@@ -1,7 +1,7 @@
 //! Whether what expressions read exists, and is there by the time they are evaluated.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::expr::Reference;
@@ -9,27 +9,27 @@ use super::expression::PlannedExpr;
 use super::graph::{Graph, Upstream};
 use super::problem::Code;
 use super::report::{Path, Report};
+use super::tasks::Tasks;
 use super::words::{listing, quote, suggestion};
 use super::{EnvSource, PlannedEnv, PlannedTask};
-use crate::api::WorkflowSpec;
+use crate::api::Param;
 
 /// Fields that a task has only if it is of a kind that there isn't yet.
 const NO_FIELDS: [&str; 1] = ["items"];
 
 /// Says what expressions of the defaults and of all tasks read that they can't.
 pub(super) fn check(
-    spec: &WorkflowSpec,
-    names: &BTreeMap<&str, usize>,
+    params: &[Param],
+    listed: &Tasks<'_>,
     defaults: &[Arc<PlannedEnv>],
     tasks: &[PlannedTask],
     graph: &Graph,
     report: &mut Report,
 ) {
     let reads = Reads {
-        spec,
-        names,
+        listed,
         graph,
-        params: spec.params.iter().map(|param| param.name.as_str()).collect(),
+        params: params.iter().map(|param| param.name.as_str()).collect(),
         upstream: OnceCell::new(),
     };
     for expr in expressions(defaults) {
@@ -38,6 +38,10 @@ pub(super) fn check(
     let mut told = BTreeSet::new();
     for (index, task) in tasks.iter().enumerate() {
         report.about(format!("task `{}`: ", quote(&task.name)));
+        if let Some(when) = &task.when {
+            reads.check_exists(when, report);
+            reads.check_upstream(index, when, report);
+        }
         for entry in &task.env {
             let EnvSource::Expr(expr) = &entry.source else {
                 continue;
@@ -72,8 +76,7 @@ fn task_of(reference: &Reference) -> Option<&str> {
 }
 
 struct Reads<'a> {
-    spec: &'a WorkflowSpec,
-    names: &'a BTreeMap<&'a str, usize>,
+    listed: &'a Tasks<'a>,
     graph: &'a Graph,
     params: BTreeSet<&'a str>,
     /// Made when an expression first reads a task; none in it if there is a cycle, for then nothing can be said.
@@ -100,9 +103,9 @@ impl Reads<'_> {
             let Some(task) = task_of(reference) else {
                 continue;
             };
-            let Some(index) = self.names.get(task) else {
+            let Some(index) = self.listed.names.get(task) else {
                 report.add(Code::UnknownTask, &path, || {
-                    let advice = suggestion(task, self.names.keys().copied());
+                    let advice = suggestion(task, self.listed.names.keys().copied());
                     format!("reads the task `{}`, and there is none{advice}", quote(task))
                 });
                 continue;
@@ -112,7 +115,7 @@ impl Reads<'_> {
     }
 
     fn check_field(&self, task: usize, reference: &Reference, path: &Path<'_>, report: &mut Report) {
-        let outputs = self.spec.tasks.get(task).map(|task| task.outputs.as_slice());
+        let outputs = self.listed.all.get(task).map(|task| task.outputs.as_slice());
         let outputs = || outputs.into_iter().flatten().map(|output| output.name.as_str());
         match reference {
             Reference::Output { task, output } if !outputs().any(|known| known == output) => {
@@ -137,9 +140,13 @@ impl Reads<'_> {
         let before = report.len();
         let mut told = BTreeSet::new();
         for task in expr.expr.references().iter().filter_map(task_of) {
-            let Some(index) = self.names.get(task).copied() else {
+            let Some(index) = self.listed.names.get(task).copied() else {
                 continue;
             };
+            // A finally task comes after every task that isn't one.
+            if self.listed.is_finally(reader) && !self.listed.is_finally(index) {
+                continue;
+            }
             let upstream = self.upstream.get_or_init(|| self.graph.upstream());
             let Some(upstream) = upstream else {
                 return false;
@@ -152,6 +159,8 @@ impl Reads<'_> {
                 let task = quote(task);
                 if index == reader {
                     "reads itself, and has no outputs before it ends: read a task that it needs".to_owned()
+                } else if self.listed.is_finally(index) && !self.listed.is_finally(reader) {
+                    format!("reads `{task}`, which is a finally task and starts when all tasks have ended: read a task upstream")
                 } else if upstream.contains(index, reader) {
                     format!("reads `{task}`, which starts only when this task has ended: read a task upstream")
                 } else {
@@ -226,6 +235,25 @@ tasks:
             "tasks[3].env[0].expr",
             "1024",
         );
+    }
+
+    #[test]
+    fn a_finally_task_reads_every_task_and_its_own_upstream() {
+        let spec = |main: &str, last: &str| {
+            let tasks = format!(
+                "{{name: a, env: [{{name: X, expr: \"{main}\"}}]}}, {{name: b, outputs: [{{name: o, type: int}}]}}"
+            );
+            let last = format!("{{name: x}}, {{name: y, needs: [x]}}, {{name: z, when: \"{last}\"}}");
+            format!("taskDefaults: {{image: i}}\ntasks: [{tasks}]\nfinally: [{last}]")
+        };
+        plan(&spec("run.name", "tasks.a.phase == 'Failed' && tasks.b.outputs.o > 1 && run.phase == 'Failed'"));
+        refused(
+            &spec("tasks.x.phase", "true"),
+            Code::NotUpstream,
+            "tasks[0].env[0].expr",
+            "reads `x`, which is a finally task",
+        );
+        refused(&spec("run.name", "tasks.x.phase == ''"), Code::NotUpstream, "finally[2].when", "add `x` to needs");
     }
 
     #[test]

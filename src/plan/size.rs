@@ -8,6 +8,7 @@ use super::Origin;
 use super::limits;
 use super::problem::Code;
 use super::report::{Path, Report};
+use super::tasks::Tasks;
 use crate::api::{EnvVar, Param, Task, TaskDefaults, WorkflowSpec};
 
 /// Says what is too large about the spec.
@@ -35,6 +36,12 @@ pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
             }
         });
     }
+    let last = spec.finally.len();
+    if last > limits::FINALLY {
+        report.add(Code::TooMany, &Path::Root("finally"), || {
+            format!("there are {last} tasks, {} are allowed: do more in one of them", limits::FINALLY)
+        });
+    }
     check_nesting(spec, report);
     check_patterns(spec, report);
     // Serialising walks every value recursively; what is nested too deep was refused above.
@@ -51,8 +58,10 @@ pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
 /// Counts the regular expressions of the spec before any is compiled.
 fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     let defaults = spec.task_defaults.iter().flat_map(|defaults| &defaults.env);
-    let env = spec.tasks.iter().flat_map(|task| &task.env).chain(defaults).filter_map(|entry| entry.expr.as_ref());
-    let expressions = env.chain(spec.params.iter().filter_map(|param| param.default_expr.as_ref()));
+    let tasks = || spec.tasks.iter().chain(&spec.finally);
+    let env = tasks().flat_map(|task| &task.env).chain(defaults).filter_map(|entry| entry.expr.as_ref());
+    let conditions = tasks().filter_map(|task| task.when.as_ref());
+    let expressions = env.chain(conditions).chain(spec.params.iter().filter_map(|param| param.default_expr.as_ref()));
     // The name of the function, wherever it stands: that is at least how often it is called.
     let calls = expressions.map(|text| text.matches("matches").count()).fold(0, usize::saturating_add);
     let patterns = spec.params.iter().filter(|param| param.pattern.is_some()).count();
@@ -60,7 +69,7 @@ fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     if count > limits::PATTERNS {
         report.add(Code::TooMany, &Path::Root("spec"), || {
             let max = limits::PATTERNS;
-            format!("has {count} regular expressions, patterns of params and matches() in expr; {max} are allowed: use enum, or check it in a task")
+            format!("has {count} regular expressions, patterns of params and matches() in expr and when; {max} are allowed: use enum, or check it in a task")
         });
     }
 }
@@ -82,9 +91,9 @@ fn check_nesting(spec: &WorkflowSpec, report: &mut Report) {
         check_env(env, &path, report);
         check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
     }
-    let tasks = Path::Root("tasks");
-    for (index, task) in spec.tasks.iter().enumerate() {
-        let path = tasks.index(index);
+    let listed = Tasks::of(spec);
+    for (index, task) in listed.all.iter().enumerate() {
+        let path = listed.path(index);
         let Task { env, pod_template, outputs, .. } = task;
         check_env(env, &path, report);
         check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
@@ -159,6 +168,16 @@ mod tests {
         refused("tasks: []", Code::NoTasks, "tasks", "at least one");
         refused(&tasks(1_001), Code::TooMany, "tasks", "1001 tasks, 1000 are allowed");
         assert!(Plan::new(&spec(&tasks(1_000))).is_ok());
+    }
+
+    #[test]
+    fn how_many_finally_tasks_there_can_be() {
+        let last = |count: usize| tasks(count).replace("tasks:", "tasks: [{name: a, image: i}]\nfinally:");
+        assert!(Plan::new(&spec(&last(50))).is_ok());
+        refused(&last(51), Code::TooMany, "finally", "51 tasks, 50 are allowed");
+        assert!(
+            Plan::checked(&spec(&format!("{}\nfinally: [{{name: x, image: i}}]", tasks(100))), Origin::Inline).is_ok()
+        );
     }
 
     #[test]

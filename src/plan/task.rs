@@ -1,6 +1,6 @@
 //! A task: its own fields merged over the defaults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -10,8 +10,9 @@ use super::expression::Numbers;
 use super::output::{self, check_description};
 use super::problem::Code;
 use super::report::{Path, Report};
+use super::tasks::Tasks;
 use super::words::{is_dns_label, quote};
-use super::{EnvSource, PlannedEnv, PlannedTask, env, limits, resources, template};
+use super::{EnvSource, PlannedEnv, PlannedTask, condition, env, limits, resources, rule, template};
 use crate::api::{LogTail, Resources, Task, TaskDefaults};
 
 /// What tasks have unless they say otherwise, checked once. Tasks share the large parts.
@@ -69,15 +70,31 @@ impl<'a> Defaults<'a> {
 pub(super) fn plan(
     index: usize,
     task: &Task,
-    names: &BTreeMap<&str, usize>,
+    tasks: &Tasks<'_>,
     defaults: &Defaults<'_>,
     numbers: &Arc<Numbers>,
     report: &mut Report,
 ) -> PlannedTask {
-    let path = Path::Root("tasks");
-    let path = path.index(index);
-    check_name(index, task, names, &path.field("name"), report);
+    let path = tasks.path(index);
+    check_name(index, task, tasks, &path.field("name"), report);
     check_description(task.description.as_deref(), &path, report);
+    let rule = rule::plan(task, &path, report);
+    let when = condition::plan(task, &path, numbers, report);
+    let gate = PlannedTask {
+        name: task.name.clone(),
+        finally: tasks.is_finally(index),
+        rule,
+        when,
+        allow_failure: task.allow_failure,
+        join: task.join.is_some(),
+        keep_log_tail: true,
+        ..PlannedTask::default()
+    };
+    if gate.join {
+        // The defaults are about containers, and it has none.
+        rule::check_join(task, &path, report);
+        return gate;
+    }
     check_image(task.image.as_ref(), &path, report);
     check_has_image(task, defaults, &path, report);
     check_command(task, &path, report);
@@ -105,8 +122,6 @@ pub(super) fn plan(
     let own_template = task.pod_template.clone().map(Arc::new);
     let log_tail = task.log_tail.or(defaults.log_tail);
     PlannedTask {
-        name: task.name.clone(),
-        needs: Vec::new(),
         image: task.image.as_ref().or(defaults.image).cloned(),
         command: script.or_else(|| task.command.clone()),
         args: task.args.clone(),
@@ -114,7 +129,9 @@ pub(super) fn plan(
         resources: task.resources.clone().map(Arc::new).or_else(|| defaults.resources.clone()),
         templates: defaults.template.iter().cloned().chain(own_template).collect(),
         outputs: task.outputs.clone(),
+        default_outputs: output::defaults(&task.outputs),
         keep_log_tail: log_tail != Some(LogTail::Omit),
+        ..gate
     }
 }
 
@@ -123,7 +140,7 @@ fn values(env: &[Arc<PlannedEnv>]) -> BTreeSet<&str> {
     env.iter().filter(|entry| matches!(entry.source, EnvSource::Expr(_))).map(|entry| entry.name.as_str()).collect()
 }
 
-fn check_name(index: usize, task: &Task, names: &BTreeMap<&str, usize>, path: &Path<'_>, report: &mut Report) {
+fn check_name(index: usize, task: &Task, tasks: &Tasks<'_>, path: &Path<'_>, report: &mut Report) {
     let name = &task.name;
     let count = name.chars().count();
     if count > limits::TASK_NAME {
@@ -139,8 +156,10 @@ fn check_name(index: usize, task: &Task, names: &BTreeMap<&str, usize>, path: &P
             format!("`{name}` can't name a task: write lower-case letters, digits and dashes, no dash at either end")
         });
     }
-    if let Some(first) = names.get(name.as_str()).filter(|first| **first != index) {
-        report.add(Code::DuplicateTask, path, || format!("is the name of tasks[{first}] too: give each task its own"));
+    if let Some(first) = tasks.names.get(name.as_str()).filter(|first| **first != index) {
+        report.add(Code::DuplicateTask, path, || {
+            format!("is the name of {} too: give each task its own", tasks.path(*first))
+        });
     }
 }
 

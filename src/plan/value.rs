@@ -30,7 +30,7 @@ fn a_type(kind: ValueType) -> String {
 }
 
 /// The type of a value, for people.
-fn found(value: &Value) -> &'static str {
+pub(super) fn found(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a bool",

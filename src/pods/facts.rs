@@ -20,21 +20,34 @@ const NO_EXIT_CODE: i32 = -1;
 #[must_use]
 pub fn run_uid(pod: &SlimPod) -> Option<&str> {
     let labels = &pod.metadata.labels;
-    let owner = pod.metadata.owner_references.iter().find(|owner| {
-        let group = owner.api_version.split_once('/').map(|(group, _)| group);
-        owner.controller && group == Some(GROUP) && owner.kind == "WorkflowRun"
-    })?;
-    if owner.uid.is_empty() || labels.run.is_empty() || owner.uid != labels.run_uid || labels.task.is_empty() {
+    let owner = controller(pod)?;
+    if labels.run.is_empty() || owner != labels.run_uid || labels.task.is_empty() {
         return None;
     }
-    let name = pod_name(&labels.run, &owner.uid, &labels.task, attempt(pod)?);
-    (name == pod.metadata.name).then_some(owner.uid.as_str())
+    let name = pod_name(&labels.run, owner, &labels.task, attempt(pod)?);
+    (name == pod.metadata.name).then_some(owner)
 }
 
 /// Whether a pod is the run's, by uid.
 #[must_use]
 pub fn belongs_to(pod: &SlimPod, uid: &str) -> bool {
     run_uid(pod) == Some(uid)
+}
+
+/// Whether a pod has no label of a run's, and the run of this uid for its controller: someone took the labels off, since no pod
+/// is made without them.
+#[must_use]
+pub fn is_unlabelled_of(pod: &SlimPod, uid: &str) -> bool {
+    pod.metadata.labels.run_uid.is_empty() && controller(pod) == Some(uid)
+}
+
+/// The uid of the run that controls the pod.
+fn controller(pod: &SlimPod) -> Option<&str> {
+    let owner = pod.metadata.owner_references.iter().find(|owner| {
+        let group = owner.api_version.split_once('/').map(|(group, _)| group);
+        owner.controller && group == Some(GROUP) && owner.kind == "WorkflowRun"
+    })?;
+    Some(owner.uid.as_str()).filter(|uid| !uid.is_empty())
 }
 
 /// What a pod tells. Total: of a pod that isn't ours (see [`run_uid`]) it gives attempt 0.
@@ -58,6 +71,7 @@ pub fn facts(pod: &SlimPod) -> PodFacts {
         lingering: lingering(pod),
         condemned: !metadata.deletion_timestamp.is_empty() && metadata.deletion_grace_period_seconds == Some(0),
         held: metadata.finalizers.iter().any(|name| name == FINALIZER),
+        astray: run_uid(pod).is_none(),
         containers: spec.containers.0.saturating_add(init).saturating_add(spec.ephemeral_containers.0),
     }
 }

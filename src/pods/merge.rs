@@ -9,8 +9,9 @@
 //!   env entry never has a `value` of one layer and a `valueFrom` of another.
 //! - Every other list, and every other value, is replaced.
 //!
-//! Where a key occurs twice in a list, the first matches the first and the second the second; an entry without the key
-//! matches one without it (a toleration without `key` tolerates everything). So merging a layer twice is merging it once.
+//! Where a key occurs twice in a list, the first matches the first and the second the second; an entry without the key, or with
+//! an object for it, matches one without it (a toleration without `key` tolerates everything). So merging a layer twice is
+//! merging it once.
 
 use serde_json::{Map, Value};
 
@@ -164,7 +165,8 @@ enum Key<'a> {
 fn identity(entry: &Value, keys: Keys) -> Vec<Key<'_>> {
     keys.iter()
         .map(|(key, default)| match entry.get(key) {
-            None | Some(Value::Null) => default.map_or(Key::Absent, Key::Text),
+            // An object is no key: merging may change it, by taking out nulls.
+            None | Some(Value::Null | Value::Object(_)) => default.map_or(Key::Absent, Key::Text),
             Some(Value::String(text)) => Key::Text(text),
             Some(other) => Key::Other(other),
         })

@@ -30,6 +30,6 @@ mod text;
 mod trouble;
 
 pub use build::{Owner, PodSecurity, build};
-pub use facts::{belongs_to, facts, run_uid};
+pub use facts::{belongs_to, facts, is_unlabelled_of, run_uid};
 pub use merge::merge;
 pub use slim::SlimPod;

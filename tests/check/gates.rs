@@ -4,7 +4,8 @@
 use gantline::api::{RunPhase, TaskPhase, label};
 
 use super::journal::Verb;
-use super::read::{Status, list, meta, text};
+use super::read::{Status, meta, text};
+use super::rules::Needs;
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -26,8 +27,12 @@ impl<'j> Invariant<'j> for Gates {
         // What was on record when the request was sent: it may have been under way while that changed.
         let known: Vec<&Status<'_>> = run.as_of(write.sent, world.rules).collect();
 
-        let goes_on = |status: &&Status<'_>| {
-            !matches!(status.phase, RunPhase::Stopping | RunPhase::Suspended) && !status.phase.is_finished()
+        // What is to run on cancel runs while the run is stopping.
+        let is_finally = |status: &Status<'_>| world.is_finally(run, status, task);
+        let goes_on = |status: &&Status<'_>| match status.phase {
+            RunPhase::Stopping => is_finally(status),
+            RunPhase::Suspended => false,
+            phase => !phase.is_finished(),
         };
         let stopped = !known.is_empty() && !known.iter().any(goes_on);
         findings.check("S8", step.index, !stopped, || {
@@ -35,7 +40,9 @@ impl<'j> Invariant<'j> for Gates {
             format!("pod {} is sent while run {} is {phases:?} on record", write.name, run.name)
         });
 
-        let stopped = |status: &&Status<'_>| status.phase == RunPhase::Stopping || status.phase.is_finished();
+        let stopped = |status: &&Status<'_>| {
+            status.phase == RunPhase::Stopping && !is_finally(status) || status.phase.is_finished()
+        };
         if known.iter().any(stopped) && !known.iter().any(|status| !stopped(status)) {
             // Its tasks are closed: that is S8.
             return;
@@ -73,7 +80,16 @@ fn closed(
     let Some(planned) = world.planned(run, status, name) else {
         return Some(format!("the task is not in revision {:?}", text(status.value, "revision")));
     };
-    let succeeded = |need: &str| status.task(need).is_some_and(|task| task.phase == TaskPhase::Succeeded);
-    let mut needs = list(planned, "needs").iter().filter_map(|need| need.as_str());
-    needs.find(|need| !succeeded(need)).map(|need| format!("task {need}, which it needs, has not succeeded on record"))
+    let unfinished = world.unfinished_main(run, status).filter(|_| world.is_finally(run, status, name));
+    if let Some(unfinished) = unfinished {
+        return Some(format!("it is a finally task, and task {unfinished} has not ended on record"));
+    }
+    if planned.get("join").is_some() {
+        return Some("the task is a join, and has no pod".to_owned());
+    }
+    if planned.get("when").is_some() && task.value.get("when") != Some(&true.into()) {
+        return Some("its condition is not true on record".to_owned());
+    }
+    let needs = Needs::of(world, run, status, name).filter(|needs| !needs.let_run())?;
+    Some(format!("its trigger rule doesn't let it run on record: {needs}"))
 }

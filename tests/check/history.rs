@@ -16,9 +16,11 @@ const SPELT_OUT: usize = 64;
 /// What a task may go through (DESIGN, section 3). A pod may be seen ended that was never seen running, so that the states
 /// between may be passed over; what has ended stays.
 const TASK: &[(TaskPhase, &[TaskPhase])] = {
-    use TaskPhase::{Backoff, Cancelled, Failed, Pending, Running, Starting, Stopping, Succeeded, UpstreamFailed};
+    use TaskPhase::{
+        Backoff, Cancelled, Failed, Pending, Running, Skipped, Starting, Stopping, Succeeded, UpstreamFailed,
+    };
     &[
-        (Pending, &[Starting, Failed, UpstreamFailed, Cancelled]),
+        (Pending, &[Starting, Succeeded, Failed, Skipped, UpstreamFailed, Cancelled]),
         (Starting, &[Running, Stopping, Backoff, Succeeded, Failed, Cancelled]),
         (Running, &[Stopping, Backoff, Succeeded, Failed, Cancelled]),
         (Stopping, &[Succeeded, Failed, Cancelled]),

@@ -2,6 +2,7 @@
 //! pod of a run that is gone exists, and our finalizer is on no pod that nobody waits for.
 
 use gantline::api::label;
+use jiff::SignedDuration;
 
 use super::read::{Attempt, list, meta};
 use super::world::{Pod, Run, Step, World};
@@ -25,7 +26,7 @@ impl<'j> Invariant<'j> for Leftovers {
         }
         for pod in world.pods.values().filter(|pod| !pod.removed) {
             let owner = world.runs.get(meta::controller(pod.object));
-            let orphan = owner.is_some_and(|run| run.removed) && !waits_for_node(pod);
+            let orphan = owner.is_some_and(|run| run.removed) && !waits_for_node(pod) && !is_hidden(world, pod);
             findings.check("S11", world.entries, !orphan, || format!("pod {} outlived its run", pod.name));
             let held = meta::is_held(pod.object) && !is_waited_for(world, pod);
             findings
@@ -46,18 +47,32 @@ fn waits_for_node(pod: &Pod<'_>) -> bool {
     bound && meta::is_deleting(pod.object) && meta::grace(pod.object) != Some(0) && !meta::is_held(pod.object)
 }
 
-/// Whether the pod's outcome is yet to be recorded. A pod that isn't labelled as a run's is none that an operator can find.
+/// How soon after its labels were taken off a pod may be found by its run's record, whatever is in the way.
+const FOUND: SignedDuration = SignedDuration::from_mins(2);
+
+/// Whether no operator can find the pod: it isn't labelled as a run's. One whose labels were taken off is found by the record of
+/// its run, if that was there long enough after.
+fn is_hidden(world: &World<'_>, pod: &Pod<'_>) -> bool {
+    let Some(disguised) = pod.disguised.filter(|_| pod.made) else {
+        return meta::label(pod.object, label::RUN_UID).is_empty();
+    };
+    let run = world.runs.get(pod.run);
+    let going = run.and_then(|run| run.going);
+    let soon = going.is_some_and(|going| going.duration_since(disguised) < FOUND);
+    // What it was for may be on record already, or may never have been.
+    let unread = run.is_none_or(|run| run.edited || run.attempt(pod.name).is_none_or(|it| it.outcome.is_some()));
+    meta::label(pod.object, label::RUN_UID).is_empty() && (soon || unread)
+}
+
+/// Whether the pod's outcome is yet to be recorded.
 fn is_waited_for(world: &World<'_>, pod: &Pod<'_>) -> bool {
-    let labelled = meta::label(pod.object, label::RUN_UID);
-    if labelled.is_empty() {
+    if is_hidden(world, pod) {
         return true;
     }
+    let labelled = meta::label(pod.object, label::RUN_UID);
     let run = world.runs.get(labelled).filter(|run| run.going.is_none() && run.namespace == pod.namespace);
     let Some(run) = run else { return false };
     let own = |it: &&Attempt<'_>| it.uid.is_none_or(|uid| uid == pod.uid);
     let open = run.attempt(pod.name).filter(own).is_some_and(|attempt| attempt.outcome.is_none());
-    let open = open && run.status().is_some_and(|status| !status.phase.is_finished());
-    // Labelled as the run's, it may still be controlled by another, or have been made by hand under any name: a run looks after its
-    // own pods alone.
-    open || !pod.made || meta::controller(pod.object) != labelled
+    open && run.status().is_some_and(|status| !status.phase.is_finished())
 }

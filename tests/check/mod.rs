@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `pods` | S1 one pod an attempt, ever; S2 one live pod a task |
 //! | `gates` | S3 no pod before its gates are satisfied on record; S8 none after a cancel, an end or a suspension on record |
+//! | `rules` | S3 what is skipped, or failed by what it needs, is so by its trigger rule or its condition; S4 which is evaluated once |
 //! | `terminal` | S4 what has ended stays as it is |
 //! | `attempts` | S5 attempts only grow, within their budgets; S10 at most 64 wait for their pods |
 //! | `outcome` | S6 no attempt is lost, and each outcome is the truth |
@@ -35,6 +36,7 @@ mod outcome;
 mod pods;
 mod read;
 mod rights;
+mod rules;
 mod size;
 mod terminal;
 #[cfg(test)]
@@ -123,6 +125,7 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
     let mut invariants: Vec<Box<dyn Invariant<'_> + '_>> = vec![
         Box::new(pods::Pods::default()),
         Box::new(gates::Gates),
+        Box::new(rules::NotRun),
         Box::new(terminal::Terminal),
         Box::new(attempts::Attempts),
         Box::new(outcome::Outcomes),

@@ -1,7 +1,7 @@
 //! S6: no attempt is lost. Every pod that an operator made has one attempt on record; the outcome of an attempt is the truth
 //! about its pod; and the finalizer that holds a pod until then isn't taken off sooner.
 
-use gantline::api::{AttemptOutcome, Reason, RunPhase};
+use gantline::api::{AttemptOutcome, Reason, RunPhase, TaskPhase};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ impl<'j> Invariant<'j> for Outcomes {
             }
             for (task, attempt) in own {
                 // Without the finalizer it may have vanished before its uid went on record: then it never was.
-                let unknown = attempt.uid != Some(pod.uid) && (attempt.uid.is_some() || vanished(pod));
+                let unknown = attempt.uid != Some(pod.uid) && (attempt.uid.is_some() || pod.vanished());
                 // A hand may have left an attempt that nobody follows any more.
                 let followed = task.phase.has_pod() && !status.phase.is_finished();
                 let due = !unknown && (followed || !run.edited);
@@ -67,11 +67,6 @@ impl<'j> Invariant<'j> for Outcomes {
             }
         }
     }
-}
-
-/// Whether a pod is gone, and someone else than an operator had taken off what would have kept it for being seen.
-fn vanished(pod: &Pod<'_>) -> bool {
-    pod.stripped && pod.removed
 }
 
 /// Checks that a pod that is let go may be.
@@ -97,7 +92,8 @@ fn may_release(world: &World<'_>, pod: &Pod<'_>, step: &Step<'_>) -> bool {
     if run.going.is_some_and(by_then) || run.namespace != pod.namespace || meta::controller(pod.object) != run.uid {
         return true;
     }
-    if run.closed.get(pod.name).is_some_and(|at| by_then(*at)) {
+    // A disguise could keep it from being found when its run is gone.
+    if run.closed.get(pod.name).is_some_and(|at| by_then(*at)) || pod.disguised.is_some_and(by_then) {
         return true;
     }
     match run.attempt(pod.name) {
@@ -173,7 +169,7 @@ impl Claim<'_, '_> {
 
     fn disrupted(&self, pod: &Pod<'_>) -> Option<String> {
         // Without the finalizer it may vanish before anyone sees its end; under other labels nobody may find it.
-        let unseen = vanished(pod) || pod.disguised;
+        let unseen = pod.vanished() || pod.disguised.is_some();
         // Of a record that a hand made shorter the pod was a stranger when it was deleted.
         if self.attempt.reason() == "PodDeleted" && pod.deleted_by_operator && !self.run.edited {
             return Some("an operator deleted the pod".to_owned());
@@ -193,18 +189,23 @@ impl Claim<'_, '_> {
             return Some("no pod of it is on record".to_owned());
         }
         let own = |pod: &&Pod<'_>| pod.made && pod.name == self.attempt.pod && pod.run == self.run.uid;
-        // Under other labels it is a stranger.
-        let seen = self.world.pods.values().filter(own).find(|pod| !pod.disguised && !vanished(pod))?;
+        // Under other labels it is a stranger; of a record that a hand made shorter it was one when it went.
+        let forgotten = |pod: &Pod<'_>| pod.removed && self.run.edited;
+        let known = |pod: &&Pod<'_>| pod.disguised.is_none() && !pod.vanished() && !forgotten(pod);
+        let seen = self.world.pods.values().filter(own).find(known)?;
         Some(format!("pod {} was made all the same", seen.uid))
     }
 
     /// Only a cancel on record, or the failure of the run as a whole in the same write, cancels an attempt; and what has
     /// succeeded by itself has succeeded.
     fn cancelled(&self) -> Option<String> {
+        if self.attempt.reason() == "CancelRequested" && self.world.is_finally(self.run, self.after, self.task) {
+            return self.cancelled_finally();
+        }
         let reason = text(self.after.value, "reason");
         if self.after.phase == RunPhase::Failed {
-            let whole =
-                Reason::deserialize(&self.after.value["reason"]).is_ok_and(|reason| reason != Reason::TaskFailed);
+            let whole = Reason::deserialize(&self.after.value["reason"])
+                .is_ok_and(|reason| !matches!(reason, Reason::TaskFailed | Reason::FinallyFailed));
             return (!whole || self.attempt.reason() != reason).then(|| format!("the run is Failed {reason}"));
         }
         let stopping = self.run.status().is_some_and(|status| status.phase == RunPhase::Stopping);
@@ -220,6 +221,21 @@ impl Claim<'_, '_> {
             // Its revision was lost while it was stopping: what its pods do counts no more.
             return None;
         }
+        self.succeeded_by_itself()
+    }
+
+    /// A finally task goes on after a cancel, unless that says otherwise; whatever the run has come to by then.
+    fn cancelled_finally(&self) -> Option<String> {
+        let skips = self.run.object.pointer("/spec/cancel/skipFinally").is_some_and(|skips| skips == true);
+        let was = self.run.status().and_then(|status| status.task(self.task)).map(|task| task.phase);
+        if !skips && was != Some(TaskPhase::Stopping) {
+            return Some("it is a finally task, and nobody asked to skip those".to_owned());
+        }
+        self.succeeded_by_itself()
+    }
+
+    /// What has succeeded counts as that, though it was being stopped.
+    fn succeeded_by_itself(&self) -> Option<String> {
         let pod = self.world.pods.get(self.attempt.uid?)?;
         let honest = text(pod.object.get("status")?, "phase") == "Succeeded" && !read::is_condemned(pod.object);
         (honest && !pod.removed && self.outputs()?.is_empty()).then(|| "its pod succeeded".to_owned())

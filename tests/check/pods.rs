@@ -7,7 +7,7 @@ use gantline::api::label;
 use jiff::SignedDuration;
 
 use super::journal::Verb;
-use super::read::meta;
+use super::read::{Status, meta};
 use super::world::{Pod, Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -31,11 +31,12 @@ impl<'j> Invariant<'j> for Pods<'j> {
         let (run, task, attempt) = (of(label::RUN_UID), of(label::TASK), of(label::ATTEMPT));
 
         let made = self.of_attempt.entry((run, task, attempt)).or_default();
-        let unknown = world.runs.get(run).is_some_and(|run| run.attempt(&write.name).is_none_or(|it| it.uid.is_none()));
+        let nameless = |status: &Status<'_>| status.attempts().all(|it| it.pod != write.name || it.uid.is_none());
+        let unknown = world.runs.get(run).is_some_and(|run| run.as_of(write.sent, world.rules).any(nameless));
         let edited = world.runs.get(run).is_some_and(|run| run.edited);
         // One whose uid is not on record, and which a hand made vanish or took out of the record, nobody can know of.
-        let vanished = |pod: &&Pod<'_>| pod.stripped && pod.removed;
-        let known = |uid: &&&str| !(unknown && (edited || world.pods.get(**uid).as_ref().is_some_and(vanished)));
+        let vanished = |uid: &str| world.pods.get(uid).is_some_and(Pod::vanished);
+        let known = |uid: &&&str| !(unknown && (edited || vanished(uid)));
         let count = made.iter().filter(known).count();
         // A create that its sender gave up on can't be called back. Should it arrive when the attempt is over and its pod gone, as
         // after a cancel, nothing is in its way; the record stays what it is, and the pod is stopped.
@@ -49,7 +50,7 @@ impl<'j> Invariant<'j> for Pods<'j> {
         let others = self.of_task.entry((run, task)).or_default();
         let live = |pod: &&Pod<'_>| !pod.is_over() && !is_disowned(pod, world);
         let live = others.iter().filter_map(|uid| world.pods.get(uid)).find(live);
-        findings.check("S2", step.index, live.is_none(), || {
+        findings.check("S2", step.index, live.is_none() || given_up && over, || {
             let live = live.map_or("", |pod| pod.name);
             format!("pod {} of task {task} is made while pod {live} is not over", write.name)
         });

@@ -46,13 +46,13 @@ const SEEN: &str = "observedGeneration";
 
 /// Whether two statuses of a run that has ended say the same, but for which version of the spec they have seen.
 fn is_same_end(before: &Value, after: &Value) -> bool {
-    let fields = |status: &'_ Value| {
-        status.as_object().map_or(0, serde_json::Map::len) - usize::from(status.get(SEEN).is_some())
-    };
-    let same =
-        |(field, value): (&String, &Value)| field == SEEN || field == "conditions" || after.get(field) == Some(value);
+    // A list that a hand has emptied is as good as none.
+    let says =
+        |(field, value): &(&String, &Value)| *field != SEEN && value.as_array().is_none_or(|list| !list.is_empty());
+    let fields = |status: &'_ Value| status.as_object().into_iter().flatten().filter(says).count();
+    let same = |(field, value): (&String, &Value)| field == "conditions" || after.get(field) == Some(value);
     fields(before) == fields(after)
-        && before.as_object().is_some_and(|before| before.iter().all(same))
+        && before.as_object().is_some_and(|before| before.iter().filter(says).all(same))
         && is_same_list(list(before, "conditions"), list(after, "conditions"))
 }
 

@@ -125,13 +125,19 @@ pub struct Pod<'j> {
     pub forced: bool,
     /// Whether someone else than an operator took our finalizer off.
     pub stripped: bool,
-    /// Whether someone else than an operator changed the labels or the owner that it is known by.
-    pub disguised: bool,
+    /// When someone else than an operator first changed the labels or the owner that it is known by.
+    pub disguised: Option<Timestamp>,
     /// Whether it is gone.
     pub removed: bool,
 }
 
 impl Pod<'_> {
+    /// Whether it is gone, and someone else than an operator took off what would have kept it for being seen, or made an operator
+    /// do so by a disguise.
+    pub fn vanished(&self) -> bool {
+        self.removed && (self.stripped || self.disguised.is_some())
+    }
+
     /// Whether no container of it runs or will ever run again. What the API server says counts, with one exception: an
     /// operator that forced the deletion made it say so, and only the node knows.
     pub fn is_over(&self) -> bool {
@@ -183,16 +189,30 @@ impl<'j> World<'j> {
         self.objects.get(write.uid.as_str()).copied()
     }
 
-    /// The spec that a run's status is pinned to; `None` if the journal doesn't have it.
-    pub fn pinned(&self, run: &Run<'j>, status: &Status<'j>) -> Option<&'j Value> {
-        let revision = text(status.value, "revision");
+    /// The spec that a revision of a run holds; `None` if the journal doesn't have it.
+    fn pinned(&self, run: &Run<'j>, revision: &str) -> Option<&'j Value> {
         let record = self.records.get(&(run.namespace, revision)).copied();
         record.or_else(|| run.object.pointer("/spec/workflow").filter(|_| !revision.is_empty()))
     }
 
     /// A task of the spec that a run's status is pinned to.
-    pub fn planned(&self, run: &Run<'j>, status: &Status<'j>, task: &str) -> Option<&'j Value> {
-        list(self.pinned(run, status)?, "tasks").iter().find(|planned| text(planned, "name") == task)
+    pub fn planned(&self, run: &Run<'j>, status: &Status<'_>, task: &str) -> Option<&'j Value> {
+        let spec = self.pinned(run, text(status.value, "revision"))?;
+        let mut tasks = list(spec, "tasks").iter().chain(list(spec, "finally"));
+        tasks.find(|planned| text(planned, "name") == task)
+    }
+
+    /// Whether a task is one of `finally`, by the spec that a run's status is pinned to.
+    pub fn is_finally(&self, run: &Run<'j>, status: &Status<'_>, task: &str) -> bool {
+        let spec = self.pinned(run, text(status.value, "revision"));
+        spec.is_some_and(|spec| list(spec, "finally").iter().any(|planned| text(planned, "name") == task))
+    }
+
+    /// A task that isn't of `finally` and has not ended on record.
+    pub fn unfinished_main(&self, run: &Run<'j>, status: &Status<'_>) -> Option<&'j str> {
+        let spec = self.pinned(run, text(status.value, "revision"))?;
+        let mut names = list(spec, "tasks").iter().map(|planned| text(planned, "name"));
+        names.find(|name| !status.task(name).is_some_and(|task| task.phase.is_finished()))
     }
 
     /// Whether a namespace of the operators themselves is being deleted: then they let go of every pod.
@@ -304,13 +324,15 @@ impl<'j> World<'j> {
             deleted_by_operator: false,
             forced: false,
             stripped: false,
-            disguised: false,
+            disguised: None,
             removed: false,
         });
         if !step.by_operator {
             // What is gone is told as it last was. Only a change of its finalizers removes a pod that is held.
             pod.stripped |= meta::is_held(pod.object) && (write.removed || !meta::is_held(object));
-            pod.disguised |= known_by(pod.object) != known_by(object);
+            if known_by(pod.object) != known_by(object) {
+                pod.disguised.get_or_insert(write.at);
+            }
         } else if write.verb == Verb::Delete {
             pod.deleted_by_operator |= !meta::is_deleting(pod.object);
             pod.forced |= read::is_condemned(object) && !read::is_condemned(pod.object) && pod.started;

@@ -34,8 +34,9 @@ fn problems_law(problems: &[Problem]) -> Result<(), TestCaseError> {
 }
 
 fn plan_law(spec: &WorkflowSpec, plan: &Plan) -> Result<(), TestCaseError> {
-    prop_assert_eq!(plan.tasks().len(), spec.tasks.len());
-    prop_assert_eq!(plan.order().iter().collect::<BTreeSet<_>>().len(), spec.tasks.len(), "an order of all tasks");
+    let tasks = spec.tasks.len() + spec.finally.len();
+    prop_assert_eq!(plan.tasks().len(), tasks);
+    prop_assert_eq!(plan.order().iter().collect::<BTreeSet<_>>().len(), tasks, "an order of all tasks");
     let bytes = serde_json::to_string(spec).map_or(0, |text| text.len());
     prop_assert!(bytes <= limits::SPEC_BYTES);
     let owner = Owner { name: "run", namespace: "default", uid: "uid" };

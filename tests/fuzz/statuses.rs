@@ -47,6 +47,27 @@ fn workflow() -> WorkflowSpec {
     serde_json::from_value(spec).expect("a spec")
 }
 
+/// The workflow of runs in which not every task runs.
+#[rustfmt::skip]
+fn conditional() -> WorkflowSpec {
+    let spec = json!({
+        "taskDefaults": {"image": "busybox:1.37"},
+        "tasks": [
+            {"name": "lint", "allowFailure": true},
+            {"name": "extract"},
+            {"name": "alert", "needs": ["extract"], "triggerRule": "AnyFailed"},
+            {"name": "both", "needs": ["lint", "extract"], "join": {}},
+            {"name": "publish", "needs": ["both", "alert"], "triggerRule": "NoneFailed", "when": "run.generation == 0"},
+            {"name": "again", "needs": ["both"], "when": "run.generation > 0"},
+        ],
+        "finally": [
+            {"name": "tell", "env": [{"name": "VERDICT", "expr": "run.phase"}]},
+            {"name": "page", "needs": ["tell"], "when": "run.phase == 'Failed'"},
+        ],
+    });
+    serde_json::from_value(spec).expect("a spec")
+}
+
 /// A run at a moment of its life, by name.
 type Moment = (&'static str, fn(&mut World));
 
@@ -82,8 +103,44 @@ const MOMENTS: &[Moment] = &[
     ("failed", |world| { running(world); world.ends("extract", 2, "one line\nconnection refused\n"); world.round(); assert!(world.comes_to_an_end(ROUNDS)); }),
     ("output-missing", |world| { running(world); world.ends("extract", 0, "row=1"); world.round(); }),
     ("succeeded", |world| { assert!(world.comes_to_an_end(ROUNDS)); }),
+    ("skipped", |world| { conditions(world); world.ends("lint", 0, ""); world.ends("extract", 0, ""); world.round(); }),
+    ("allowed-failures", |world| { conditions(world); world.ends("lint", 1, "unused variable"); assert!(world.comes_to_an_end(ROUNDS)); }),
+    ("finally", |world| {
+        conditions(world);
+        world.ends("lint", 0, "");
+        world.ends("extract", 0, "");
+        world.round();
+        world.starts("publish");
+        world.ends("publish", 0, "");
+        world.round();
+        world.starts("tell");
+        world.round();
+    }),
+    ("finally-after-cancel", |world| {
+        conditions(world);
+        world.spec.cancel = Some(Cancel::default());
+        world.round();
+        world.ends("lint", 143, "");
+        world.ends("extract", 143, "");
+        world.round();
+        world.starts("tell");
+        world.round();
+    }),
+    ("finally-skipped", |world| {
+        conditions(world);
+        world.spec.cancel = Some(Cancel { skip_finally: true, ..Cancel::default() });
+        world.round();
+        assert!(world.comes_to_an_end(ROUNDS));
+    }),
     ("revision-lost", |world| { running(world); world.known = Known::Lost; world.round(); }),
 ];
+
+/// A run of the other workflow.
+fn conditions(world: &mut World) {
+    world.plan = Plan::checked(&conditional(), Origin::Inline).expect("a plan");
+    world.spec.workflow = Some(conditional());
+    world.round();
+}
 
 fn running(world: &mut World) {
     world.round();
@@ -122,7 +179,7 @@ fn disrupted(world: &mut World, times: usize) {
 /// A run as it is stored: with its workflow written inline, so that it can go on by itself.
 fn stored(name: &str, spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> Value {
     let mut spec = spec.clone();
-    spec.workflow = Some(workflow());
+    spec.workflow.get_or_insert_with(workflow);
     json!({
         "apiVersion": "gantline.dev/v1alpha1", "kind": "WorkflowRun",
         "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}"), "resourceVersion": "7", "generation": 1},

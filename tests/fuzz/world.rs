@@ -230,6 +230,7 @@ pub fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         trouble: None,
         deleting: false,
         condemned: false,
+        astray: false,
         lingering: false,
         held: true,
         containers: 1,

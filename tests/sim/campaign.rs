@@ -20,12 +20,14 @@ const STACK_BYTES: usize = 16 << 20;
 const KEPT: usize = 3;
 
 /// How much is played.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Size {
     /// So many schedules: the same ones on every machine.
     Schedules(u64),
     /// As many as there is time for.
     Time(Duration),
+    /// All of the families that have these words in their names.
+    Families(String),
 }
 
 /// What came of many schedules.
@@ -148,6 +150,12 @@ impl Deck {
         }
     }
 
+    /// Places in the deck of the schedules of the families that have these words in their names.
+    fn of_families(&self, words: &str) -> Vec<u64> {
+        let places = (0..).zip(&self.enumerated);
+        places.filter(|(_, (family, _))| family.contains(words)).map(|(place, _)| place * 2).collect()
+    }
+
     /// How many schedules there are before only those by chance are left.
     #[cfg(feature = "mutants")]
     pub fn size(&self) -> u64 {
@@ -210,21 +218,21 @@ pub fn on_all_cores<R: Send>(work: impl Fn() -> R + Sync) -> Vec<R> {
     })
 }
 
-/// Plays the deck from its top.
-pub fn run(deck: &Deck, size: Size) -> Tally {
+/// Plays the deck from its top, or some families of it.
+pub fn run(deck: &Deck, size: &Size) -> Tally {
     let begun = Instant::now();
     let next = AtomicU64::new(0);
-    let goes_on = |index: u64| match size {
-        Size::Schedules(count) => index < count,
-        Size::Time(time) => begun.elapsed() < time,
+    let chosen = if let Size::Families(words) = size { deck.of_families(words) } else { Vec::new() };
+    // The place in the deck of the n-th schedule to be played.
+    let place = |number: u64| match size {
+        Size::Schedules(count) => (number < *count).then_some(number),
+        Size::Time(time) => (begun.elapsed() < *time).then_some(number),
+        Size::Families(_) => usize::try_from(number).ok().and_then(|number| chosen.get(number)).copied(),
     };
     let tallies = on_all_cores(|| {
         let mut tally = Tally::default();
         loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if !goes_on(index) {
-                return tally;
-            }
+            let Some(index) = place(next.fetch_add(1, Ordering::Relaxed)) else { return tally };
             let (family, schedule) = deck.at(index);
             let outcome = deck.play(&schedule, false);
             tally.add(index, &schedule, family, outcome);

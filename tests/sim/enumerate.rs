@@ -60,7 +60,7 @@ pub struct Family {
 
 /// All families over all scenarios.
 pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
-    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 14] = [
+    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 15] = [
         ("crash at every write, at four stages", crashes, 1),
         ("crash of the leader at every write, with a standby", crashes, 2),
         ("two crashes, in small scenarios", pairs, 1),
@@ -74,6 +74,7 @@ pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
         ("watches of one kind that lag", lags, 1),
         ("a person's every action, at every write", humans, 1),
         ("an object that nobody expects, at every write", strangers, 1),
+        ("a namesake in the place of a pod, just before its deletion", namesakes, 1),
         ("every behaviour of a pod, for every task", pods, 1),
     ];
     let mut families = Vec::new();
@@ -222,6 +223,10 @@ fn humans(of: &Baseline) -> Vec<Vec<Fault>> {
 fn strangers(of: &Baseline) -> Vec<Vec<Fault>> {
     let with = |at: Point| (0..stranger::KINDS).map(move |kind| vec![Fault::Stranger { at, kind }]);
     of.points(Class::Write).flat_map(with).collect()
+}
+
+fn namesakes(of: &Baseline) -> Vec<Vec<Fault>> {
+    (1..=of.outcomes[0].deletions).map(|deletion| vec![Fault::Namesake { deletion }]).collect()
 }
 
 fn pods(of: &Baseline) -> Vec<Vec<Fault>> {

@@ -107,6 +107,9 @@ pub enum Fault {
     Human { at: Point, after: bool, action: Human },
     /// Someone makes an object that nobody expects, of the n-th kind (F10, F12).
     Stranger { at: Point, kind: u8 },
+    /// Just before the operators' n-th deletion of a pod is carried out, someone replaces that pod by one of their own under its
+    /// name (F10, F12).
+    Namesake { deletion: u32 },
     /// The first pod of a task behaves as the n-th entry of the catalogue says (F14).
     Pod { task: String, behaviour: usize },
 }
@@ -131,6 +134,7 @@ impl Fault {
             Self::Clock { .. } => "clock off",
             Self::Human { .. } => "human",
             Self::Stranger { .. } => "stranger",
+            Self::Namesake { .. } => "namesake",
             Self::Pod { .. } => "pod behaviour",
         }
     }
@@ -163,7 +167,7 @@ impl Fault {
     /// pods do is another story.
     pub const fn is_gentle(&self) -> bool {
         match self {
-            Self::Human { .. } | Self::Pod { .. } => false,
+            Self::Human { .. } | Self::Namesake { .. } | Self::Pod { .. } => false,
             // A create that arrives after its sender gave up may be one pod too many, once the attempt is over.
             Self::Late { by: late, .. }
             | Self::Crash { stage: Stage::Late, downtime: late, .. }
@@ -221,6 +225,7 @@ impl Fault {
                 Self::Human { at: point(place)?, after, action: rest[1..].join(":").parse().ok()? }
             }
             "stranger" => Self::Stranger { at: point(place)?, kind: first?.parse().ok()? },
+            "namesake" => Self::Namesake { deletion: place.strip_prefix('d')?.parse().ok()? },
             "pod" => Self::Pod { task: place.to_owned(), behaviour: first?.parse().ok()? },
             _ => return None,
         })
@@ -251,6 +256,7 @@ impl fmt::Display for Fault {
                 write!(f, "human@{at}:{}:{action}", if *after { "after" } else { "before" })
             }
             Self::Stranger { at, kind } => write!(f, "stranger@{at}:{kind}"),
+            Self::Namesake { deletion } => write!(f, "namesake@d{deletion}"),
             Self::Pod { task, behaviour } => write!(f, "pod@{task}:{behaviour}"),
         }
     }
@@ -311,6 +317,7 @@ fn every_fault_is_read_as_it_is_written() {
             action: Human::DeletePod { run: "r".to_owned(), task: "a".to_owned(), force: true },
         },
         Fault::Stranger { at, kind: 2 },
+        Fault::Namesake { deletion: 3 },
         Fault::Pod { task: "a".to_owned(), behaviour: 3 },
     ];
     faults.extend(Stage::ALL.map(|stage| Fault::Crash { at, stage, downtime: 300 }));

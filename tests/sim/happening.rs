@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::fault::{Class, Point};
-use crate::human::Human;
+use crate::human::{Human, named_by};
 use crate::model::{Answer, Request, Server};
 use crate::network::short;
 use crate::reached::{Place, Rare, text};
 use crate::replica::Process;
+use crate::scenario::NAMESPACE;
 use crate::stranger;
 use crate::stream::hash;
 use crate::wire::Wire;
@@ -65,6 +66,16 @@ impl World {
     pub fn human(&self, action: &Human) {
         if self.act(|server, now| action.act(server, &self.scenario, now)) {
             self.state().deeds.push(action.clone());
+        }
+    }
+
+    /// Someone replaces the pod that is about to be deleted.
+    pub fn namesake(&self, request: &Request) {
+        let path = request.path.split('?').next().unwrap_or_default();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let named = self.state().server.get("pods", NAMESPACE, name).and_then(|pod| named_by(pod));
+        if let Some((run, task)) = named {
+            self.human(&Human::ReplacePod { run, task });
         }
     }
 

@@ -123,8 +123,10 @@ fn class_of(request: &Request) -> Class {
 /// A process sends a request. `None` if it dies before that.
 fn send(world: &Arc<World>, process: &Arc<Process>, request: Request) -> Option<Parcel> {
     let class = class_of(&request);
-    let (point, number) = {
+    let is_deletion = request.method == Method::DELETE && request.path.contains("/pods/");
+    let (point, number, deletion) = {
         let mut state = world.state();
+        state.deletions += u32::from(is_deletion);
         let sent = state.sent.entry(class).or_insert(0);
         *sent += 1;
         let point = Point { class, number: *sent };
@@ -140,9 +142,10 @@ fn send(world: &Arc<World>, process: &Arc<Process>, request: Request) -> Option<
             // Also one that changes nothing is a sign of unrest.
             state.quiet_since = Instant::now();
         }
-        (point, number)
+        (point, number, state.deletions)
     };
-    let faults: Vec<Fault> = world.faults_at(point).cloned().collect();
+    let at_deletion = world.faults_at_deletion(deletion).filter(|_| is_deletion);
+    let faults: Vec<Fault> = world.faults_at(point).chain(at_deletion).cloned().collect();
     let mut held = Duration::ZERO;
     let mut survives = false;
     for fault in &faults {
@@ -244,6 +247,10 @@ async fn deliver(world: &Arc<World>, process: &Arc<Process>, parcel: &Parcel) ->
             Fault::Stranger { kind, .. } => {
                 world.strike(fault);
                 world.stranger(*kind);
+            }
+            Fault::Namesake { .. } => {
+                world.strike(fault);
+                world.namesake(&parcel.request);
             }
             Fault::Answer { code, applied: false, .. } => {
                 world.strike(fault);

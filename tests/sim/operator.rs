@@ -19,24 +19,28 @@ pub const STOPPED: &str = "stopped";
 /// A wall clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Starts an operator under a name that no other has; it stops in good order when `stop` resolves.
+/// Starts an operator under a name that no other has; it stops in good order when `stop` resolves. Beside it, what it knows.
 pub fn start(
     client: kube::Client,
     identity: &str,
     clock: Clock,
+    creates: usize,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> Operator {
+) -> (Operator, Arc<Context>) {
     let settings = Settings {
         namespaces: Vec::new(),
         pod_security: PodSecurity::default(),
         identity: identity.to_owned(),
         lease: Some(Place { namespace: LEASE.0.to_owned(), name: LEASE.1.to_owned() }),
+        creates,
     };
     let context = Arc::new(Context::new(Cluster::new(client, Permit::none()), settings, clock));
-    Box::pin(async move {
+    let mind = Arc::clone(&context);
+    let operator = Box::pin(async move {
         match controller::run(context, || {}, stop).await {
             Ok(()) => STOPPED.to_owned(),
             Err(broken) => broken.to_string(),
         }
-    })
+    });
+    (operator, mind)
 }

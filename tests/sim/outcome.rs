@@ -1,9 +1,10 @@
 //! Plays a schedule to its end and judges it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Once};
 
+use gantline::controller::{Context, Kind, SILENCE};
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
@@ -21,12 +22,12 @@ use crate::schedule::{Latency, Schedule};
 use crate::story::{self, Trace};
 use crate::stream::Stream;
 use crate::wire::Wire;
-use crate::world::{State, World};
+use crate::world::{LEASE, State, World};
 
 /// How long nothing may have changed for the world to be at rest, if everything has come to its end: longer than any pause of
 /// the operator's between two tries.
 const REST: Duration = Duration::from_secs(100);
-/// The same where something hasn't, and now and then where everything has.
+/// The same where something hasn't come to its end, and now and then where everything has.
 const LONG_REST: Duration = Duration::from_mins(15);
 /// Of so many seeds one rests long in any case.
 const LONG_RESTS: u64 = 32;
@@ -46,6 +47,8 @@ pub struct Outcome {
     pub took: Duration,
     /// Requests sent, by class.
     pub sent: BTreeMap<Class, u32>,
+    /// Deletions of pods sent.
+    pub deletions: u32,
     /// Watch events delivered.
     pub delivered: u32,
     /// Pods made, by run, task and attempt, and how often.
@@ -170,6 +173,12 @@ async fn people(world: Arc<World>) {
 /// Waits until nothing happens any more; returns since when.
 async fn rest(world: &World) -> Result<Instant, Failure> {
     let long = Stream::new(world.schedule.seed, "rest").below(0, LONG_RESTS) == 0;
+    let silences = |fault: &&Fault| match fault {
+        Fault::Mute { .. } => true,
+        Fault::Lost { at, .. } => at.class != Class::Write,
+        _ => false,
+    };
+    let silences = u32::try_from(world.schedule.faults.iter().filter(silences).count()).unwrap_or(u32::MAX);
     loop {
         sleep(LOOK).await;
         let state = world.state();
@@ -181,11 +190,21 @@ async fn rest(world: &World) -> Result<Instant, Failure> {
             );
             return Err(Failure { invariant: "L1", what });
         }
-        let needed = if long || !unfinished(&state.server).is_empty() { LONG_REST } else { REST };
+        let open = !unfinished(&state.server).is_empty() || is_holding(&state.server);
+        // Longer than it takes to give up one silent connection after the other.
+        let needed = if long || open { LONG_REST } else { REST + silences * SILENCE };
         if state.away == 0 && state.waits.is_empty() && state.quiet_since.elapsed() >= needed {
             return Ok(state.quiet_since);
         }
     }
+}
+
+/// Whether a pod carries our finalizer. It may be one that nobody has seen yet, since the watch that would tell of it has gone
+/// silent.
+fn is_holding(server: &Server) -> bool {
+    let held =
+        |pod: &Value| pod.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    server.list("pods").any(|pod| held(pod))
 }
 
 /// What has not come to its end.
@@ -217,9 +236,16 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
     let state = &mut *guard;
     let mut evaluated = BTreeMap::new();
     state.reached.ended(&state.server);
+    let minds = std::mem::take(&mut state.minds);
     failures.extend(state.broken.drain(..).map(|(invariant, what)| Failure { invariant, what }));
     if quiet_since.is_some() {
         judge_ends(world, state, &mut failures, &mut evaluated);
+        let leader = state.server.get("leases", LEASE.0, LEASE.1).map(|lease| text(lease, "/spec/holderIdentity"));
+        if let Some(mind) = leader.and_then(|leader| minds.get(leader)).filter(|_| is_news_free(world)) {
+            *evaluated.entry("L3").or_insert(0) += 1;
+            let what = misknown(mind, &state.server);
+            failures.extend(what.map(|what| Failure { invariant: "L3", what }));
+        }
     }
     let rules =
         Rules { operators: state.operators.clone(), leases: true, settled: quiet_since.is_some(), ..Rules::default() };
@@ -234,6 +260,7 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
         hash: trace.hash(),
         took: world.elapsed(),
         sent: std::mem::take(&mut state.sent),
+        deletions: state.deletions,
         delivered: state.delivered,
         pods: pods_made(state.server.journal.entries.iter()),
         failures,
@@ -270,6 +297,30 @@ fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluat
     // The rest that was waited for had no write at all.
     *evaluated.entry("S13").or_insert(0) += 1;
 }
+
+/// Whether everything that a watch has to tell was told.
+fn is_news_free(world: &World) -> bool {
+    let lags = |fault: &Fault| matches!(fault, Fault::Lag { from, by, .. } if from + by >= world.millis().saturating_sub(1_000));
+    !world.schedule.faults.iter().any(lags)
+}
+
+/// Where what the leader knows of isn't what there is: nobody would ever tell it so.
+fn misknown(mind: &Context, server: &Server) -> Option<String> {
+    let cache = mind.cache();
+    [("pods", Kind::Pod), ("workflowruns", Kind::Run), ("workflows", Kind::Workflow)].into_iter().find_map(
+        |(resource, kind)| {
+            let watched = |object: &&Arc<Value>| resource != "pods" || !text(object, RUN_UID_LABEL).is_empty();
+            let there: BTreeSet<String> =
+                server.list(resource).filter(watched).map(|object| text(object, "/metadata/uid").to_owned()).collect();
+            let known = cache.known(kind, None);
+            let wrong: Vec<&String> = known.symmetric_difference(&there).collect();
+            (!wrong.is_empty()).then(|| format!("of {resource} the leader knows {known:?}, and there are {there:?}"))
+        },
+    )
+}
+
+/// The label by which pods are watched.
+const RUN_UID_LABEL: &str = "/metadata/labels/gantline.dev~1run-uid";
 
 /// How long an operator waits for the answer to a write.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);

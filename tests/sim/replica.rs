@@ -128,10 +128,12 @@ pub async fn keep(world: Arc<World>, replica: u8) {
             move || world.clock_of(replica)
         };
         world.process_starts(&process);
-        let operator = operator::start(client, &process.identity, Arc::new(clock), {
+        let stop = {
             let process = Arc::clone(&process);
             async move { process.stopped.notified().await }
-        });
+        };
+        let (operator, mind) = operator::start(client, &process.identity, Arc::new(clock), world.creates, stop);
+        world.state().minds.insert(process.identity.clone(), mind);
         let mut task = tokio::spawn(Running { operator, process: Arc::clone(&process) });
         let (why, downtime) = tokio::select! {
             biased;
@@ -155,6 +157,7 @@ pub async fn keep(world: Arc<World>, replica: u8) {
             }
         };
         world.hold();
+        world.state().minds.remove(&process.identity);
         if !task.is_finished() {
             // What the process had in memory goes here.
             task.abort();

@@ -17,11 +17,14 @@ const SLICE: u64 = 200;
 #[test]
 fn report() {
     let (minutes, schedules) = (number("SIM_MINUTES"), number("SIM_SCHEDULES"));
-    let size =
-        minutes.map_or(Size::Schedules(schedules.unwrap_or(SLICE)), |it| Size::Time(Duration::from_secs(it * 60)));
+    let size = match (std::env::var("SIM_FAMILIES"), minutes) {
+        (Ok(words), _) => Size::Families(words),
+        (_, Some(minutes)) => Size::Time(Duration::from_secs(minutes * 60)),
+        _ => Size::Schedules(schedules.unwrap_or(SLICE)),
+    };
     let begun = Instant::now();
     let deck = Deck::get();
-    let tally = run(deck, size);
+    let tally = run(deck, &size);
     let mut page = page(deck, &tally, begun.elapsed());
     #[cfg(feature = "mutants")]
     let hunt = minutes.map(|_| crate::mutants::hunt_all(deck));
@@ -29,7 +32,8 @@ fn report() {
     if let Some(hunt) = &hunt {
         let _ = write!(page, "\n{}", hunt.page);
     }
-    let conformance = minutes.and_then(|_| conformance());
+    // A plain `cargo test` has a test of its own for that.
+    let conformance = minutes.or(schedules).and_then(|_| conformance());
     if let Some(conformance) = &conformance {
         let _ = writeln!(page, "\n{conformance}");
     }

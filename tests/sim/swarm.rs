@@ -25,8 +25,8 @@ pub fn schedule(seed: u64, baselines: &BTreeMap<&'static str, Baseline>) -> Sche
     let mut schedule = Schedule::new(baseline.scenario.name, seed);
     schedule.replicas = *rng.pick(&[1, 1, 2, 2, 3]);
     schedule.latency = *rng.pick(&[Latency::Least, Latency::Short, Latency::Short, Latency::Wide, Latency::Wide]);
-    let makers: [fn(&Baseline, &mut Rng) -> Fault; 14] =
-        [crash, stop, answer, lost, reset, late, freeze, lag, blind, watch, clock, human, strange, pod];
+    let makers: [fn(&Baseline, &mut Rng) -> Fault; 15] =
+        [crash, stop, answer, lost, reset, late, freeze, lag, blind, watch, clock, human, strange, namesake, pod];
     for make in makers {
         if rng.chance(ON) {
             for _ in 0..rng.within(1..=3) {
@@ -143,6 +143,11 @@ fn human(of: &Baseline, rng: &mut Rng) -> Fault {
 fn strange(of: &Baseline, rng: &mut Rng) -> Fault {
     let kind = u8::try_from(rng.below(u64::from(stranger::KINDS))).unwrap_or(0);
     Fault::Stranger { at: write(of, rng), kind }
+}
+
+fn namesake(of: &Baseline, rng: &mut Rng) -> Fault {
+    let most = u64::from(of.outcomes[0].deletions) + 2;
+    Fault::Namesake { deletion: u32::try_from(rng.within(1..=most)).unwrap_or(1) }
 }
 
 fn pod(of: &Baseline, rng: &mut Rng) -> Fault {

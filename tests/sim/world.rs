@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gantline::controller::{CREATES, Context};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
@@ -42,6 +43,8 @@ pub struct World {
     revisions: BTreeMap<&'static str, Arc<Signal>>,
     /// Whether lists come in pages of two.
     pub pages_are_short: bool,
+    /// Creates that an operator has under way at once.
+    pub creates: usize,
     latencies: Stream,
     lags: Stream,
     pauses: Stream,
@@ -59,12 +62,16 @@ pub struct State {
     pub struck: BTreeMap<&'static str, u64>,
     /// Names of all processes so far.
     pub operators: Vec<String>,
+    /// What those that live know, by their names. It holds the world in its turn, so it has to be emptied at the end.
+    pub minds: BTreeMap<String, Arc<Context>>,
     /// What broke outside of the journal: panics, an operator that ended.
     pub broken: Vec<(&'static str, String)>,
     /// What people did, in its order.
     pub deeds: Vec<Human>,
     /// Requests sent so far, by class.
     pub sent: BTreeMap<Class, u32>,
+    /// Deletions of pods sent so far.
+    pub deletions: u32,
     /// Watch events delivered so far.
     pub delivered: u32,
     /// Since when nothing but leases changed, and no fault ended.
@@ -95,9 +102,11 @@ impl World {
                 reached: Reached::default(),
                 struck: BTreeMap::new(),
                 operators: Vec::new(),
+                minds: BTreeMap::new(),
                 broken: Vec::new(),
                 deeds: Vec::new(),
                 sent: BTreeMap::new(),
+                deletions: 0,
                 delivered: 0,
                 quiet_since: now,
                 away: 0,
@@ -108,6 +117,8 @@ impl World {
             changes: Arc::default(),
             revisions: WATCHED.into_iter().map(|resource| (resource, Arc::default())).collect(),
             pages_are_short: Stream::new(seed, "pages").below(0, SHORT_PAGES) == 0,
+            // So few that most have to wait, or as many as everywhere.
+            creates: if Stream::new(seed, "creates").below(0, 2) == 0 { 1 } else { CREATES },
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
             pauses: Stream::new(seed, "pause"),
@@ -154,6 +165,14 @@ impl World {
     /// Faults that strike at a request.
     pub fn faults_at(&self, point: Point) -> impl Iterator<Item = &Fault> {
         self.schedule.faults.iter().filter(move |fault| fault.point() == Some(point))
+    }
+
+    /// Faults that strike at a deletion of a pod.
+    pub fn faults_at_deletion(&self, number: u32) -> impl Iterator<Item = &Fault> {
+        self.schedule
+            .faults
+            .iter()
+            .filter(move |fault| matches!(fault, Fault::Namesake { deletion } if *deletion == number))
     }
 
     /// A fault struck.

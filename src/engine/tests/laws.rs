@@ -4,9 +4,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::reference;
 use super::world::{World, main_end, new_pod};
-use crate::api::{Attempt, Reason, RunPhase, Task, TaskPhase, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{Attempt, Join, Reason, RunPhase, Task, TaskPhase, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency};
+use crate::plan::TriggerRule;
 
 /// Something that happens in a world. The number picks the pod or effect that it happens to.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,7 @@ enum Happening {
     Suspend,
     Resume,
     Cancel,
+    SkipFinally,
     Wait(i64),
     /// A create that nobody got an answer to takes effect late.
     LatePod(usize),
@@ -43,58 +46,74 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Suspend),
         2 => Just(Happening::Resume),
         1 => prop::bool::weighted(0.1).prop_map(|really| if really { Happening::Cancel } else { Happening::Decide }),
+        1 => prop::bool::weighted(0.1).prop_map(|really| if really { Happening::SkipFinally } else { Happening::Decide }),
         2 => (-5..400_i64).prop_map(Happening::Wait),
         1 => (0..64_usize).prop_map(Happening::LatePod),
         1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
     ]
 }
 
-/// A random graph: task `i` needs some of those before it, listed in a shuffled order.
+/// A random graph: task `i` needs some of those before it, listed in a shuffled order; half of the tasks are plain, the others
+/// have rules or conditions, allow failures, or are joins.
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
-    (1..9_usize, vec(any::<u64>(), 9), any::<bool>()).prop_map(|(size, bits, reversed)| {
-        let name = |index: usize| format!("t{index}");
-        let mut tasks: Vec<Task> = (0..size)
-            .map(|index| Task {
-                name: name(index),
-                image: Some("i".into()),
-                needs: (0..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect(),
-                ..Task::default()
-            })
-            .collect();
-        if reversed {
-            tasks.reverse();
-        }
-        WorkflowSpec { tasks, ..WorkflowSpec::default() }
-    })
+    let traits =
+        (prop::option::of(prop::sample::select(TriggerRule::ALL)), prop::bool::weighted(0.3), 0..8_u8, 0..10_u8);
+    let last = prop_oneof![2 => Just(0_usize), 1 => 1..4_usize];
+    (1..9_usize, last, vec(any::<u64>(), 12), vec(traits, 12), any::<bool>()).prop_map(
+        |(size, last, bits, traits, reversed)| {
+            let name = |index: usize| format!("t{index}");
+            // Tasks of `from` on need one another.
+            let task = |index: usize, from: usize| {
+                let (rule, allow_failure, join, when) = traits[index];
+                let needs: Vec<String> =
+                    (from..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
+                let is_join = join == 0;
+                let rule = rule.filter(|_| !needs.is_empty());
+                // What a task reads must have ended by then, or the end would hang on the order.
+                let waits_for_all = !rule.is_some_and(|rule| rule.as_str().starts_with("Any"));
+                let when = match (when, needs.first().filter(|_| waits_for_all)) {
+                    (0, _) => Some("run.generation == 0".to_owned()),
+                    (1, _) => Some("run.generation == 1".to_owned()),
+                    (2, _) => Some("run.name".to_owned()),
+                    (3 | 4, Some(need)) => Some(format!("tasks.{need}.phase == 'Succeeded'")),
+                    _ => None,
+                };
+                Task {
+                    name: name(index),
+                    image: (!is_join).then(|| "i".into()),
+                    trigger_rule: rule.map(|rule| rule.to_string()),
+                    needs,
+                    when,
+                    allow_failure,
+                    join: is_join.then_some(Join {}),
+                    ..Task::default()
+                }
+            };
+            let mut tasks: Vec<Task> = (0..size).map(|index| task(index, 0)).collect();
+            let finally = (size..size + last).map(|index| task(index, size)).collect();
+            if reversed {
+                tasks.reverse();
+            }
+            WorkflowSpec { tasks, finally, ..WorkflowSpec::default() }
+        },
+    )
 }
 
 /// The verdict, written from the rules alone.
-fn reference(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> RunPhase {
-    let phase = |name: &str| status.tasks.iter().find(|task| task.name == name).map(|task| task.phase).unwrap();
-    for task in &spec.tasks {
-        let needs_ok = task.needs.iter().all(|need| phase(need) == TaskPhase::Succeeded);
-        match phase(&task.name) {
-            TaskPhase::Succeeded | TaskPhase::Failed => assert!(needs_ok, "{} ran without what it needs", task.name),
-            TaskPhase::UpstreamFailed => assert!(!needs_ok, "{} could have run", task.name),
-            TaskPhase::Cancelled => {
-                assert!(matches!(status.reason, Some(Reason::CancelRequested | Reason::RevisionLost)));
-            }
-            other => panic!("{} is {other:?} in a finished run", task.name),
-        }
-    }
+fn verdict(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> (RunPhase, Option<Reason>) {
+    reference::check_tasks(spec, status);
     if status.reason == Some(Reason::RevisionLost) {
-        return RunPhase::Failed;
+        return (RunPhase::Failed, status.reason);
     }
+    let main = &status.tasks[..spec.tasks.len()];
     let cancelled = status.history.iter().any(|it| it.task.is_none() && it.to == "Stopping")
         || status.history.is_empty()
-        || status.tasks.iter().any(|task| task.phase == TaskPhase::Cancelled);
+        || main.iter().any(|task| task.phase == TaskPhase::Cancelled);
     if cancelled {
-        RunPhase::Cancelled
-    } else if status.tasks.iter().any(|task| task.phase == TaskPhase::Failed) {
-        RunPhase::Failed
-    } else {
-        RunPhase::Succeeded
+        return (RunPhase::Cancelled, Some(Reason::CancelRequested));
     }
+    let ends: Vec<TaskPhase> = status.tasks.iter().map(|task| task.phase).collect();
+    reference::verdict(spec, &ends)
 }
 
 /// What never changes between two statuses of a run.
@@ -127,8 +146,12 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
     assert!(seqs.iter().enumerate().all(|(at, seq)| *seq == newest + 1 + at as u64), "{newest} {seqs:?}");
 }
 
+fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
+    status.tasks.iter().find(|task| task.name == name).unwrap().phase
+}
+
 /// Decides, and checks the laws on the spot. Returns what is to be done.
-fn step(world: &mut World) -> Vec<Effect> {
+fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     let decision = world.decide();
     assert_eq!(decision, world.decide(), "not deterministic");
     assert_eq!(decision.illegal, [], "illegal transitions");
@@ -139,14 +162,19 @@ fn step(world: &mut World) -> Vec<Effect> {
     world.status = decision.status;
     for effect in &decision.effects {
         if let Effect::Create { task, attempt, pod, .. } = effect {
-            assert!(!stopping, "a pod after cancel");
+            let main = &world.status.tasks[..spec.tasks.len()];
+            assert!(!stopping || *task >= main.len(), "a pod after cancel");
+            let all_ended = main.iter().all(|task| task.phase.is_finished());
+            assert!(all_ended || *task < main.len(), "a finally task before the end of all others");
             let status = &world.status.tasks[*task];
             let last = status.attempts.last().unwrap();
             assert_eq!((last.number, &last.pod), (*attempt, pod), "a pod without an intent on record");
             assert_eq!(status.phase, TaskPhase::Starting);
-            for need in &world.plan.tasks()[*task].needs {
-                assert_eq!(world.status.tasks[*need].phase, TaskPhase::Succeeded, "a pod before its needs");
-            }
+            let (task, phase) = (reference::tasks(spec)[*task], |need: &str| phase(&world.status, need));
+            assert!(
+                reference::may_run(task, &reference::needs(spec, task, phase)),
+                "a pod before its rule lets it run"
+            );
         }
     }
     let again = world.decide();
@@ -177,10 +205,10 @@ fn with_pod(world: &mut World, n: usize, change: impl FnOnce(&mut PodFacts)) {
     }
 }
 
-fn happen(world: &mut World, effects: &mut Vec<Effect>, happening: Happening) {
+fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, happening: Happening) {
     let now = world.now;
     match happening {
-        Happening::Decide => *effects = step(world),
+        Happening::Decide => *effects = step(world, spec),
         Happening::CarryOut(n) => {
             if n < effects.len() {
                 let effect = effects.remove(n);
@@ -230,6 +258,10 @@ fn happen(world: &mut World, effects: &mut Vec<Effect>, happening: Happening) {
         Happening::Suspend => world.spec.suspend = true,
         Happening::Resume => world.spec.suspend = false,
         Happening::Cancel => world.cancel(),
+        Happening::SkipFinally => {
+            world.cancel();
+            world.spec.cancel.iter_mut().for_each(|cancel| cancel.skip_finally = true);
+        }
         Happening::Wait(seconds) => world.wait(seconds),
         Happening::LatePod(n) => {
             let unmade: Vec<(String, u32, String)> = world
@@ -250,7 +282,7 @@ fn happen(world: &mut World, effects: &mut Vec<Effect>, happening: Happening) {
 }
 
 /// Faults stop: everything asked for is done, every pod ends well.
-fn run_out(world: &mut World) {
+fn run_out(world: &mut World, spec: &WorkflowSpec) {
     world.spec.suspend = false;
     for _ in 0..200 {
         for sight in world.sights.values_mut() {
@@ -263,7 +295,7 @@ fn run_out(world: &mut World) {
         for pod in open {
             world.sights.entry(pod).or_insert(Sight::Absent);
         }
-        let effects = step(world);
+        let effects = step(world, spec);
         if world.status.phase.is_finished() && effects.is_empty() {
             return;
         }
@@ -288,15 +320,41 @@ proptest! {
     #[test]
     fn every_world_obeys_the_laws_and_every_run_ends(spec in graph(), happenings in vec(happening(), 0..120)) {
         let mut world = World::of(&spec);
-        let mut effects = step(&mut world);
+        let mut effects = step(&mut world, &spec);
         for it in happenings {
-            happen(&mut world, &mut effects, it);
+            happen(&mut world, &spec, &mut effects, it);
         }
-        run_out(&mut world);
-        prop_assert_eq!(world.status.phase, reference(&spec, &world.status), "{}", world.story());
+        run_out(&mut world, &spec);
+        let end = (world.status.phase, world.status.reason);
+        prop_assert_eq!(end, verdict(&spec, &world.status), "{}", world.story());
         let runs_on = |sight: &Sight| matches!(sight, Sight::Pod(pod) if !pod.is_over() && !pod.deleting);
         prop_assert!(!world.sights.values().any(runs_on), "a pod of a finished run runs on");
         let held = |sight: &Sight| matches!(sight, Sight::Pod(pod) if pod.held);
         prop_assert!(!world.sights.values().any(held), "a pod kept its finalizer");
+    }
+
+    #[test]
+    fn the_end_is_the_same_whatever_the_order(spec in graph(), fates in any::<u16>(), orders in vec(any::<u8>(), 2)) {
+        let ends_well = |name: &str| fates >> name[1..].parse::<u32>().unwrap() & 1 == 1;
+        let ends = reference::ends(&spec, ends_well);
+        for order in orders {
+            let mut world = World::of(&spec);
+            for round in 0.. {
+                for effect in step(&mut world, &spec) {
+                    world.carry_out(&effect);
+                }
+                let live = live_pods(&world);
+                // One at a time, each time another one.
+                let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else { break };
+                let now = world.now;
+                let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) else { panic!("it is there") };
+                let well = ends_well(&pod.task);
+                pod.phase = if well { PodPhase::Succeeded } else { PodPhase::Failed };
+                pod.main = MainState::Ended(main_end(i32::from(!well), "", now));
+            }
+            let found: Vec<TaskPhase> = world.status.tasks.iter().map(|task| task.phase).collect();
+            prop_assert_eq!(&found, &ends, "{}", world.story());
+            prop_assert_eq!((world.status.phase, world.status.reason), reference::verdict(&spec, &ends));
+        }
     }
 }

@@ -237,6 +237,25 @@ fn a_cancelled_intent_without_a_pod_ends_at_once() {
 }
 
 #[test]
+fn a_pod_that_was_made_and_is_gone_is_lost_whatever_was_told_of_its_create() {
+    for cancelled in [false, true] {
+        let mut world = World::new(&[("a", &[])]);
+        world.settle();
+        let attempt = world.status.tasks[0].attempts[0].clone();
+        assert!(attempt.uid.is_some());
+        if cancelled {
+            world.cancel();
+            world.status = world.decide().status;
+        }
+        let refusal = Refusal { kind: RefusalKind::Admission, message: String::new(), retry_at: jiff::Timestamp::MAX };
+        world.sights.insert(attempt.pod, Sight::Refused(refusal));
+        let status = world.decide().status;
+        let outcome = if cancelled { AttemptOutcome::Cancelled } else { AttemptOutcome::Disrupted };
+        assert_eq!(status.tasks[0].attempts[0].outcome, Some(outcome));
+    }
+}
+
+#[test]
 fn a_cancel_waits_for_a_create_that_is_under_way() {
     let mut world = World::new(&[("a", &[])]);
     world.status = world.decide().status;

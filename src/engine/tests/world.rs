@@ -205,6 +205,7 @@ pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         condemned: false,
         lingering: false,
         held: true,
+        astray: false,
         containers: 1,
     }
 }

@@ -8,6 +8,8 @@ use super::problem::{ExprProblem, ProblemKind, nearest};
 pub enum Place {
     /// The value of a task's environment variable: `params`, `run`, `tasks`, `attempt`.
     Env,
+    /// Whether a task runs: `params`, `run`, `tasks`. There is no attempt yet.
+    When,
     /// The default of a parameter: `run` alone.
     ParamDefault,
 }
@@ -18,6 +20,7 @@ impl Place {
     pub fn roots(self) -> &'static [&'static str] {
         match self {
             Place::Env => &["params", "run", "tasks", "attempt"],
+            Place::When => &["params", "run", "tasks"],
             Place::ParamDefault => &["run"],
         }
     }

@@ -9,15 +9,11 @@ const OWNER: Owner<'_> = Owner { name: "daily-sales-2026", namespace: "analytics
 fn task(templates: &[Value]) -> PlannedTask {
     PlannedTask {
         name: "extract".into(),
-        needs: vec![],
         image: Some("busybox:1.37".into()),
         command: Some(vec!["sh".into(), "-ec".into(), "echo hi".into()]),
-        args: None,
-        env: vec![],
-        resources: None,
         templates: templates.iter().map(|t| std::sync::Arc::new(json_object(t.clone()))).collect(),
-        outputs: vec![],
         keep_log_tail: true,
+        ..PlannedTask::default()
     }
 }
 

@@ -119,6 +119,7 @@ fn a_fresh_pod() {
             trouble: None,
             deleting: false,
             condemned: false,
+            astray: false,
             lingering: false,
             held: true,
             containers: 1,

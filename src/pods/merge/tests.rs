@@ -252,6 +252,14 @@ fn entries_of_a_pod_are_replaced_by_their_key() {
     }
 }
 
+#[test]
+fn an_object_is_no_key() {
+    let layer = json!({ "spec": { "volumes": [{ "name": { "a": null } }] } });
+    let once = merged(&json!({}), &layer);
+    assert_eq!(once, json!({ "spec": { "volumes": [{ "name": {} }] } }));
+    assert_eq!(merged(&once, &layer), once);
+}
+
 proptest! {
     #[test]
     fn merging_a_layer_twice_is_merging_it_once(base in odd_template(), layer in odd_template()) {

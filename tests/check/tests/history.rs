@@ -11,7 +11,7 @@ fn s7_each_transition_is_on_record_once_and_legal() {
         Story::running,
         &[
             ("one that the law forbids", |s| s.moves("b", "Running").records(), &["S5", "S7"]),
-            ("a phase without a transition", |s| s.sets("b", "phase", json!("UpstreamFailed")).records(), &["S7"]),
+            ("a phase without a transition", |s| s.sets("b", "phase", json!("Cancelled")).records(), &["S7"]),
             (
                 "a transition without a phase",
                 |s| s.moves("", "Suspended").sets("", "phase", json!("Running")).records(),

@@ -8,6 +8,7 @@ mod outcome;
 mod place;
 mod pods;
 mod record;
+mod rules;
 mod story;
 
 use story::Story;

@@ -97,8 +97,11 @@ fn s16_everything_by_uid() {
         &[
             ("its own pod is deleted", |s| s.is_deleted("one", "r-a-1", 30), &[]),
             (
-                "its own pod is deleted, though its labels were taken off",
-                |s| s.puts("user", ("pods", "", "r-a-1"), "/metadata/labels", json!({})).is_deleted("one", "r-a-1", 30),
+                "its own pod is deleted and let go, though its labels were taken off",
+                |s| {
+                    s.puts("user", ("pods", "", "r-a-1"), "/metadata/labels", json!({}));
+                    s.is_deleted("one", "r-a-1", 30).lets_go("r-a-1")
+                },
                 &[],
             ),
             (
@@ -108,7 +111,7 @@ fn s16_everything_by_uid() {
                     foreign["metadata"]["labels"]["gantline.dev/run-uid"] = json!(RUN);
                     s.create("user", "pods", "r-a-9", foreign).is_deleted("one", "r-a-9", 30)
                 },
-                &["S16"],
+                &["S11", "S16"],
             ),
             (
                 "a pod of nobody",

@@ -189,7 +189,7 @@ fn s11_nothing_is_left_behind() {
             (
                 "a pod that a hand made under the run's labels is held",
                 |s| s.create("user", "pods", "r-a-7", pod("r-a-7", RUN)),
-                &[],
+                &["S11"],
             ),
             (
                 "it is held under no label, so that nobody finds it",
@@ -201,6 +201,11 @@ fn s11_nothing_is_left_behind() {
                     s.run_is_deleted()
                 },
                 &[],
+            ),
+            (
+                "it was held for long under no label, and its run's record names it",
+                |s| s.puts("user", ("pods", "", "r-a-1"), "/metadata/labels", json!({})).waits(121).run_is_deleted(),
+                &["S11"],
             ),
         ],
     );

@@ -18,7 +18,7 @@ fn s4_what_has_ended_stays() {
                 "a hand opens it again, and it goes on from there",
                 |s| {
                     s.edits(|status| status["tasks"][0] = json!({ "name": "a", "phase": "Pending" }));
-                    s.because("a", "UpstreamFailed", "TaskFailed").records()
+                    s.because("a", "Failed", "ExpressionError").records()
                 },
                 &[],
             ),

@@ -274,7 +274,7 @@ impl Story {
         of["phase"] = json!(to);
         set(of, "reason", reason.map(|reason| json!(reason)));
         set(&mut entry, "reason", reason.map(|reason| json!(reason)));
-        if matches!(to, "Succeeded" | "Failed" | "UpstreamFailed" | "Cancelled") {
+        if matches!(to, "Succeeded" | "Failed" | "Skipped" | "UpstreamFailed" | "Cancelled") {
             of["finishedAt"] = json!(at);
         }
         if !task.is_empty() {

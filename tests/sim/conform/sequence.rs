@@ -150,7 +150,7 @@ impl Sequence {
             42..60 => self.merge(subject, &name, deleting),
             60..74 => self.json_patch(subject, &name),
             74..82 if subject == Subject::Pod => {
-                let body = json!({ "metadata": { "name": name }, "target": { "kind": "Node", "name": "nobody" } });
+                let body = json!({ "metadata": { "name": name }, "target": { "kind": "Node", "name": super::NODE } });
                 Self::json(Method::POST, format!("{}/binding", self.object(subject, &name)), body)
             }
             _ => self.delete(subject, &name, held),

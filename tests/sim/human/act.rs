@@ -27,6 +27,9 @@ impl Human {
                 }
                 changes(&mut wire, "workflowruns", run, &json!({ "spec": { "cancel": cancel } }))
             }
+            Self::SkipFinally { run } => {
+                changes(&mut wire, "workflowruns", run, &json!({ "spec": { "cancel": { "skipFinally": true } } }))
+            }
             Self::Suspend { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": true } })),
             Self::Resume { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": false } })),
             Self::EditParams { run } => {
@@ -64,6 +67,9 @@ impl Human {
                 pod["metadata"]["labels"][label::RUN_UID].is_null()
                     && wire.patch(&path_of(&pod), &json!({ "metadata": { "labels": labels } }))
             }),
+            Self::ReplacePod { run, task } => {
+                newest_pod(&wire, run, task).is_some_and(|pod| replace_pod(&mut wire, &pod))
+            }
             Self::ForeignPod { run, task, forgery } => foreign_pod(&mut wire, run, task, *forgery),
             Self::EditWorkflow { workflow } => edit_workflow(&mut wire, workflow),
             Self::DeleteWorkflow { workflow } => {
@@ -141,6 +147,30 @@ pub(super) fn labels(run: &str, uid: &str, task: &str, attempt: &str) -> Value {
     json!({ (label::RUN): run, (label::RUN_UID): uid, (label::TASK): task, (label::ATTEMPT): attempt })
 }
 
+/// What `kubectl replace --force` does, and an impatient hand before it: the pod is gone at once, and another has its name.
+fn replace_pod(wire: &mut Wire<'_>, pod: &Value) -> bool {
+    let path = path_of(pod);
+    wire.patch(&path, &json!({ "metadata": { "finalizers": null } }));
+    wire.delete(&path, json!({ "gracePeriodSeconds": 0 }));
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    wire.create(&plain_pod(name, &json!({ "app": "someone-elses" })))
+}
+
+fn plain_pod(name: &str, labels: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": name, "namespace": NAMESPACE, "labels": labels },
+        "spec": { "restartPolicy": "Never", "containers": [{ "name": "main", "image": "busybox:1.37" }] },
+    })
+}
+
+/// The run and the task that a pod of ours says it is of; as someone who replaces it would name it.
+pub fn named_by(pod: &Value) -> Option<(String, String)> {
+    let of = |name| Some(variable(pod, name)).filter(|value| !value.is_empty()).map(str::to_owned);
+    Some((of("GANTLINE_RUN")?, of("GANTLINE_TASK")?))
+}
+
 /// A pod of someone else's under the name that the task's next pod will have, if that name is still free.
 fn foreign_pod(wire: &mut Wire<'_>, run: &str, task: &str, forgery: Forgery) -> bool {
     let Some(object) = get(wire, "workflowruns", run) else { return false };
@@ -161,12 +191,7 @@ fn foreign_pod(wire: &mut Wire<'_>, run: &str, task: &str, forgery: Forgery) -> 
         Forgery::Task => (labels(run, uid, "another", &attempt), Some(uid)),
         Forgery::OlderRun => (labels(run, OLDER_RUN, task, &attempt), Some(OLDER_RUN)),
     };
-    let mut pod = json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": { "name": pod_name(run, uid, task, number), "namespace": NAMESPACE, "labels": labels },
-        "spec": { "restartPolicy": "Never", "containers": [{ "name": "main", "image": "busybox:1.37" }] },
-    });
+    let mut pod = plain_pod(&pod_name(run, uid, task, number), &labels);
     if let Some(owner) = owner {
         pod["metadata"]["ownerReferences"] = json!([{
             "apiVersion": API_VERSION, "kind": "WorkflowRun", "name": run, "uid": owner, "controller": true,
@@ -181,7 +206,9 @@ const OLDER_RUN: &str = "01d3a0e5-0000-4000-8000-00000000001d";
 fn edit_workflow(wire: &mut Wire<'_>, workflow: &str) -> bool {
     let Some(mut object) = get(wire, "workflows", workflow) else { return false };
     for task in object["spec"]["tasks"].as_array_mut().into_iter().flatten() {
-        task["command"] = json!(["edited"]);
+        if task.get("join").is_none() {
+            task["command"] = json!(["edited"]);
+        }
     }
     changes(wire, "workflows", workflow, &json!({ "spec": { "tasks": object["spec"]["tasks"] } }))
 }

@@ -5,6 +5,8 @@ mod act;
 mod tests;
 mod text;
 
+pub use act::named_by;
+
 use crate::scenario::Scenario;
 
 /// One thing that someone does. Its textual form names it in a schedule: `delete-pod:nightly:load:force`.
@@ -12,6 +14,8 @@ use crate::scenario::Scenario;
 pub enum Human {
     /// Sets `spec.cancel` of a run.
     Cancel { run: String, grace_seconds: Option<u32> },
+    /// Sets `spec.cancel` of a run, so that its finally tasks don't run either.
+    SkipFinally { run: String },
     /// Sets `spec.suspend` of a run.
     Suspend { run: String },
     /// Takes `spec.suspend` back.
@@ -30,6 +34,8 @@ pub enum Human {
     StripLabels { run: String, task: String },
     /// Puts them back.
     RestoreLabels { run: String, task: String },
+    /// Replaces that pod by one of their own under its name.
+    ReplacePod { run: String, task: String },
     /// Makes a pod under the name that the task's next attempt will have.
     ForeignPod { run: String, task: String, forgery: Forgery },
     /// Sets `spec.params` of a run.
@@ -109,6 +115,9 @@ impl Human {
                 Self::EditParams { run: run() },
                 Self::DeleteRecord { run: run() },
             ]);
+            if !scenario.finally_of(&run()).is_empty() {
+                all.push(Self::SkipFinally { run: run() });
+            }
             all.extend(Cascade::ALL.map(|cascade| Self::DeleteRun { run: run(), cascade }));
             all.extend(StatusEdit::ALL.map(|edit| Self::EditStatus { run: run(), edit }));
             for task in scenario.tasks_of(&run()).iter().filter_map(|task| task["name"].as_str()) {
@@ -118,6 +127,7 @@ impl Human {
                     Self::StripFinalizer { run: run(), task: task() },
                     Self::StripLabels { run: run(), task: task() },
                     Self::RestoreLabels { run: run(), task: task() },
+                    Self::ReplacePod { run: run(), task: task() },
                 ]);
                 all.extend(Forgery::ALL.map(|forgery| Self::ForeignPod { run: run(), task: task(), forgery }));
             }
@@ -146,6 +156,7 @@ impl Human {
             | Self::StripFinalizer { task, .. }
             | Self::StripLabels { task, .. }
             | Self::RestoreLabels { task, .. }
+            | Self::ReplacePod { task, .. }
             | Self::ForeignPod { task, .. } => Some(task),
             _ => None,
         }
@@ -153,13 +164,15 @@ impl Human {
 
     /// Whether it may cost an attempt: its pod is deleted, or nobody can see any more whose it is.
     pub const fn takes_a_pod(&self) -> bool {
-        matches!(self, Self::DeletePod { .. } | Self::StripFinalizer { .. } | Self::StripLabels { .. })
+        use Human::{DeletePod, ReplacePod, StripFinalizer, StripLabels};
+        matches!(self, DeletePod { .. } | StripFinalizer { .. } | StripLabels { .. } | ReplacePod { .. })
     }
 
     /// The run that it is about.
     pub fn run(&self) -> Option<&str> {
         match self {
             Self::Cancel { run, .. }
+            | Self::SkipFinally { run }
             | Self::Suspend { run }
             | Self::Resume { run }
             | Self::DeleteRun { run, .. }
@@ -169,6 +182,7 @@ impl Human {
             | Self::StripFinalizer { run, .. }
             | Self::StripLabels { run, .. }
             | Self::RestoreLabels { run, .. }
+            | Self::ReplacePod { run, .. }
             | Self::ForeignPod { run, .. }
             | Self::EditParams { run }
             | Self::DeleteRecord { run }

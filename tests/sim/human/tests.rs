@@ -135,6 +135,19 @@ fn what_can_be_done_to_a_pod() {
 }
 
 #[test]
+fn a_pod_that_is_replaced_leaves_its_name_to_a_stranger() {
+    let mut stage = Stage::new();
+    assert!(!stage.does("replace-pod:run:a"), "there is no pod");
+    let name = stage.starts();
+    let uid = |stage: &Stage| stage.get("pods", &name).expect("a pod")["metadata"]["uid"].clone();
+    let before = uid(&stage);
+    assert!(stage.does("replace-pod:run:a"));
+    assert_ne!(uid(&stage), before);
+    assert_eq!(stage.get("pods", &name).expect("a pod")["metadata"]["labels"], json!({ "app": "someone-elses" }));
+    assert!(!stage.does("replace-pod:run:a"), "none of the task's is there");
+}
+
+#[test]
 fn foreign_pods_take_the_name_that_comes_next() {
     for (forgery, labelled, owner) in [
         ("name", None, false),

@@ -49,6 +49,7 @@ impl fmt::Display for Human {
         match self {
             Self::Cancel { run, grace_seconds: None } => write!(f, "cancel:{run}"),
             Self::Cancel { run, grace_seconds: Some(grace) } => write!(f, "cancel:{run}:{grace}"),
+            Self::SkipFinally { run } => write!(f, "skip-finally:{run}"),
             Self::Suspend { run } => write!(f, "suspend:{run}"),
             Self::Resume { run } => write!(f, "resume:{run}"),
             Self::DeleteRun { run, cascade } => write!(f, "delete-run:{run}:{cascade}"),
@@ -59,6 +60,7 @@ impl fmt::Display for Human {
             Self::StripFinalizer { run, task } => write!(f, "strip-finalizer:{run}:{task}"),
             Self::StripLabels { run, task } => write!(f, "strip-labels:{run}:{task}"),
             Self::RestoreLabels { run, task } => write!(f, "restore-labels:{run}:{task}"),
+            Self::ReplacePod { run, task } => write!(f, "replace-pod:{run}:{task}"),
             Self::ForeignPod { run, task, forgery } => write!(f, "foreign-pod:{run}:{task}:{forgery}"),
             Self::EditParams { run } => write!(f, "edit-params:{run}"),
             Self::EditWorkflow { workflow } => write!(f, "edit-workflow:{workflow}"),
@@ -82,6 +84,7 @@ impl FromStr for Human {
             ["cancel", run, grace] => {
                 Self::Cancel { run: own(run), grace_seconds: Some(grace.parse().map_err(|_| unknown())?) }
             }
+            ["skip-finally", run] => Self::SkipFinally { run: own(run) },
             ["suspend", run] => Self::Suspend { run: own(run) },
             ["resume", run] => Self::Resume { run: own(run) },
             ["delete-run", run, cascade] => Self::DeleteRun { run: own(run), cascade: cascade.parse()? },
@@ -92,6 +95,7 @@ impl FromStr for Human {
             ["strip-finalizer", run, task] => Self::StripFinalizer { run: own(run), task: own(task) },
             ["strip-labels", run, task] => Self::StripLabels { run: own(run), task: own(task) },
             ["restore-labels", run, task] => Self::RestoreLabels { run: own(run), task: own(task) },
+            ["replace-pod", run, task] => Self::ReplacePod { run: own(run), task: own(task) },
             ["foreign-pod", run, task, forgery] => {
                 Self::ForeignPod { run: own(run), task: own(task), forgery: forgery.parse()? }
             }

@@ -5,6 +5,7 @@
 //! matter of time, so each then allows more than one end.
 
 mod pod;
+mod rule;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::task::TaskEnds;
+use gantline::api::label::RUN_UID;
+
 use crate::human::{Human, Kind};
 use crate::model::Server;
 use crate::scenario::{NAMESPACE, Scenario};
@@ -61,6 +64,8 @@ pub struct Ends {
     suspended: bool,
     /// It may be cancelled.
     cancelled: bool,
+    /// And its finally tasks too.
+    skipped: bool,
     /// It can start.
     starts: bool,
     /// Why it may fail before it starts.
@@ -82,6 +87,9 @@ pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'stati
     let deleted =
         ["namespaces", "pods", "workflowrecords", "workflowruns", "workflows"].into_iter().flat_map(|resource| {
             let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
+            // Whether a pod without labels could have been found, the checker judges (S11).
+            let going =
+                going.filter(move |object| resource != "pods" || object["metadata"]["labels"][RUN_UID].is_string());
             going.map(move |object| format!("{resource}/{} is still being deleted", object["metadata"]["name"]))
         });
     [("L1", ends), ("L2", deleted.collect())]
@@ -128,16 +136,19 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     if did(&|deed| matches!(deed, Human::EditParams { .. })) {
         unstarted.insert("InvalidParams");
     }
+    let last = scenario.finally_of(run);
+    let of_task = |task: &Value| TaskEnds::of(scenario, task, last.contains(task), deeds);
     let last_word = deeds.iter().rev().find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }));
     Ends {
         gone,
         any: did(&Human::breaks_the_record),
         suspended: matches!(last_word, Some(Human::Suspend { .. })),
-        cancelled: did(&|deed| matches!(deed, Human::Cancel { .. })),
+        cancelled: did(&|deed| matches!(deed, Human::Cancel { .. } | Human::SkipFinally { .. })),
+        skipped: did(&|deed| matches!(deed, Human::SkipFinally { .. })),
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
-        tasks: scenario.tasks_of(run).iter().map(|task| TaskEnds::of(scenario, task, deeds)).collect(),
+        tasks: scenario.tasks_of(run).into_iter().map(of_task).collect(),
     }
 }
 
@@ -150,22 +161,53 @@ impl Ends {
             (false, true, []) => {}
             _ => return None,
         }
-        let mut phases: BTreeMap<&str, &str> = BTreeMap::new();
-        // Each round settles at least one task whose needs are settled, so there are no more rounds than tasks.
-        for _ in &self.tasks {
-            for task in &self.tasks {
-                let needs: Option<Vec<&str>> =
-                    task.needs.iter().map(|need| phases.get(need.as_str()).copied()).collect();
-                let Some(needs) = needs else { continue };
-                let phase =
-                    if needs.iter().all(|phase| *phase == "Succeeded") { task.only()? } else { "UpstreamFailed" };
-                phases.insert(&task.name, phase);
+        let mut tasks: BTreeMap<String, String> = BTreeMap::new();
+        // Each round settles at least one task whose needs are settled, so there are no more rounds than tasks. Finally tasks may
+        // read all others.
+        let main = self.tasks.iter().filter(|task| !task.finally);
+        let last = self.tasks.iter().filter(|task| task.finally);
+        for tasks_of_a_kind in [main.collect::<Vec<_>>(), last.collect()] {
+            for task in tasks_of_a_kind.iter().flat_map(|_| &tasks_of_a_kind) {
+                let Some(needs) = self.needs(task, |need| tasks.get(need).map(String::as_str)) else { continue };
+                let phase = task.only(&needs, &tasks)?;
+                tasks.insert(task.name.clone(), phase.to_owned());
             }
         }
-        let failed = phases.values().any(|phase| *phase == "Failed");
-        let (phase, reason) = if failed { ("Failed", "TaskFailed") } else { ("Succeeded", "") };
-        let tasks = phases.into_iter().map(|(name, phase)| (name.to_owned(), phase.to_owned())).collect();
+        let (phase, reason) = self.verdict(&tasks);
         Some(End { phase: phase.to_owned(), reason: reason.to_owned(), tasks })
+    }
+
+    /// How far what a task needs has come; nothing if one of them has no phase.
+    fn needs<'a>(&self, task: &TaskEnds, phase: impl Fn(&str) -> Option<&'a str>) -> Option<Vec<rule::Need<'a>>> {
+        let allows = |need: &str| self.tasks.iter().any(|task| task.name == need && task.allow_failure);
+        task.needs.iter().map(|need| Some((phase(need)?, allows(need)))).collect()
+    }
+
+    /// The verdict over how all tasks ended, if nobody cancelled the run.
+    fn verdict(&self, ends: &BTreeMap<String, String>) -> (&'static str, &'static str) {
+        let is = |task: &TaskEnds, phase: &str| ends.get(&task.name).is_some_and(|it| it == phase);
+        let failed = |allowed: bool, finally: bool| {
+            let mut tasks = self.tasks.iter().filter(|task| task.finally == finally && task.allow_failure == allowed);
+            tasks.any(|task| is(task, "Failed"))
+        };
+        match () {
+            () if failed(false, false) => ("Failed", "TaskFailed"),
+            () if failed(false, true) => ("Failed", "FinallyFailed"),
+            () if failed(true, false) => ("Succeeded", "AllowedFailures"),
+            () if self.tasks.iter().filter(|task| !task.finally).all(|task| is(task, "Skipped")) => {
+                ("Succeeded", "AllSkipped")
+            }
+            () => ("Succeeded", ""),
+        }
+    }
+
+    /// Whether each task may have come to where this end has it.
+    fn admit_tasks(&self, end: &End, lost: bool, open: bool) -> Result<(), String> {
+        self.tasks.iter().try_for_each(|task| {
+            let stopped = lost || if task.finally { self.skipped } else { self.cancelled && !open };
+            let needs = self.needs(task, |need| Some(end.tasks.get(need).map_or("", String::as_str)));
+            task.admits(end, &needs.unwrap_or_default(), stopped, open)
+        })
     }
 
     /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
@@ -178,7 +220,7 @@ impl Ends {
         }
         let end = End::of(run);
         if self.suspended && end.phase == "Suspended" {
-            return self.tasks.iter().try_for_each(|task| task.admits(&end, false, true));
+            return self.admit_tasks(&end, false, true);
         }
         if !matches!(end.phase.as_str(), "Succeeded" | "Failed" | "Cancelled") {
             return Err(format!("the run hasn't ended: it is {}", end.phase));
@@ -190,18 +232,18 @@ impl Ends {
             return self.admits_unstarted(&end);
         }
         let lost = self.lost && end.reason == "RevisionLost";
-        self.tasks.iter().try_for_each(|task| task.admits(&end, self.cancelled || lost, false))?;
+        self.admit_tasks(&end, lost, false)?;
         if end.tasks.len() != self.tasks.len() || !self.starts {
             return Err(format!("the run has tasks that it can't have: {:?}", end.tasks.keys()));
         }
-        let has = |phase: &str| end.tasks.values().any(|it| it == phase);
+        // A finally task can be cancelled after the others have come to their verdict.
+        let is_main = |name: &String| self.tasks.iter().any(|task| task.name == *name && !task.finally);
+        let has = |phase: &str| end.tasks.iter().any(|(name, it)| it == phase && is_main(name));
         let verdict = match (end.phase.as_str(), end.reason.as_str()) {
             ("Failed", "RevisionLost") => lost,
             // Cancel on record before the last task finished, whatever that came to.
             ("Cancelled", _) => self.cancelled,
-            ("Failed", "TaskFailed") => has("Failed") && !has("Cancelled"),
-            ("Succeeded", "") => end.tasks.values().all(|phase| phase == "Succeeded"),
-            _ => false,
+            own => own == self.verdict(&end.tasks) && !has("Cancelled"),
         };
         if verdict {
             Ok(())

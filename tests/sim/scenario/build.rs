@@ -22,6 +22,7 @@ impl Scenario {
             humans: Vec::new(),
             refuse_creates: None,
             broken_env: Vec::new(),
+            conditions: BTreeMap::new(),
             mistake: None,
             ends: BTreeMap::new(),
             wide: false,
@@ -63,6 +64,12 @@ impl Scenario {
         self
     }
 
+    /// The condition of a task comes to this, after how all tasks ended.
+    pub(super) fn when(mut self, task: &'static str, comes_to: fn(&BTreeMap<String, String>) -> Option<bool>) -> Self {
+        self.conditions.insert(task, comes_to);
+        self
+    }
+
     /// Pods are refused for a while.
     pub(super) fn refusing(self, refusal: Refusal) -> Self {
         Self { refuse_creates: Some(refusal), ..self }
@@ -81,7 +88,8 @@ impl Scenario {
 
     /// The run `run` ends Succeeded, and so do all of its tasks.
     pub(super) fn succeeds(self) -> Self {
-        let names = self.tasks_of("run").iter().filter_map(|task| task["name"].as_str());
+        let tasks = self.tasks_of("run");
+        let names = tasks.iter().filter_map(|task| task["name"].as_str());
         let tasks: Vec<String> = names.map(|name| format!("{name} Succeeded")).collect();
         self.ends("Succeeded", "", &tasks.join(", "))
     }
@@ -94,11 +102,12 @@ pub(super) fn task(name: &str, needs: &[&str]) -> Value {
 
 /// A task with more of its own.
 pub(super) fn task_with(name: &str, needs: &[&str], more: Value) -> Value {
-    let mut task = task(name, needs);
-    if let (Some(fields), Value::Object(more)) = (task.as_object_mut(), more) {
-        fields.extend(more);
-    }
-    task
+    merged(task(name, needs), more)
+}
+
+/// A join with more of its own.
+pub(super) fn join(name: &str, needs: &[&str], more: Value) -> Value {
+    merged(json!({ "name": name, "needs": needs, "join": {} }), more)
 }
 
 /// A workflow `workflow`.

@@ -40,6 +40,8 @@ pub struct Scenario {
     pub refuse_creates: Option<Refusal>,
     /// Tasks whose environment can't be evaluated.
     pub broken_env: Vec<&'static str>,
+    /// What conditions come to, by their tasks, after how all tasks ended; `None` where it hangs on time.
+    pub conditions: BTreeMap<&'static str, fn(&BTreeMap<String, String>) -> Option<bool>>,
     /// Why no run of it can start: `InvalidWorkflow` or `InvalidParams`.
     pub mistake: Option<&'static str>,
     /// The end of each run without faults, by its name; a run that isn't named is gone.
@@ -85,13 +87,24 @@ impl Scenario {
         self.all().find(|manifest| manifest["kind"] == kind && manifest["metadata"]["name"] == name)
     }
 
-    /// The tasks of a run, from the workflow in it or named by it; none where that doesn't exist.
-    pub fn tasks_of(&self, run: &str) -> &[Value] {
+    /// The tasks of a run, those of `finally` last, from the workflow in it or named by it; none where that doesn't exist.
+    pub fn tasks_of(&self, run: &str) -> Vec<&Value> {
+        let tasks = self.workflow_of(run).and_then(|workflow| workflow["tasks"].as_array());
+        tasks.into_iter().flatten().chain(self.finally_of(run)).collect()
+    }
+
+    /// The tasks of `finally` of a run.
+    pub fn finally_of(&self, run: &str) -> &[Value] {
+        let last = self.workflow_of(run).and_then(|workflow| workflow["finally"].as_array());
+        last.map_or(&[], Vec::as_slice)
+    }
+
+    /// The spec of a run's workflow.
+    fn workflow_of(&self, run: &str) -> Option<&Value> {
         let spec = self.manifest("WorkflowRun", run).map(|run| &run["spec"]);
         let inline = spec.map(|spec| &spec["workflow"]).filter(|workflow| !workflow.is_null());
         let named = spec.and_then(|spec| spec["workflowRef"]["name"].as_str());
-        let workflow = inline.or_else(|| Some(&self.manifest("Workflow", named?)?["spec"]));
-        workflow.and_then(|workflow| workflow["tasks"].as_array()).map_or(&[], Vec::as_slice)
+        inline.or_else(|| Some(&self.manifest("Workflow", named?)?["spec"]))
     }
 
     /// The names of all tasks of all runs, each once.

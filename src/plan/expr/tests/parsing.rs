@@ -72,6 +72,8 @@ fn the_place_decides_what_is_in_scope() {
     assert_eq!(found, ["column 1: `params` is not known here; this expression can read `run`"]);
     assert_eq!(problems("run.name", Place::ParamDefault), [] as [&str; 0]);
     assert_eq!(problems("attempt", Place::ParamDefault).len(), 1);
+    assert_eq!(problems("params.a && run.name == tasks.b.phase", Place::When), [] as [&str; 0]);
+    assert_eq!(problems("attempt == 1", Place::When).len(), 1);
 }
 
 #[test]
