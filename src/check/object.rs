@@ -82,13 +82,16 @@ struct Problems<'o> {
 
 impl<'o> Problems<'o> {
     fn add(&mut self, code: Code, path: String, message: String, findings: &mut Findings<'_>) {
+        self.add_as(Severity::Error, code, path, message, findings);
+    }
+
+    fn add_as(&mut self, severity: Severity, code: Code, path: String, message: String, findings: &mut Findings<'_>) {
         if !self.shape.is_known(&path) {
             return;
         }
         let Object { file, root, span, title, .. } = self.object;
         let span = path::locate(self.tree, *root, *span, &path);
         self.paths.insert(path.clone());
-        let severity = Severity::Error;
         findings.add(Said { file: *file, span, path, code, severity, message, object: Some(title) });
     }
 
@@ -147,19 +150,22 @@ impl<'o> Problems<'o> {
     fn plan(&mut self, spec: &Value, base: &str, origin: Origin, findings: &mut Findings<'_>) -> Option<Plan> {
         let spec: WorkflowSpec = self.typed(spec, base, findings)?;
         match Plan::checked(&spec, origin) {
-            Ok(plan) => Some(plan),
+            Ok(plan) => {
+                self.problems(plan.warnings(), Severity::Warning, base, findings);
+                Some(plan)
+            }
             Err(problems) => {
-                self.problems(problems, base, "spec", findings);
+                self.problems(problems, Severity::Error, base, findings);
                 None
             }
         }
     }
 
-    /// Problems of the plan. Their paths begin at `base`; `whole` is how the plan calls that itself.
-    fn problems(&mut self, problems: Vec<Problem>, base: &str, whole: &str, findings: &mut Findings<'_>) {
+    /// What the plan says. Its paths begin at `base`, which it calls `spec`.
+    fn problems(&mut self, problems: Vec<Problem>, severity: Severity, base: &str, findings: &mut Findings<'_>) {
         for Problem { code, path, message } in problems {
-            let path = if path == whole { base.to_owned() } else { format!("{base}.{path}") };
-            self.add(code, path, message, findings);
+            let path = if path == "spec" { base.to_owned() } else { format!("{base}.{path}") };
+            self.add_as(severity, code, path, message, findings);
         }
     }
 

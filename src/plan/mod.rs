@@ -39,6 +39,7 @@ mod size;
 mod task;
 mod tasks;
 mod template;
+mod unguarded;
 mod value;
 mod words;
 
