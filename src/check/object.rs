@@ -14,9 +14,6 @@ use super::tree::{Id, Span, Tree};
 use crate::api::{WorkflowRunSpec, WorkflowSpec};
 use crate::plan::{Code, Origin, Plan, Problem, is_dns_label, limits, quote};
 
-/// Characters that the API server puts behind a generateName.
-const GENERATED: &str = "xxxxx";
-
 /// An object of one of our kinds.
 #[derive(Debug)]
 pub(super) struct Object {
@@ -28,6 +25,8 @@ pub(super) struct Object {
     pub kind: String,
     /// `Workflow/daily-sales`
     pub title: String,
+    /// Whether it has a name, and not only the beginning of one.
+    has_name: bool,
 }
 
 impl Object {
@@ -38,7 +37,7 @@ impl Object {
             Some(name) => format!("{kind}/{}", quote(name)),
             None => kind.clone(),
         };
-        Self { file, root, span: tree.mark(root), kind, title }
+        Self { file, root, span: tree.mark(root), kind, title, has_name: text("name").is_some() }
     }
 }
 
@@ -83,13 +82,16 @@ struct Problems<'o> {
 
 impl<'o> Problems<'o> {
     fn add(&mut self, code: Code, path: String, message: String, findings: &mut Findings<'_>) {
+        self.add_as(Severity::Error, code, path, message, findings);
+    }
+
+    fn add_as(&mut self, severity: Severity, code: Code, path: String, message: String, findings: &mut Findings<'_>) {
         if !self.shape.is_known(&path) {
             return;
         }
         let Object { file, root, span, title, .. } = self.object;
         let span = path::locate(self.tree, *root, *span, &path);
         self.paths.insert(path.clone());
-        let severity = Severity::Error;
         findings.add(Said { file: *file, span, path, code, severity, message, object: Some(title) });
     }
 
@@ -121,49 +123,49 @@ impl<'o> Problems<'o> {
         }
     }
 
-    /// The name, or one as the API server would generate it.
+    /// The name, be it one that is generated.
     fn name(&mut self, metadata: &Value, findings: &mut Findings<'_>) -> String {
-        let text = |key: &str| field(metadata, key).as_str();
-        let (path, name) = match (text("name"), text("generateName")) {
-            (Some(name), _) => ("metadata.name", name.to_owned()),
-            (None, Some(start)) => ("metadata.generateName", format!("{start}{GENERATED}")),
-            (None, None) => {
-                let message = "is required and missing: name the object".to_owned();
-                self.add(Code::MissingField, "metadata.name".to_owned(), message, findings);
-                return String::new();
-            }
+        let Some(name) = field(metadata, "name").as_str() else {
+            let message = "is required and missing: name the object".to_owned();
+            self.add(Code::MissingField, "metadata.name".to_owned(), message, findings);
+            return String::new();
         };
+        let is_generated = !self.object.has_name;
+        let path = if is_generated { "metadata.generateName" } else { "metadata.name" };
         let count = name.chars().count();
-        if !is_dns_label(&name) {
+        if !is_dns_label(name) {
             let message = format!(
                 "`{}` can't name an object: write lower-case letters, digits and dashes, no dash at either end",
-                quote(&name)
+                quote(name)
             );
             self.add(Code::BadName, path.to_owned(), message, findings);
-        } else if count > limits::DNS_LABEL && path == "metadata.name" {
+        } else if count > limits::DNS_LABEL {
             let message = format!("has {count} characters, {} are allowed: shorten it", limits::DNS_LABEL);
             self.add(Code::TooLong, path.to_owned(), message, findings);
         }
-        name
+        name.to_owned()
     }
 
     /// The plan of a spec that stands at `base`.
     fn plan(&mut self, spec: &Value, base: &str, origin: Origin, findings: &mut Findings<'_>) -> Option<Plan> {
         let spec: WorkflowSpec = self.typed(spec, base, findings)?;
         match Plan::checked(&spec, origin) {
-            Ok(plan) => Some(plan),
+            Ok(plan) => {
+                self.problems(plan.warnings(), Severity::Warning, base, findings);
+                Some(plan)
+            }
             Err(problems) => {
-                self.problems(problems, base, "spec", findings);
+                self.problems(problems, Severity::Error, base, findings);
                 None
             }
         }
     }
 
-    /// Problems of the plan. Their paths begin at `base`; `whole` is how the plan calls that itself.
-    fn problems(&mut self, problems: Vec<Problem>, base: &str, whole: &str, findings: &mut Findings<'_>) {
+    /// What the plan says. Its paths begin at `base`, which it calls `spec`.
+    fn problems(&mut self, problems: Vec<Problem>, severity: Severity, base: &str, findings: &mut Findings<'_>) {
         for Problem { code, path, message } in problems {
-            let path = if path == whole { base.to_owned() } else { format!("{base}.{path}") };
-            self.add(code, path, message, findings);
+            let path = if path == "spec" { base.to_owned() } else { format!("{base}.{path}") };
+            self.add_as(severity, code, path, message, findings);
         }
     }
 

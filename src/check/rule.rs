@@ -41,12 +41,11 @@ impl Rule {
         })
     }
 
-    /// Whether a value keeps it. One that can't be asked, since something it reads isn't there, says nothing: a name may still
-    /// be generated.
+    /// Whether a value keeps it. As for the API server, it doesn't where the rule can't be evaluated.
     pub fn holds(&self, value: &Value) -> bool {
         let mut context = Context::with_env(Arc::clone(&ENV));
         context.add_variable_from_value("self", self.part(value));
-        !matches!(self.program.execute(&context), Ok(cel::Value::Bool(false)))
+        matches!(self.program.execute(&context), Ok(cel::Value::Bool(true)))
     }
 
     /// As much of a value as it reads, since the rest may be large.

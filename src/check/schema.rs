@@ -84,6 +84,7 @@ impl Schema {
         let boxed = |key: &str| json[key].is_object().then(|| Box::new(Self::parse(&json[key])));
         let properties = json["properties"].as_object().into_iter().flatten();
         let rules = json["x-kubernetes-validations"].as_array().into_iter().flatten();
+        let is_int32 = json["format"] == "int32";
         Self {
             kind: if is("x-kubernetes-int-or-string") { Some(Kind::WholeOrText) } else { kind(&json["type"]) },
             about: first_sentence(json["description"].as_str().unwrap_or_default()),
@@ -97,8 +98,8 @@ impl Schema {
             default: json.get("default").cloned(),
             pattern: json["pattern"].as_str().and_then(|pattern| Regex::new(pattern).ok()),
             bounds: Bounds {
-                minimum: json["minimum"].as_f64(),
-                maximum: json["maximum"].as_f64(),
+                minimum: json["minimum"].as_f64().or(is_int32.then_some(i32::MIN.into())),
+                maximum: json["maximum"].as_f64().or(is_int32.then_some(i32::MAX.into())),
                 min_length: count("minLength"),
                 max_length: count("maxLength"),
                 min_items: count("minItems"),
@@ -236,7 +237,9 @@ mod tests {
                 for key in json.as_object().expect("an object").keys() {
                     // A list of types of which x-kubernetes-int-or-string says the same.
                     let is_types = key == "anyOf" && json["x-kubernetes-int-or-string"] == true;
-                    assert!(is_types || KNOWN.contains(&key.as_str()), "{path}: check doesn't know {key}");
+                    // All whole numbers have 64 bits.
+                    let is_format = key == "format" && matches!(json[key].as_str(), Some("int32" | "int64"));
+                    assert!(is_types || is_format || KNOWN.contains(&key.as_str()), "{path}: check doesn't know {key}");
                 }
                 let schema = Schema::parse(json);
                 assert_eq!(schema.pattern.is_some(), json.get("pattern").is_some(), "{path}: no pattern");
@@ -256,6 +259,12 @@ mod tests {
         assert_eq!(annotations.kind, Some(Kind::Text));
         let owners = schema.properties["ownerReferences"].items.as_ref().expect("items");
         assert!(owners.properties.contains_key("blockOwnerDeletion"), "{owners:?}");
+    }
+
+    #[test]
+    fn a_number_of_32_bits_has_their_bounds() {
+        let bounds = Schema::parse(&serde_json::json!({"type": "integer", "format": "int32", "minimum": 1})).bounds;
+        assert_eq!((bounds.minimum, bounds.maximum), (Some(1.0), Some(f64::from(i32::MAX))));
     }
 
     #[test]

@@ -153,6 +153,9 @@ impl Walk<'_> {
             let count = map.len();
             self.shape.add(Code::TooMany, path, name, || format!("has {count} entries, {max} are allowed"));
         }
+        if path == METADATA {
+            generate_name(&mut map);
+        }
         self.missing(&mut map, name, schema, path);
         let value = Value::Object(map);
         self.rules(id, &value, name, schema, path);
@@ -292,6 +295,22 @@ impl Walk<'_> {
             let span = if at == path { name } else { path::locate(self.tree, id, name, at.trim_start_matches(path)) };
             self.shape.add_same(Code::RuleBroken, &at, span, reads, || rule.message.clone());
         }
+    }
+}
+
+/// Where the metadata is.
+const METADATA: &str = "metadata";
+/// What the API server puts behind a generateName looks so.
+const GENERATED: &str = "xxxxx";
+/// Characters that it takes of a generateName, so that the name is a DNS label.
+const GENERATED_FROM: usize = 58;
+
+/// Gives an object the name that it gets before the API server looks at it.
+fn generate_name(metadata: &mut Map<String, Value>) {
+    let start = metadata.get("generateName").and_then(Value::as_str);
+    let name = start.map(|start| start.chars().take(GENERATED_FROM).chain(GENERATED.chars()).collect::<String>());
+    if let (Some(name), false) = (name, metadata.contains_key("name")) {
+        metadata.insert("name".to_owned(), name.into());
     }
 }
 

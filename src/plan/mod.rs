@@ -42,6 +42,7 @@ mod task;
 mod tasks;
 mod template;
 mod times;
+mod unguarded;
 mod value;
 mod words;
 

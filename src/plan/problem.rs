@@ -123,6 +123,8 @@ codes! {
     UnknownOutput,
     /// A manifest sets, or an expression reads, a field that there isn't.
     UnknownField,
+    /// An expression reads an output that may not be there by then; a warning.
+    UnguardedOutput,
     /// An expression could not be evaluated.
     ExpressionFailed,
 

@@ -94,6 +94,24 @@ fn a_workflow_that_is_in_no_file_is_a_warning() {
 }
 
 #[test]
+fn an_output_that_may_not_be_there_is_a_warning() {
+    let text = workflow(
+        "taskDefaults: {image: i}
+tasks:
+- {name: extract, outputs: [{name: rows, type: int}]}
+- name: report
+  needs: [extract]
+  triggerRule: AllDone
+  env: [{name: ROWS, expr: tasks.extract.outputs.rows}]",
+    );
+    let report = checked(&[&text]);
+    let [finding] = report.findings.as_slice() else { panic!("{report:?}") };
+    assert!(!report.has_errors());
+    assert_eq!((finding.line, finding.column, finding.code.as_str()), (11, 30, "UnguardedOutput"));
+    assert_eq!(finding.path, "spec.tasks[1].env[0].expr");
+}
+
+#[test]
 fn a_workflow_of_another_namespace_is_another() {
     let of = |text: &str, namespace: &str| {
         text.replace("{name: w}\nspec", &format!("{{name: w, namespace: {namespace}}}\nspec"))

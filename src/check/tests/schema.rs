@@ -91,6 +91,17 @@ fn metadata_is_checked_as_kubernetes_does() {
     );
     tells(&object("{labels: {}}"), &["3:1 MissingField metadata.name: is required and missing: name the object"]);
     tells(&object("{generateName: a-, namespace: b}"), &[]);
+    tells(&object(&format!("{{generateName: {}}}", "a".repeat(70))), &[]);
+    tells(
+        &object("{generateName: A-}"),
+        &[
+            "3:26 BadName metadata.generateName: `A-xxxxx` can't name an object: write lower-case letters, digits and dashes, no dash at either end",
+        ],
+    );
+    tells(
+        &object(&format!("{{name: {}}}", "a".repeat(64))),
+        &["3:18 TooLong metadata.name: has 64 characters, 63 are allowed: shorten it"],
+    );
 }
 
 #[test]

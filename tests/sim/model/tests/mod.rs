@@ -2,6 +2,7 @@
 
 mod controllers;
 mod deletion;
+mod manifests;
 mod reading;
 mod writing;
 
