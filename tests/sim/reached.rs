@@ -53,6 +53,11 @@ rare! {
     RetriedAfterFailure: "an attempt followed a failed one",
     Polled: "an attempt followed one that found nothing yet",
     TimedOut: "an attempt timed out",
+    SkippedByRule: "a task was skipped by its trigger rule",
+    SkippedByCondition: "a task was skipped by its condition",
+    FinallyAfterFailure: "a finally task ran in a run that failed",
+    FinallyAfterCancel: "a finally task ran in a run that was cancelled",
+    FinallyCancelled: "a finally task was cancelled",
 }
 
 /// How often each came to pass.
@@ -212,6 +217,7 @@ impl Reached {
     /// The world ends: what do the runs tell?
     pub fn ended(&mut self, server: &Server) {
         for run in server.list("workflowruns") {
+            self.verdict(run);
             for task in run.pointer("/status/tasks").and_then(Value::as_array).into_iter().flatten() {
                 let attempts = task["attempts"].as_array().map_or(&[][..], Vec::as_slice);
                 for pair in attempts.windows(2) {
@@ -224,6 +230,30 @@ impl Reached {
                 }
                 let timed_out = |it: &&Value| matches!(it["reason"].as_str(), Some("TimedOut" | "StartTimedOut"));
                 attempts.iter().filter(timed_out).for_each(|_| self.count(Rare::TimedOut));
+            }
+        }
+    }
+}
+
+impl Reached {
+    /// What became of tasks that don't just run one after another.
+    fn verdict(&mut self, run: &Value) {
+        let phase = text(run, "/status/phase");
+        let tasks = run.pointer("/status/tasks").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let has_failed = tasks.iter().any(|task| task["phase"] == "Failed");
+        for task in tasks {
+            let ran = task["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty());
+            let finally = task["finally"] == true;
+            let found = match (text(task, "/phase"), text(task, "/reason")) {
+                ("Skipped", "RuleNotMet") => Some(Rare::SkippedByRule),
+                ("Skipped", "WhenFalse") => Some(Rare::SkippedByCondition),
+                ("Cancelled", _) if finally => Some(Rare::FinallyCancelled),
+                _ if finally && ran && phase == "Cancelled" => Some(Rare::FinallyAfterCancel),
+                _ if finally && ran && has_failed => Some(Rare::FinallyAfterFailure),
+                _ => None,
+            };
+            if let Some(rare) = found {
+                self.count(rare);
             }
         }
     }

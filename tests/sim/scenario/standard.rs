@@ -282,7 +282,7 @@ fn disruptions() -> Vec<Scenario> {
         Scenario::of("image-pull-trouble", &two())
             .behaves("a", [plain().hindered(Trouble::ImagePull, 45_000)])
             .succeeds(),
-        Scenario::of("lingering-container", &[lingering("a", Value::Null), task("b", &["a"])])
+        Scenario::of("lingering-container", &[lingering("a", &Value::Null), task("b", &["a"])])
             .behaves("a", [Behaviour { lingers_ms: LONG, ..plain() }])
             .succeeds(),
     ]
@@ -313,7 +313,7 @@ fn retries() -> Vec<Scenario> {
             .succeeds(),
         Scenario::of(
             "fails-beside-another-container",
-            &[lingering("a", json!({ "limit": 1, "backoff": { "initial": "0s" } })), task("b", &["a"])],
+            &[lingering("a", &json!({ "limit": 1, "backoff": { "initial": "0s" } })), task("b", &["a"])],
         )
         .behaves("a", [Behaviour { lingers_ms: LONG, on_term: OnTerm::Ignores, ..fails(1) }, plain()])
         .succeeds(),
@@ -379,7 +379,7 @@ fn timeouts() -> Vec<Scenario> {
 }
 
 /// A task with a second ordinary container, and how it is tried again.
-fn lingering(name: &str, retry: Value) -> Value {
+fn lingering(name: &str, retry: &Value) -> Value {
     let containers = json!([{ "name": "main" }, { "name": "proxy", "image": "proxy:1" }]);
     task_with(name, &[], json!({ "podTemplate": { "spec": { "containers": containers } }, "retry": retry }))
 }
