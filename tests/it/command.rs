@@ -90,8 +90,8 @@ fn the_readme_shows_what_is_printed() {
 /// But for the runs that an example's header promises to be refused for their params, so that people see what is said of them.
 #[test]
 fn every_example_is_clean() {
-    let folder = root().join("examples");
-    let paths = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = |folder: &str| std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let paths = files("examples").chain(files("examples/from-argo"));
     let manifests = paths.filter(|path| path.extension().is_some_and(|it| it == "yaml"));
     let mut names: Vec<String> =
         manifests.map(|path| path.strip_prefix(root()).unwrap().display().to_string()).collect();
