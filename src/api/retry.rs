@@ -78,8 +78,9 @@ pub struct RetryRule {
     #[schemars(length(min = 1, max = 1024))]
     pub expr: Option<String>,
     /// What follows: Retry (another attempt, within limit), FailTask (the task fails now), FailRun (the task fails, all else is
-    /// stopped, and the run ends Failed), or Poll (it is no failure, only not yet: the next attempt follows after the time in
-    /// after and costs no retry; the task must have a totalTimeout).
+    /// stopped, the finally tasks run, and the run ends Failed; of a finally task it is the same as FailTask), or Poll (it is no
+    /// failure, only not yet: the next attempt follows after the time in after and costs no retry; the task must have a
+    /// totalTimeout).
     pub action: RetryAction,
     /// With Poll: how long to wait before the next attempt: a duration from 1s to 24h. Example: `30s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Once};
 
-use gantline::api::FINALIZER;
 use gantline::controller::{Context, Kind, SILENCE};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -224,18 +223,9 @@ fn unfinished(server: &Server) -> Vec<String> {
     for pod in server.list("pods") {
         if pod.pointer("/metadata/deletionTimestamp").is_some() {
             found.push(format!("pod {} is still being deleted", text(pod, "/metadata/name")));
-        } else if is_held(pod) && matches!(text(pod, "/status/phase"), "Succeeded" | "Failed") {
-            // An operator whose watch fell silent learns of it late.
-            found.push(format!("pod {} is still held", text(pod, "/metadata/name")));
         }
     }
     found
-}
-
-fn is_held(pod: &Value) -> bool {
-    pod.pointer("/metadata/finalizers")
-        .and_then(Value::as_array)
-        .is_some_and(|all| all.iter().any(|it| it == FINALIZER))
 }
 
 fn is_finished(run: &Value) -> bool {

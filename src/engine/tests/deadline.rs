@@ -225,6 +225,63 @@ fn a_cancel_counts_for_more_than_a_timeout() {
     assert_eq!(world.story(), "Cancelled(CancelRequested) a:Cancelled(CancelRequested) b:Cancelled(RunTimedOut)");
 }
 
+/// A workflow of a task `a`, and then `last`.
+fn with_finally(a: &Value, more: &Value) -> World {
+    let mut workflow = workflow(a, more);
+    workflow.tasks.remove(1);
+    workflow.finally = spec(&[("last", &[])]).tasks;
+    let mut world = World::of(&workflow);
+    world.settle();
+    world.start("a");
+    world.settle();
+    world
+}
+
+#[test]
+fn the_finally_tasks_of_a_run_that_timed_out_have_the_time_that_they_need() {
+    let mut world = with_finally(&json!({}), &json!({ "timeout": "1h" }));
+    passes(&mut world, 3_600);
+    assert_eq!(
+        world.story(),
+        "Stopping(RunTimedOut) a:Stopping(RunTimedOut) last:Pending[Dependency the end of all tasks]"
+    );
+    world.end("a", 143);
+    world.settle();
+    assert_eq!(world.story(), "Stopping(RunTimedOut) a:Cancelled(RunTimedOut) last:Starting");
+    assert_eq!((world.status.message.as_str(), wake(&world)), ("timed out; last starting", None));
+    passes(&mut world, 7_200);
+    world.end("last", 0);
+    world.settle();
+    assert_eq!(world.story(), "Failed(RunTimedOut) a:Cancelled(RunTimedOut) last:Succeeded");
+}
+
+#[test]
+fn a_finally_task_has_timeouts_of_its_own_also_when_the_run_is_stopped() {
+    let a = json!({ "retry": { "rules": [{ "expr": "true", "action": "FailRun" }] } });
+    let mut world = with_finally(&a, &json!({ "taskDefaults": { "timeout": "1m" } }));
+    world.end("a", 1);
+    world.settle();
+    world.start("last");
+    world.settle();
+    assert_eq!((world.story().as_str(), wake(&world)), ("Stopping(FailRun) a:Failed(FailRun) last:Running", Some(60)));
+    passes(&mut world, 60);
+    assert_eq!(world.story(), "Stopping(FailRun) a:Failed(FailRun) last:Stopping(TimedOut)");
+    world.end("last", 143);
+    world.settle();
+    assert_eq!(world.story(), "Failed(FailRun) a:Failed(FailRun) last:Failed(TimedOut)");
+}
+
+#[test]
+fn a_finally_task_fails_no_run_by_a_rule() {
+    let rules = json!({ "retry": { "rules": [{ "reason": "ExitCode", "action": "FailRun" }] } });
+    let mut world = with_finally(&json!({}), &json!({ "taskDefaults": rules }));
+    world.end("a", 0);
+    world.settle();
+    world.end("last", 1);
+    world.settle();
+    assert_eq!(world.story(), "Failed(FinallyFailed) a:Succeeded last:Failed(ExitCode)");
+}
+
 #[test]
 fn the_time_that_a_run_is_suspended_does_not_count() {
     let a = json!({ "totalTimeout": "10m", "timeout": "1h" });
