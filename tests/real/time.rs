@@ -42,20 +42,22 @@ fn the_time_of_the_next_attempt_outlives_the_operator() {
 fn what_runs_too_long_is_stopped_and_by_its_kubelet_while_the_operator_is_away() {
     let mut stage = Stage::for_kills("timeout");
     stage.start_operator();
-    let hangs = "timeout: 5s, startTimeout: 1m, podTemplate: {spec: {terminationGracePeriodSeconds: 1}}, command: [sleep, '3600']";
-    stage.apply(&run("hangs", hangs));
+    let hangs = |times: &str| {
+        format!("{times}, podTemplate: {{spec: {{terminationGracePeriodSeconds: 1}}}}, command: [sleep, '3600']")
+    };
+    stage.apply(&run("hangs", &hangs("timeout: 5s")));
     let status = stage.finished("hangs");
     assert_eq!(status["tasks"][0]["reason"], "TimedOut", "{status:#}");
-    let pod = stage.all_pods().remove(0);
-    assert_eq!(pod["spec"]["activeDeadlineSeconds"], 65, "start and work together");
 
-    stage.apply(&run("alone", &hangs.replace("startTimeout: 1m", "startTimeout: 10s")));
+    // Long enough for the operator to be gone by then.
+    stage.apply(&run("alone", &hangs("timeout: 20s, startTimeout: 10s")));
     stage.task_in("alone", "t", "Running");
     let name = stage.pod_of("alone", "t");
     stage.kill_operator();
-    stage.until("the kubelet to end the pod", || {
+    let pod = stage.until("the kubelet to end the pod", || {
         stage.get("pod", &name).filter(|pod| pod["status"]["reason"] == "DeadlineExceeded")
     });
+    assert_eq!(pod["spec"]["activeDeadlineSeconds"], 30, "start and work together");
     stage.start_operator();
     let status = stage.finished("alone");
     assert_eq!(status["tasks"][0]["reason"], "TimedOut", "{status:#}");
