@@ -27,7 +27,8 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// What a task writes: its script, the reason that it fails for, and how its message begins and ends.
+/// What a task writes: its script, the reason that it fails for, and how its message begins and ends. Of a long log the kubelet reads
+/// what the container's runtime has written down by the end of the container, which can be less than all: so it gets a while.
 type Writes = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -37,10 +38,10 @@ const WRITES: &[Writes] = &[
     ("noise-output", "(echo noise; head -c 1000 /dev/urandom) > \"$GANTLINE_OUTPUT\"", "OutputInvalid", "OutputInvalid: line 1 of the outputs is not `name=value`", ""),
     ("deep-output", "(printf '{\"v\":'; head -c 1000 /dev/zero | tr '\\0' '['; head -c 1000 /dev/zero | tr '\\0' ']'; printf '}') > \"$GANTLINE_OUTPUT\"", "OutputInvalid", "OutputInvalid", ""),
     ("link-output", "ln -sf /etc/passwd \"$GANTLINE_OUTPUT\" || true", "OutputMissing", "OutputMissing", ""),
-    ("large-log", "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo the end; exit 3", "ExitCode", "exit code 3: ", "the end"),
-    ("one-long-line", "head -c 1000000 /dev/zero | tr '\\0' x; exit 3", "ExitCode", "exit code 3: …xxx", "x…"),
-    ("many-lines", "yes a line of the log | head -n 50000; echo the end; exit 3", "ExitCode", "exit code 3: ", "the end"),
-    ("noise-log", "head -c 100000 /dev/urandom; echo; echo the end; exit 3", "ExitCode", "exit code 3: ", "the end"),
+    ("large-log", "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo the end; sleep 2; exit 3", "ExitCode", "exit code 3: ", "the end"),
+    ("one-long-line", "head -c 1000000 /dev/zero | tr '\\0' x; sleep 2; exit 3", "ExitCode", "exit code 3: …xxx", "x…"),
+    ("many-lines", "yes a line of the log | head -n 50000; echo the end; sleep 2; exit 3", "ExitCode", "exit code 3: ", "the end"),
+    ("noise-log", "head -c 100000 /dev/urandom; echo; echo the end; sleep 2; exit 3", "ExitCode", "exit code 3: ", "the end"),
     ("colours", "printf '\\033[31mred\\033[0m\\r\\nthe\\tend\\007\\n'; exit 3", "ExitCode", "exit code 3: ", "end"),
 ];
 
