@@ -189,8 +189,9 @@ impl Claim<'_, '_> {
 
     fn disrupted(&self, pod: &Pod<'_>) -> Option<String> {
         // Without the finalizer it may vanish before anyone sees its end; under other labels nobody may find it.
-        let unseen = pod.vanished() || pod.disguised.is_some() || self.world.is_given_up(pod);
-        // Of a record that a hand made shorter the pod was a stranger when it was deleted.
+        // Of a record that a hand made shorter the pod was a stranger when it was deleted, or let go.
+        let forgotten = pod.removed && self.run.edited;
+        let unseen = pod.vanished() || pod.disguised.is_some() || self.world.is_given_up(pod) || forgotten;
         if self.attempt.reason() == "PodDeleted" && pod.deleted_by_operator && !self.run.edited {
             return Some("an operator deleted the pod".to_owned());
         }

@@ -7,7 +7,7 @@ use gantline::api::label;
 use jiff::SignedDuration;
 
 use super::journal::Verb;
-use super::read::{Status, meta};
+use super::read::{Attempt, Status, meta};
 use super::world::{Pod, Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -39,9 +39,11 @@ impl<'j> Invariant<'j> for Pods<'j> {
         let known = |uid: &&&str| !(unknown && (edited || vanished(uid)));
         let count = made.iter().filter(known).count();
         // A create that its sender gave up on can't be called back. Should it arrive when the attempt is over and its pod gone, as
-        // after a cancel, nothing is in its way; the record stays what it is, and the pod is stopped.
+        // after a cancel, nothing is in its way; the record stays what it is, and the pod is stopped. Nor does anything hold a pod
+        // whose run is gone.
         let given_up = write.at.duration_since(write.sent) > PATIENCE;
-        let over = world.runs.get(run).and_then(|run| run.attempt(&write.name)).is_some_and(|it| it.outcome.is_some());
+        let is_over = |run: &Run<'_>| run.attempt(&write.name).is_some_and(|it| it.outcome.is_some());
+        let over = world.runs.get(run).is_some_and(|run| run.going.is_some() || is_over(run));
         findings.check("S1", step.index, count == 0 || given_up && over, || {
             format!("pod {} is number {} of run {run}, task {task}, attempt {attempt}", write.name, count + 1)
         });
@@ -66,7 +68,9 @@ impl<'j> Invariant<'j> for Pods<'j> {
     }
 }
 
-/// Whether a hand took the pod out of its run's record: no operator can know that it is one of the task's.
+/// Whether a hand took the pod out of its run's record, so that no operator can know that it is one of the task's; or another pod
+/// was put on record in its place, as an older one of its name can be when a record begins anew.
 fn is_disowned(pod: &Pod<'_>, world: &World<'_>) -> bool {
-    world.runs.get(pod.run).is_some_and(|run| run.edited && run.attempt(pod.name).is_none())
+    let another = |attempt: &Attempt<'_>| attempt.uid.is_some_and(|uid| uid != pod.uid);
+    world.runs.get(pod.run).is_some_and(|run| run.edited && run.attempt(pod.name).is_none_or(another))
 }

@@ -61,7 +61,7 @@ pub struct Family {
 
 /// All families over all scenarios.
 pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
-    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 15] = [
+    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 16] = [
         ("crash at every write, at four stages", crashes, 1),
         ("crash of the leader at every write, with a standby", crashes, 2),
         ("two crashes, in small scenarios", pairs, 1),
@@ -71,6 +71,7 @@ pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
         ("answer lost or connection broken, at every request", losses, 1),
         ("write late, at every write, with a standby", late, 2),
         ("leader frozen at every write, with a standby", freezes, 2),
+        ("leader frozen at every write, alone", freezes, 1),
         ("watch cut, silent, gone, or an event twice, at every event", watches, 1),
         ("watches of one kind that lag", lags, 1),
         ("a person's every action, at every write", humans, 1),
