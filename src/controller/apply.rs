@@ -121,6 +121,8 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
         }
         Err(failure) if failure.is_not_found() || failure.is_conflict() => {
             tracing::debug!(run = ?run.meta.name, %failure, "someone else wrote first; looking again");
+            // It is surely not on record, so what it didn't want may be wanted still.
+            context.with_memory(uid, |memory| memory.withdraw_all_but(|_| true));
             gather::live(context, run).await?;
             context.wake_in(Key::Run(uid.to_owned()), CONFLICT);
             Ok(is(Mutant::ConflictIgnored))

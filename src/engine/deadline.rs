@@ -55,7 +55,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
         return;
     }
     let counts = !is_suspended(seen.run.spec, &ledger.status);
-    if counts && ledger.phase() == RunPhase::Suspended {
+    if counts {
         resume(ledger);
     }
     if counts && has_time(ledger, plan) && has_passed(&mut ledger.status.deadline_at, plan.timeout(), ledger.now) {
@@ -133,9 +133,9 @@ fn has_passed(deadline: &mut Option<MicroTime>, timeout: Option<SignedDuration>,
     at.0 <= now
 }
 
-/// The time that the run was suspended counts for nothing.
+/// The time that the run was suspended counts for nothing, whatever ended that.
 fn resume(ledger: &mut Ledger) {
-    let waiting = ledger.status.waiting_for.as_ref().filter(|waiting| waiting.kind == WaitKind::Suspended);
+    let waiting = ledger.status.waiting_for.take_if(|waiting| waiting.kind == WaitKind::Suspended);
     let Some(since) = waiting.map(|waiting| waiting.since.0) else { return };
     let suspended = ledger.now.duration_since(since).max(SignedDuration::ZERO);
     let open = ledger.status.tasks.iter_mut().filter(|task| !task.phase.is_finished());

@@ -116,7 +116,7 @@ pub(super) fn told(status: &WorkflowRunStatus) -> Option<String> {
     let mut for_it = status.tasks.iter().filter(|task| task.reason == Some(reason));
     match reason {
         Reason::FailRun => {
-            let task = for_it.next()?;
+            let task = for_it.find(|task| task.phase == TaskPhase::Failed)?;
             Some(format!("{}: {}; by a rule of its retry the run fails", task.name, task.message))
         }
         Reason::RunTimedOut => {

@@ -129,8 +129,21 @@ fn refused(ledger: &mut Ledger, open: Open<'_>, refusal: &Refusal) {
         RefusalKind::Invalid => finish(ledger, open, for_good(Reason::PodInvalid)),
         RefusalKind::NameClash => finish(ledger, open, for_good(Reason::NameClash)),
         RefusalKind::NamespaceTerminating => finish(ledger, open, for_good(Reason::NamespaceTerminating)),
-        RefusalKind::Quota => ledger.wait(open.index, WaitKind::Quota, &refusal.message),
-        RefusalKind::Admission => ledger.wait(open.index, WaitKind::Admission, &refusal.message),
+        RefusalKind::Quota => still_wanted(ledger, open, WaitKind::Quota, &refusal.message),
+        RefusalKind::Admission => still_wanted(ledger, open, WaitKind::Admission, &refusal.message),
+    }
+}
+
+/// Waits for another try at a create. What its environment reads may have changed since it was recorded, as what goes on can end:
+/// then it would never be asked for again.
+fn still_wanted(ledger: &mut Ledger, open: Open<'_>, kind: WaitKind, message: &str) {
+    let Open { index, planned, plan, seen, .. } = open;
+    let number = ledger.task(index).and_then(|task| task.attempts.last()).map_or(0, |last| last.number);
+    match environment(plan, planned, &ledger.status, seen, number) {
+        Ok(_) => ledger.wait(index, kind, message),
+        Err(problem) => {
+            finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem));
+        }
     }
 }
 
@@ -143,9 +156,10 @@ fn lost(stop: Option<Reason>) -> End {
 /// Records the end of the open attempt, and what follows for the task.
 fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
     let Open { index, planned, stop, .. } = open;
+    let end = within_bounds(ledger, end);
     let end = match stop {
         Some(reason) => stop::judged(end, reason, open.pod),
-        None => within_bounds(ledger, end),
+        None => end,
     };
     let message = ledger.message(&end.message);
     let now = ledger.now;

@@ -150,7 +150,8 @@ fn verdict(spec: &WorkflowSpec, status: &WorkflowRunStatus) -> (RunPhase, Option
         return (RunPhase::Failed, status.reason);
     }
     if status.reason == Some(Reason::FailRun) {
-        assert!(status.tasks.iter().any(|task| task.reason == Some(Reason::FailRun)), "no rule said so");
+        let said_so = |task: &TaskStatus| task.phase == TaskPhase::Failed && task.reason == status.reason;
+        assert!(status.tasks.iter().any(said_so), "no rule said so");
         return (RunPhase::Failed, status.reason);
     }
     if status.reason == Some(Reason::RunTimedOut) {

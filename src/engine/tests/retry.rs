@@ -121,6 +121,55 @@ fn a_rule_may_fail_the_run_and_the_rest_is_stopped() {
 }
 
 #[test]
+fn a_run_that_a_rule_fails_names_the_task_that_it_is_for() {
+    let rules = json!({ "rules": [{ "reason": "ExitCode", "action": "FailRun" }] });
+    let mut world = World::of(
+        &serde_json::from_value(json!({ "tasks": [
+        { "name": "slow", "image": "i" }, { "name": "check", "image": "i", "retry": rules },
+    ] }))
+        .unwrap(),
+    );
+    world.settle();
+    world.start("slow");
+    world.start("check");
+    world.end_with("check", 7, "no luck");
+    world.settle();
+    world.end("slow", 137);
+    world.settle();
+    assert_eq!(world.story(), "Failed(FailRun) slow:Cancelled(FailRun) check:Failed(FailRun)");
+    assert!(world.status.message.starts_with("check: exit code 7"), "{}", world.status.message);
+}
+
+#[test]
+fn a_refused_create_whose_environment_has_no_value_any_more_is_not_waited_for() {
+    let mut world = World::of(
+        &serde_json::from_value(json!({ "tasks": [
+        { "name": "a", "image": "i" },
+        { "name": "b", "image": "i", "outputs": [{ "name": "n", "type": "string" }] },
+        {
+            "name": "t", "image": "i", "needs": ["a", "b"], "triggerRule": "AnySucceeded",
+            "env": [{ "name": "N", "expr": "int(tasks.b.outputs.?n.orValue('0'))" }],
+        },
+    ] }))
+        .unwrap(),
+    );
+    world.settle();
+    world.start("b");
+    world.end("a", 0);
+    world.status = world.decide().status;
+    let pod = world.status.tasks[2].attempts[0].pod.clone();
+    let message = "exceeded quota".to_owned();
+    world
+        .sights
+        .insert(pod, Sight::Refused(Refusal { kind: RefusalKind::Quota, message, retry_at: jiff::Timestamp::MAX }));
+    world.settle();
+    assert!(world.story().contains("t:Starting[Quota"), "{}", world.story());
+    world.end_with("b", 0, "n=abc");
+    world.settle();
+    assert!(world.story().ends_with("t:Failed(ExpressionError)"), "{}", world.story());
+}
+
+#[test]
 fn a_cancel_on_record_before_the_end_counts_for_more() {
     let mut world = world(json!({ "rules": [{ "expr": "true", "action": "FailRun" }] }));
     world.start("c");
