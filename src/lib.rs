@@ -39,8 +39,9 @@
 //! 3. Identity is a uid, never a name. A pod is a run's own only if the controller reference and the labels agree.
 //! 4. Decisions are made from states, not from events; nothing is decided on what isn't known. Where the caches can't be sure,
 //!    a live read is made before anything is created.
-//! 5. A pod keeps the finalizer `gantline.dev/outcome` until its outcome is on record, or its run is gone. It is the only
-//!    finalizer, and it sits on pods only: that is why no outcome is lost and no deletion hangs.
+//! 5. A pod keeps the finalizer `gantline.dev/outcome` until its outcome is on record, its run is gone, or someone made it one
+//!    that nobody can recognise. It is the only finalizer, and it sits on pods only: that is why no outcome is lost and no
+//!    deletion hangs.
 //! 6. Bad input gives a clear error on the object that holds it, and costs nobody else anything.
 //!
 //! # Words
