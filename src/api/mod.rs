@@ -2,6 +2,7 @@
 //!
 //! Every doc comment on a field here is what `kubectl explain` prints, so each says meaning, unit, default and bound.
 
+mod concurrency;
 mod param;
 mod phase;
 mod record;
@@ -12,6 +13,7 @@ mod status;
 mod task;
 mod workflow;
 
+pub use concurrency::{Concurrency, ConcurrencyStatus, WhenFull};
 pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use record::{WorkflowRecord, WorkflowRecordData};

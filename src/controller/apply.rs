@@ -107,7 +107,7 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
         Ok(written) => {
             let took = begun.elapsed();
-            context.cache().put_run(written);
+            context.learn(written);
             context.with_memory(uid, |memory| {
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {

@@ -12,9 +12,9 @@ use super::client::Failure;
 use super::loose::Loose;
 use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
-use super::{Context, Key, cache::PodEntry};
+use super::{Context, Key, cache::PodEntry, peers};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Refusal, RefusalKind, Sight, Sights};
+use crate::engine::{Peers, Refusal, RefusalKind, Sight, Sights};
 use crate::mutant::{Mutant, is};
 use crate::pods::{SlimPod, facts, is_unlabelled_of};
 
@@ -29,6 +29,8 @@ pub struct Gathered {
     pub definition: Pinned,
     /// Its pods.
     pub sights: Sights,
+    /// The other runs of its workflow, where they share slots.
+    pub peers: Peers,
 }
 
 impl Gathered {
@@ -61,7 +63,8 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
         }
     }
     let definition = revision::of(context, &run).await?;
-    Ok(Some(Gathered { run, definition, sights }))
+    let peers = peers::of(context, &run, definition.plan()).await?;
+    Ok(Some(Gathered { run, definition, sights, peers }))
 }
 
 /// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.
@@ -70,13 +73,12 @@ pub async fn live(context: &Context, run: &Loose<WorkflowRun>) -> Result<Option<
     let (namespace, name) =
         (run.meta.namespace.as_deref().unwrap_or_default(), run.meta.name.as_deref().unwrap_or_default());
     let found = context.cluster.get::<WorkflowRun>(namespace, name).await?;
-    let mut cache = context.cache();
     let Some(found) = found.filter(|found| found.meta.uid.as_ref() == Some(&uid)) else {
-        cache.bury_run(&uid);
+        context.enqueue(|cache| cache.bury_run(&uid).into_iter().map(Key::Run).collect());
         return Ok(None);
     };
-    cache.put_run(found);
-    Ok(cache.run(&uid))
+    context.learn(found);
+    Ok(context.cache().run(&uid))
 }
 
 /// The run's own pods in the cache, by name. An owner is in its pods' namespace: a pod elsewhere is none of its own, whatever

@@ -8,7 +8,7 @@ use super::decision::{Decision, Effect, Urgency};
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::environment;
-use super::{retry, tally};
+use super::{retention, retry, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -28,6 +28,8 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
         }
     }
     effects.append(&mut deletes);
+    effects.extend(retention::clears(&ledger.status, seen));
+    ttl::settle(&mut ledger, &mut effects);
     Decision {
         urgency: urgency(seen.status, &ledger),
         status: ledger.status,
@@ -103,10 +105,7 @@ fn settle_pod(
         None => (true, None, true),
     };
     let (name, uid) = (pod.name.clone(), pod.uid.clone());
-    // Of attempts that are counted and listed no more, there may be any number: their pods go.
-    let counted = owner.is_none()
-        && status.tasks.iter().any(|task| task.name == pod.task && tally::is_counted(task, pod.attempt));
-    if stop && !pod.deleting && (!pod.is_over() || counted) {
+    if stop && !pod.deleting && !pod.is_over() {
         deletes.push(Effect::Delete { pod: name.clone(), uid: uid.clone(), grace_seconds });
     }
     // Once its run is gone, nobody would find a pod that has gone astray: better its end is missed than its deletion held up.

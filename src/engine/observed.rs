@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::peers::Peers;
 use crate::api::{Reason, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
 use crate::plan::{Plan, Problem};
 
@@ -18,6 +19,10 @@ pub struct Observed<'a> {
     pub definition: &'a Definition<'a>,
     /// Its pods by name: those of its attempts, and any other that belongs to it.
     pub sights: &'a Sights,
+    /// The other runs of its workflow, where they share slots.
+    pub peers: &'a Peers,
+    /// How many pods stay with a run.
+    pub kept_pods: usize,
 }
 
 /// A run, but for its status.

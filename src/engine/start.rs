@@ -1,12 +1,12 @@
 //! Whether a run can start, and with what. It pins the workflow's revision and the parameters; only these are read later.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
-use super::stop;
 use super::text::{MESSAGE_BYTES, clip, count};
+use super::{slot, stop};
 use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus};
 use crate::plan::{Plan, PlannedTask, Problem};
 
@@ -15,9 +15,10 @@ const WORKFLOW_GRACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Pins the run if it isn't yet. Returns the plan by which its tasks are decided, or nothing where there is none.
 pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a Plan> {
-    let started = ledger.status.revision.is_some();
+    let pinned = ledger.status.revision.is_some();
+    let waits = !pinned || ledger.phase() == RunPhase::Queued;
     // One that was stopping is not pinned anew, though someone took its revision off the record.
-    if !started && (seen.run.spec.cancel.is_some() || ledger.phase() == RunPhase::Stopping) {
+    if waits && (seen.run.spec.cancel.is_some() || ledger.phase() == RunPhase::Stopping) {
         if ledger.phase() == RunPhase::Stopping {
             stop::verdict(ledger);
         } else {
@@ -43,12 +44,20 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
             fail(ledger, Reason::RevisionLost, why);
             None
         }
-        Definition::Ready { plan, revision } if started => {
+        Definition::Ready { plan, revision } if !pinned => {
+            let goes_on = pin(ledger, seen, plan, revision) && has_slot(ledger, seen, plan);
+            goes_on.then(|| begin(ledger, seen, plan, revision)).map(|()| *plan)
+        }
+        // One that was put back to its start by hand has to wait for a slot like any other.
+        Definition::Ready { plan, revision } if matches!(ledger.phase(), RunPhase::Pending | RunPhase::Queued) => {
+            let goes_on = has_slot(ledger, seen, plan);
+            goes_on.then(|| begin(ledger, seen, plan, revision)).map(|()| *plan)
+        }
+        Definition::Ready { plan, revision } => {
             let Some(what) = edited(&ledger.status, plan, revision) else { return Some(plan) };
             fail(ledger, Reason::RevisionLost, &format!("status.tasks was edited: {what}; make a new run"));
             None
         }
-        Definition::Ready { plan, revision } => pin(ledger, seen, plan, revision).then_some(*plan),
     }
 }
 
@@ -105,16 +114,40 @@ fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) ->
         }
     }
     ledger.status.revision = Some(revision.to_owned());
+    true
+}
+
+/// Whether the run has a slot, where the runs of its workflow share slots. If not, it is queued.
+fn has_slot(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan) -> bool {
+    let Some(limit) = plan.concurrency() else { return true };
+    if ledger.phase() != RunPhase::Queued || ledger.status.concurrency.is_none() {
+        let run = run_value(&seen.run, RunPhase::Running, None, ledger.status.generation);
+        let empty = Map::new();
+        match limit.key(ledger.status.params.as_ref().unwrap_or(&empty), &run) {
+            Ok(key) => slot::enter(ledger, limit, key),
+            Err(problem) => {
+                fail(ledger, Reason::InvalidParams, &problem.to_string());
+                return false;
+            }
+        }
+    }
+    slot::settle(ledger, seen)
+}
+
+/// The run starts.
+fn begin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) {
     ledger.status.started_at = Some(ledger.stamp());
     ledger.status.waiting_for = None;
     let new =
         |task: &PlannedTask| TaskStatus { name: task.name.clone(), finally: task.finally, ..TaskStatus::default() };
-    ledger.status.tasks = plan.tasks().iter().map(new).collect();
+    // One that was put back to its start by hand keeps the record of its attempts.
+    if ledger.status.tasks.is_empty() {
+        ledger.status.tasks = plan.tasks().iter().map(new).collect();
+    }
     let phase = if seen.run.spec.suspend { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
     let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));
     ledger.note(false, "Started", &message);
-    true
 }
 
 /// Ends the run. Nothing tells any more what its tasks were to do, so those that have not ended are closed in the same write:

@@ -63,6 +63,11 @@ pub const RETRY_RULES: usize = 16;
 /// Exit codes of a rule.
 pub const EXIT_CODES: usize = 64;
 
+/// Runs of a workflow at the same time, where that is bounded.
+pub const CONCURRENCY: u32 = 1_000;
+/// Bytes of what the key of a concurrency comes to.
+pub const CONCURRENCY_KEY_BYTES: usize = 253;
+
 /// Parameters of a workflow.
 pub const PARAMS: usize = 64;
 /// Bytes of the values of all parameters of a run, serialised.

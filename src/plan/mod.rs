@@ -20,6 +20,7 @@
 
 mod build;
 mod command;
+mod concurrency;
 mod condition;
 mod duration;
 mod env;
@@ -51,6 +52,7 @@ mod laws;
 #[cfg(test)]
 mod testing;
 
+pub use concurrency::PlannedConcurrency;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
@@ -93,6 +95,12 @@ pub struct Plan {
     params: Vec<PlannedParam>,
     /// How long a run may take.
     timeout: Option<SignedDuration>,
+    /// How long its finally tasks may take.
+    finally_timeout: SignedDuration,
+    /// How many runs may run at the same time.
+    concurrency: Option<PlannedConcurrency>,
+    /// How long a run is kept after its end.
+    ttl: Option<SignedDuration>,
 }
 
 /// A task of a plan, with defaults merged.
@@ -187,6 +195,24 @@ impl Plan {
     #[must_use]
     pub fn timeout(&self) -> Option<SignedDuration> {
         self.timeout
+    }
+
+    /// How long the finally tasks may take in all, from the end of the last main task.
+    #[must_use]
+    pub fn finally_timeout(&self) -> SignedDuration {
+        self.finally_timeout
+    }
+
+    /// How many runs may run at the same time; any number where there is none.
+    #[must_use]
+    pub fn concurrency(&self) -> Option<&PlannedConcurrency> {
+        self.concurrency.as_ref()
+    }
+
+    /// How long a run is kept after its end; for ever where there is none.
+    #[must_use]
+    pub fn ttl(&self) -> Option<SignedDuration> {
+        self.ttl
     }
 
     /// Indices of the tasks in an order in which each comes after all that it needs, and those of `finally` come last.

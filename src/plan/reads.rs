@@ -18,9 +18,10 @@ use crate::api::Param;
 /// Fields that a task has only if it is of a kind that there isn't yet.
 const NO_FIELDS: [&str; 1] = ["items"];
 
-/// Says what expressions of the defaults and of all tasks read that they can't.
+/// Says what expressions of the workflow (`key` is that of its concurrency), of the defaults and of all tasks read that they can't.
 pub(super) fn check(
     params: &[Param],
+    key: Option<&PlannedExpr>,
     listed: &Tasks<'_>,
     defaults: &Defaults<'_>,
     tasks: &[PlannedTask],
@@ -33,7 +34,7 @@ pub(super) fn check(
         params: params.iter().map(|param| param.name.as_str()).collect(),
         upstream: OnceCell::new(),
     };
-    for expr in expressions(&defaults.env).chain(defaults.retry.expressions()) {
+    for expr in expressions(&defaults.env).chain(defaults.retry.expressions()).chain(key) {
         reads.check_exists(expr, report);
     }
     let mut told = BTreeSet::new();

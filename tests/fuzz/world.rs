@@ -2,8 +2,8 @@
 
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
-    RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    Decision, Definition, Disruption, Effect, KEPT_PODS, MainEnd, MainState, Observed, Peers, PodFacts, PodPhase,
+    Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
 };
 use gantline::plan::{Code, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +30,7 @@ pub struct World {
     pub spec: WorkflowRunSpec,
     pub status: WorkflowRunStatus,
     pub sights: Sights,
+    pub peers: Peers,
     pub now: Timestamp,
 }
 
@@ -41,6 +42,7 @@ impl World {
             spec: WorkflowRunSpec::default(),
             status: WorkflowRunStatus::default(),
             sights: Sights::new(),
+            peers: Peers { all: Vec::new(), live: true },
             now: Timestamp::from_second(CREATED).expect("a time"),
         }
     }
@@ -69,7 +71,8 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        decide(&Observed { run, status: &self.status, definition: &definition, sights: &self.sights }, now)
+        let (status, sights, peers) = (&self.status, &self.sights, &self.peers);
+        decide(&Observed { run, status, definition: &definition, sights, peers, kept_pods: KEPT_PODS }, now)
     }
 
     /// Decides, stores the status, and does all that was asked for.
@@ -96,7 +99,8 @@ impl World {
                     facts.held = false;
                 }
             }
-            Effect::Delete { pod, uid, .. } => {
+            Effect::DeleteRun => {}
+            Effect::Delete { pod, uid, .. } | Effect::Clear { pod, uid } => {
                 let at = Some(self.now);
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
                     facts.deleting = true;

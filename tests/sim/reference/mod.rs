@@ -76,6 +76,12 @@ pub struct Ends {
     lost: bool,
     /// Whether the run as a whole has a timeout.
     timed: bool,
+    /// What becomes of it while the slots of its workflow are taken; nothing where there are any number.
+    when_full: Option<String>,
+    /// It may wait for ever for a slot: somebody who has one is suspended, or it is itself.
+    waits: bool,
+    /// Whether it is deleted some time after its end; `None` if nobody can say when, since clocks are off.
+    expires: Option<bool>,
     /// How each task may end.
     tasks: Vec<TaskEnds>,
 }
@@ -141,26 +147,55 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         unstarted.insert("InvalidParams");
     }
     let last = scenario.finally_of(run);
-    let of_task = |task: &Value| TaskEnds::of(scenario, task, last.contains(task), deeds);
+    let of_task = |task: &Value| {
+        let finally = last.contains(task);
+        TaskEnds::of(scenario, task, finally, deeds).within(finally && finally_is_timed(scenario, run))
+    };
     let last_word = deeds.iter().rev().find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }));
     Ends {
         gone,
         any: did(&Human::breaks_the_record),
         suspended: matches!(last_word, Some(Human::Suspend { .. })),
         cancelled: did(&|deed| matches!(deed, Human::Cancel { .. } | Human::SkipFinally { .. })),
-        skipped: did(&|deed| matches!(deed, Human::SkipFinally { .. })),
+        // What has not begun when the finally tasks' time is over is cancelled.
+        skipped: did(&|deed| matches!(deed, Human::SkipFinally { .. })) || finally_is_timed(scenario, run),
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
+        when_full: slots(scenario, run),
+        waits: slots(scenario, run).is_some() && suspends_any(scenario, &all),
+        expires: Some(scenario.workflow_of(run).is_some_and(|workflow| !workflow["ttl"].is_null()))
+            .filter(|expires| !(*expires && scenario.clock_is_off)),
         timed: scenario.workflow_of(run).is_some_and(|workflow| !workflow["timeout"].is_null()),
         tasks: scenario.tasks_of(run).into_iter().map(of_task).collect(),
     }
 }
 
+/// What becomes of a run while all slots of its workflow are taken; nothing where there is no limit.
+fn slots(scenario: &Scenario, run: &str) -> Option<String> {
+    let concurrency = &scenario.workflow_of(run)?["concurrency"];
+    (!concurrency.is_null()).then(|| concurrency["whenFull"].as_str().unwrap_or("Queue").to_owned())
+}
+
+/// Whether some run is suspended in the end.
+fn suspends_any(scenario: &Scenario, deeds: &[&Human]) -> bool {
+    let last_word = |run: &String| {
+        let of_run = |deed: &&&&Human| deed.run() == Some(run.as_str());
+        deeds.iter().rev().filter(|deed| of_run(&deed)).find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }))
+    };
+    scenario.names("WorkflowRun").iter().any(|run| matches!(last_word(run), Some(Human::Suspend { .. })))
+}
+
+/// Whether the workflow of a run says how long its finally tasks may take.
+fn finally_is_timed(scenario: &Scenario, run: &str) -> bool {
+    scenario.workflow_of(run).is_some_and(|workflow| !workflow["finallyTimeout"].is_null())
+}
+
 impl Ends {
     /// The one end that there is; `None` if there are more, or if the run is gone.
     pub fn only(&self) -> Option<End> {
-        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost || self.timed;
+        let full = self.when_full.as_ref().is_some_and(|word| word != "Queue") || self.waits;
+        let free = full || self.expires != Some(false) || self.gone || self.any || self.suspended || self.cancelled || self.lost || self.timed;
         match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
             (false, false, [reason]) => return Some(End::new("Failed", reason, "")),
             (false, true, []) => {}
@@ -213,7 +248,8 @@ impl Ends {
     /// Whether each task may have come to where this end has it. All may have been stopped, or the main ones.
     fn admit_tasks(&self, end: &End, all: bool, main: bool, open: bool) -> Result<(), String> {
         self.tasks.iter().try_for_each(|task| {
-            let stopped = all || if task.finally { self.skipped } else { main || self.cancelled && !open };
+            let cancelled = self.cancelled || self.when_full.as_deref() == Some("CancelOldest");
+            let stopped = all || if task.finally { self.skipped } else { main || cancelled && !open };
             let needs = self.needs(task, |need| Some(end.tasks.get(need).map_or("", String::as_str)));
             task.admits(end, &needs.unwrap_or_default(), stopped, open)
         })
@@ -228,12 +264,18 @@ impl Ends {
     /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
     pub fn admits(&self, run: Option<&Value>) -> Result<(), String> {
         let Some(run) = run else {
-            return if self.gone { Ok(()) } else { Err("the run is gone, and nobody deleted it".to_owned()) };
+            return if self.gone || self.expires != Some(false) { Ok(()) } else { Err("the run is gone, and nobody deleted it".to_owned()) };
         };
         if self.gone {
             return Err("the run was deleted and is still there".to_owned());
         }
         let end = End::of(run);
+        if self.waits && end.phase == "Queued" && end.tasks.is_empty() {
+            return Ok(());
+        }
+        if self.expires == Some(true) && !end.tasks.is_empty() && !self.any && !self.suspended {
+            return Err("its ttl is over, and it is still there".to_owned());
+        }
         if self.suspended && end.phase == "Suspended" {
             return self.admit_tasks(&end, false, false, true);
         }
@@ -261,7 +303,7 @@ impl Ends {
         let verdict = match (end.phase.as_str(), end.reason.as_str()) {
             ("Failed", "RevisionLost") => lost,
             // Cancel on record before the last task finished, whatever that came to.
-            ("Cancelled", _) => self.cancelled,
+            ("Cancelled", _) => self.cancelled || self.when_full.as_deref() == Some("CancelOldest"),
             ("Failed", "FailRun") => by_a_rule,
             ("Failed", "RunTimedOut") => !in_time,
             own => own == self.verdict(&end.tasks) && !has("Cancelled") && failed.all(TaskEnds::may_fail),
@@ -276,7 +318,7 @@ impl Ends {
     fn admits_unstarted(&self, end: &End) -> Result<(), String> {
         match end.phase.as_str() {
             "Failed" if self.unstarted.contains(end.reason.as_str()) => Ok(()),
-            "Cancelled" if self.cancelled => Ok(()),
+            "Cancelled" if self.cancelled || self.when_full.as_ref().is_some_and(|word| word != "Queue") => Ok(()),
             phase => Err(format!("the run ended {phase} ({}) before it started", end.reason)),
         }
     }

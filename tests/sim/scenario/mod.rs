@@ -1,6 +1,7 @@
 //! What is played: manifests, the behaviour of their pods, what people do meanwhile, and the end that must come.
 
 mod build;
+mod limits;
 mod standard;
 #[cfg(test)]
 mod tests;

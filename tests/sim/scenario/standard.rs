@@ -23,6 +23,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(deletions());
     all.extend(mistakes());
     all.extend(others());
+    all.extend(super::limits::limits());
     all
 }
 
