@@ -131,10 +131,11 @@ pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) -> bool {
             }
             // With that on record it goes on at once.
             ledger.urgent = true;
-            let now = ledger.now;
-            ledger.wake(now);
+            ledger.wake(ledger.now);
         }
-        Next::Start | Next::Cancel | Next::Stay => {}
+        // It came only now: what others have is read once that is on record.
+        Next::Start | Next::Cancel => ledger.wake(ledger.now),
+        Next::Stay => {}
     }
     wait(ledger, seen);
     false

@@ -93,7 +93,8 @@ fn of_finally(world: &World<'_>, run: &Run<'_>, pinned: &Value, after: &Status<'
     if let Some(ended) = ended.filter(|_| !run.edited)
         && deadline.duration_since(ended) != timeout
     {
-        faults.push(format!("the deadline of the finally tasks is {deadline}, and the last other task ended at {ended}"));
+        faults
+            .push(format!("the deadline of the finally tasks is {deadline}, and the last other task ended at {ended}"));
     }
 }
 

@@ -150,7 +150,8 @@ impl<'j> Limits<'j> {
             let displaced = |other: &Limited<'_>| {
                 other.own.is_some_and(|own| text(own, "whenFull") == "CancelOldest") && other.age() > run.age()
             };
-            let rivals = self.rivals(run).filter(|other| other.has_slot || other.turn() < run.turn() || displaced(other));
+            let rivals =
+                self.rivals(run).filter(|other| other.has_slot || other.turn() < run.turn() || displaced(other));
             run.max().is_some_and(|max| rivals.count() >= max)
         };
         let seen: Vec<(&'j str, bool, bool)> =

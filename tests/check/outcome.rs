@@ -201,11 +201,15 @@ impl Claim<'_, '_> {
     /// An attempt that never had a pod ends only by a refusal.
     fn without_pod(&self, outcome: AttemptOutcome) -> Option<String> {
         let reason = self.attempt.reason();
-        let refused =
-            matches!(
-                reason,
-                "PodInvalid" | "NameClash" | "NamespaceTerminating" | "ExpressionError" | "TotalTimedOut" | "FinallyTimedOut"
-            );
+        let refused = matches!(
+            reason,
+            "PodInvalid"
+                | "NameClash"
+                | "NamespaceTerminating"
+                | "ExpressionError"
+                | "TotalTimedOut"
+                | "FinallyTimedOut"
+        );
         if outcome == AttemptOutcome::Disrupted && self.run.edited {
             // A hand may have taken the uid off the record.
             return None;

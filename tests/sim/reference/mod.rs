@@ -118,6 +118,8 @@ pub fn compare(server: &Server, scenario: &Scenario) -> Vec<String> {
 
 /// What may become of a run of a scenario in which people did `deeds`, in that order.
 pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
+    let limit = slots(scenario, run);
+    let waits = limit.is_some() && suspends_any(scenario, deeds);
     // What was done to an earlier run of that name is gone with it.
     let begins =
         |deed: &Human| matches!(deed, Human::RecreateRun { .. } | Human::Create { kind: Kind::WorkflowRun, .. });
@@ -146,6 +148,10 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     if did(&|deed| matches!(deed, Human::EditParams { .. })) {
         unstarted.insert("InvalidParams");
     }
+    // A run that waits for a slot is pinned, and has no tasks yet.
+    if limit.is_some() && did(&|deed| matches!(deed, Human::DeleteRecord { .. })) {
+        unstarted.insert("RevisionLost");
+    }
     let last = scenario.finally_of(run);
     let of_task = |task: &Value| {
         let finally = last.contains(task);
@@ -162,8 +168,8 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
-        when_full: slots(scenario, run),
-        waits: slots(scenario, run).is_some() && suspends_any(scenario, &all),
+        when_full: limit,
+        waits,
         expires: Some(scenario.workflow_of(run).is_some_and(|workflow| !workflow["ttl"].is_null()))
             .filter(|expires| !(*expires && scenario.clock_is_off)),
         timed: scenario.workflow_of(run).is_some_and(|workflow| !workflow["timeout"].is_null()),
@@ -178,10 +184,10 @@ fn slots(scenario: &Scenario, run: &str) -> Option<String> {
 }
 
 /// Whether some run is suspended in the end.
-fn suspends_any(scenario: &Scenario, deeds: &[&Human]) -> bool {
+fn suspends_any(scenario: &Scenario, deeds: &[Human]) -> bool {
     let last_word = |run: &String| {
-        let of_run = |deed: &&&&Human| deed.run() == Some(run.as_str());
-        deeds.iter().rev().filter(|deed| of_run(&deed)).find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }))
+        let of_run = |deed: &&Human| deed.run() == Some(run.as_str());
+        deeds.iter().rev().filter(of_run).find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }))
     };
     scenario.names("WorkflowRun").iter().any(|run| matches!(last_word(run), Some(Human::Suspend { .. })))
 }
@@ -195,7 +201,14 @@ impl Ends {
     /// The one end that there is; `None` if there are more, or if the run is gone.
     pub fn only(&self) -> Option<End> {
         let full = self.when_full.as_ref().is_some_and(|word| word != "Queue") || self.waits;
-        let free = full || self.expires != Some(false) || self.gone || self.any || self.suspended || self.cancelled || self.lost || self.timed;
+        let free = full
+            || self.expires != Some(false)
+            || self.gone
+            || self.any
+            || self.suspended
+            || self.cancelled
+            || self.lost
+            || self.timed;
         match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
             (false, false, [reason]) => return Some(End::new("Failed", reason, "")),
             (false, true, []) => {}
@@ -258,13 +271,19 @@ impl Ends {
     /// Whether time decides how it ends: a task may fail the whole run, whatever the others are at.
     #[cfg(test)]
     fn is_a_matter_of_time(&self) -> bool {
-        self.timed || self.tasks.iter().any(TaskEnds::may_fail_the_run)
+        let turned_away = self.when_full.as_ref().is_some_and(|word| word != "Queue");
+        let bounded = self.timed || self.skipped || self.expires != Some(false) || turned_away;
+        bounded || self.tasks.iter().any(TaskEnds::may_fail_the_run)
     }
 
     /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
     pub fn admits(&self, run: Option<&Value>) -> Result<(), String> {
         let Some(run) = run else {
-            return if self.gone || self.expires != Some(false) { Ok(()) } else { Err("the run is gone, and nobody deleted it".to_owned()) };
+            return if self.gone || self.expires != Some(false) {
+                Ok(())
+            } else {
+                Err("the run is gone, and nobody deleted it".to_owned())
+            };
         };
         if self.gone {
             return Err("the run was deleted and is still there".to_owned());

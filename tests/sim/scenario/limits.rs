@@ -144,7 +144,10 @@ fn stays() -> Vec<Scenario> {
     let more = json!({ "finally": [task("report", &[]), task("clean", &["report"])], "finallyTimeout": "20s" });
     vec![
         // It is gone at the end.
-        Scenario::new("ttl").with_standby().with(workflow_with(&[task("a", &[])], json!({ "ttl": "30s" }))).with(run("run")),
+        Scenario::new("ttl")
+            .with_standby()
+            .with(workflow_with(&[task("a", &[])], json!({ "ttl": "30s" })))
+            .with(run("run")),
         Scenario::new("finally-timeout")
             .with_standby()
             .with(workflow_with(&[task("a", &[])], more))

@@ -119,7 +119,9 @@ impl Scenario {
 
     /// Whether something in it may time out.
     pub fn may_time_out(&self) -> bool {
-        let timed = |of: &Value| ["timeout", "startTimeout", "totalTimeout"].iter().any(|field| !of[*field].is_null());
+        let timed = |of: &Value| {
+            ["timeout", "startTimeout", "totalTimeout", "finallyTimeout"].iter().any(|field| !of[*field].is_null())
+        };
         let by_spec = self
             .names("WorkflowRun")
             .iter()
