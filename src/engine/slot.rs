@@ -108,6 +108,8 @@ pub(super) fn enter(ledger: &mut Ledger, limit: &PlannedConcurrency, key: Option
     let PlannedConcurrency { max, when_full, .. } = *limit;
     ledger.status.concurrency = Some(ConcurrencyStatus { key, max, when_full, claimed: false });
     ledger.move_run(RunPhase::Queued, None);
+    // Until that is on record, nobody tells it what changes.
+    ledger.wake(ledger.now);
 }
 
 /// Decides what becomes of a queued run. Whether it has a slot from now on.

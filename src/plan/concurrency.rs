@@ -59,7 +59,7 @@ impl PlannedConcurrency {
     /// The expression has no value, or one that is no text, int or bool, or a text that is too long.
     pub fn key(&self, params: &Map<String, Value>, run: &Value) -> Result<Option<String>, Problem> {
         let Some(key) = &self.key else { return Ok(None) };
-        let scope = Scope { params, run, tasks: &|_| None, attempt: 0 };
+        let scope = Scope { params, run, tasks: &|_| None, attempt: 0, item: None };
         let text = key.evaluate(&scope).and_then(|value| text(&value));
         text.map(Some).map_err(|error| Problem {
             code: Code::ExpressionFailed,

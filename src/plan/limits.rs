@@ -67,6 +67,12 @@ pub const EXIT_CODES: usize = 64;
 pub const CONCURRENCY: u32 = 1_000;
 /// Bytes of what the key of a concurrency comes to.
 pub const CONCURRENCY_KEY_BYTES: usize = 253;
+/// Items of a list that a task is done for.
+pub const ITEMS: usize = 20_000;
+/// Values of a list that is written out.
+pub const FOR_EACH_VALUES: usize = 1_000;
+/// Bytes of such a list, serialised.
+pub const FOR_EACH_VALUES_BYTES: usize = 64 * 1024;
 
 /// Parameters of a workflow.
 pub const PARAMS: usize = 64;

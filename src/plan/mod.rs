@@ -26,6 +26,7 @@ mod duration;
 mod env;
 pub mod expr;
 mod expression;
+mod for_each;
 mod graph;
 pub mod limits;
 mod names;
@@ -54,6 +55,7 @@ mod testing;
 
 pub use concurrency::PlannedConcurrency;
 pub use expression::{PlannedExpr, Scope, TaskView};
+pub use for_each::{List, PlannedForEach};
 pub use names::{pod_name, revision_name};
 pub use problem::{Code, Problem};
 pub(crate) use report::{bounded, segment};
@@ -117,6 +119,8 @@ pub struct PlannedTask {
     pub rule: TriggerRule,
     /// Whether it runs at all, once its rule lets it.
     pub when: Option<PlannedExpr>,
+    /// The list of its items, where it is done for each of them.
+    pub for_each: Option<PlannedForEach>,
     /// Whether the run may succeed although it fails.
     pub allow_failure: bool,
     /// Whether it is nothing but a gate: it has no pod, and what belongs to one is empty.

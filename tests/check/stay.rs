@@ -68,7 +68,7 @@ fn pod(step: &Step<'_>, world: &World<'_>) -> Option<SignedDuration> {
         return None;
     }
     // Someone who doesn't know yet that it has ended may stop it still.
-    let stopped = |status: &read::Status<'_>| status.task(pod.task).is_some_and(|it| it.phase == TaskPhase::Stopping);
+    let stopped = |status: &read::Status<'_>| status.task(&pod.task).is_some_and(|it| it.phase == TaskPhase::Stopping);
     if run.statuses.iter().any(|recorded| stopped(&recorded.status)) {
         return None;
     }
