@@ -38,7 +38,8 @@ use super::workflow::WorkflowSpec;
         .message("an inline workflow has at most 100 tasks: make it a Workflow and name it in workflowRef"),
     validation = Rule::new("!has(self.workflow) || !has(self.workflow.concurrency)")
         .message("an inline workflow has no other runs, so that concurrency means nothing there: make it a Workflow and name it in workflowRef"),
-    validation = Rule::new("self.priority == oldSelf.priority").message("priority can't be changed: make a new run"),
+    validation = Rule::new("(has(self.priority) ? self.priority : 0) == (has(oldSelf.priority) ? oldSelf.priority : 0)")
+        .message("priority can't be changed: make a new run"),
     validation = Rule::new("has(self.workflowRef) == has(oldSelf.workflowRef) && (!has(self.workflowRef) || self.workflowRef == oldSelf.workflowRef)")
         .message("workflowRef can't be changed: make a new run"),
     validation = Rule::new("!has(oldSelf.cancel) || has(self.cancel)").message("cancel can't be taken back"),
