@@ -30,7 +30,8 @@ use crate::plan::{Plan, PlannedForEach, PlannedTask};
 pub(super) fn open(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
     match list(plan, planned, &ledger.status, seen) {
         Ok(list) => {
-            ledger.items.insert(index, Items::new(list.len()));
+            // Attempts of a generation before this one may have been numbered.
+            ledger.items.entry(index).or_insert_with(|| Items::new(0)).open(list.len());
             ledger.lists.insert(index, list);
             ledger.urgent = true;
             true
@@ -92,9 +93,8 @@ pub(super) fn start(
     let mut holds_up = None;
     for (item, phase) in waiting {
         let unit = Unit::item(index, item);
-        if phase == TaskPhase::Backoff
-            && let Some((kind, detail)) = ledger.unit(unit).and_then(|task| gate::backoff(ledger, planned, task, seen))
-        {
+        let wait = if phase == TaskPhase::Backoff { gate::backoff } else { gate::last_pod };
+        if let Some((kind, detail)) = ledger.unit(unit).and_then(|task| wait(ledger, planned, task, seen)) {
             ledger.wait(unit, kind, &detail);
             continue;
         }
@@ -128,7 +128,7 @@ pub(super) fn settle(ledger: &mut Ledger, index: usize, planned: &PlannedTask, s
     else {
         return;
     };
-    if task.phase.is_finished() {
+    if task.phase.is_finished() || !items.is_listed() {
         return;
     }
     if items.have_ended() {
@@ -138,6 +138,7 @@ pub(super) fn settle(ledger: &mut Ledger, index: usize, planned: &PlannedTask, s
     let under_way = items.any_in(|phase| !matches!(phase, TaskPhase::Pending | TaskPhase::Starting));
     if task.phase == TaskPhase::Pending && begun {
         ledger.move_task(index, TaskPhase::Starting, None);
+        ledger.wait(index, WaitKind::Node, "its first item to run");
     }
     if under_way && ledger.task(index).is_some_and(|task| task.phase == TaskPhase::Starting) {
         let since = ledger.items.get(&index).and_then(first_start).unwrap_or(ledger.now);
@@ -187,7 +188,7 @@ pub(super) fn stop(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, why: 
     match ledger.task(index).map(|task| task.phase) {
         // None of them had begun.
         Some(TaskPhase::Pending) => {
-            ledger.close_items(index);
+            ledger.keep_items(index);
             ledger.move_task(index, TaskPhase::Cancelled, Some(why));
         }
         Some(TaskPhase::Starting | TaskPhase::Running) => {
@@ -215,7 +216,7 @@ fn conclude(ledger: &mut Ledger, index: usize, planned: &PlannedTask, for_each: 
         return;
     }
     let told = told(items);
-    ledger.close_items(index);
+    ledger.keep_items(index);
     match stopped {
         None | Some(Reason::FailFast) => fail(ledger, index, Some(Reason::ItemsFailed), &told),
         Some(Reason::TotalTimedOut) => {

@@ -2,6 +2,7 @@
 
 mod build;
 mod for_each;
+mod generation;
 mod standard;
 #[cfg(test)]
 mod tests;
