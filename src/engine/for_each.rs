@@ -86,37 +86,40 @@ pub(super) fn start(
     }
     let suspended = is_suspended(seen.run.spec, &ledger.status);
     let extra = usize::from(is(Mutant::MaxParallelOffByOne));
-    let max =
-        for_each.max_parallel.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX).saturating_add(extra);
+    let max = for_each.max_parallel.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
+    let max = max.saturating_add(extra);
     let mut live = items.live();
-    let waiting: Vec<(u32, TaskPhase)> = items.waiting().collect();
-    let mut holds_up = None;
-    for (item, phase) in waiting {
-        let unit = Unit::item(index, item);
-        let wait = if phase == TaskPhase::Backoff { gate::backoff } else { gate::last_pod };
-        if let Some((kind, detail)) = ledger.unit(unit).and_then(|task| wait(ledger, planned, task, seen)) {
-            ledger.wait(unit, kind, &detail);
-            continue;
-        }
-        let held = if suspended {
+    let (again, pending): (Vec<u32>, Vec<u32>) =
+        (items.in_phase(TaskPhase::Backoff), items.in_phase(TaskPhase::Pending));
+    let held = |live: usize, room: &Room| {
+        if suspended {
             Some((WaitKind::Suspended, "spec.suspend is true".to_owned()))
         } else if live >= max {
             Some((WaitKind::Pool, format!("maxParallel is {max}")))
         } else {
             room.is_full().map(|detail| (WaitKind::Quota, detail))
-        };
-        if let Some((kind, detail)) = held {
-            if phase == TaskPhase::Backoff {
-                ledger.wait(unit, kind, &detail);
-                continue;
-            }
-            // All others that have not begun wait for the same; those that wait for another attempt say so themselves.
-            holds_up.get_or_insert((kind, detail));
-            continue;
         }
-        if gate::intend(ledger, unit, plan, planned, seen) {
-            room.take();
-            live = live.saturating_add(1);
+    };
+    let mut holds_up = None;
+    for (item, is_new) in
+        again.into_iter().map(|item| (item, false)).chain(pending.into_iter().map(|item| (item, true)))
+    {
+        let unit = Unit::item(index, item);
+        let wait = if is_new { gate::last_pod } else { gate::backoff };
+        let own = ledger.unit(unit).and_then(|task| wait(ledger, planned, task, seen));
+        match own.or_else(|| held(live, room)) {
+            // All that have not begun wait for the same.
+            Some(wait) if is_new && ledger.unit(unit).is_none() => {
+                holds_up = Some(wait);
+                break;
+            }
+            Some((kind, detail)) => ledger.wait(unit, kind, &detail),
+            None => {
+                if gate::intend(ledger, unit, plan, planned, seen) {
+                    room.take();
+                    live = live.saturating_add(1);
+                }
+            }
         }
     }
     ledger.wait_items(index, holds_up);

@@ -147,10 +147,9 @@ impl Items {
         self.phases.iter().all(|phase| phase.is_finished())
     }
 
-    /// Items that have not begun, or wait for their next attempt, by index.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = (u32, TaskPhase)> {
-        let all = (0..).zip(&self.phases).map(|(index, phase)| (index, *phase));
-        all.filter(|(_, phase)| matches!(phase, TaskPhase::Pending | TaskPhase::Backoff))
+    /// The items in a phase, by index.
+    pub(super) fn in_phase(&self, wanted: TaskPhase) -> Vec<u32> {
+        (0..).zip(&self.phases).filter(|(_, phase)| **phase == wanted).map(|(index, _)| index).collect()
     }
 
     /// Items of which more is known than their phase, by index.
