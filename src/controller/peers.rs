@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Context;
 use super::client::Failure;
 use super::loose::Loose;
-use crate::api::{ConcurrencyStatus, RunPhase, WorkflowRef, WorkflowRun};
+use crate::api::{Cancel, ConcurrencyStatus, RunPhase, WorkflowRef, WorkflowRun};
 use crate::engine::{Peer, Peers, RunFacts, Told, is_held_back, needs_live_peers};
 use crate::plan::Plan;
 
@@ -41,13 +41,15 @@ struct SlimSpec {
     priority: i32,
     #[serde(default)]
     suspend: bool,
-    cancel: Option<serde::de::IgnoredAny>,
+    cancel: Option<Cancel>,
 }
 
 #[derive(Default, Deserialize)]
 struct SlimStatus {
     #[serde(default)]
     phase: RunPhase,
+    #[serde(default)]
+    generation: u32,
     concurrency: Option<ConcurrencyStatus>,
 }
 
@@ -56,7 +58,7 @@ pub fn of_run(run: &Loose<WorkflowRun>) -> Option<Peer> {
     let object = run.object.as_ref().ok()?;
     let status = object.status.as_ref()?;
     let priority = object.spec.priority;
-    peer(&run.meta, priority, is_held_back(&object.spec), status.phase, status.concurrency.as_ref())
+    peer(&run.meta, priority, is_held_back(&object.spec, status.generation), status.phase, status.concurrency.as_ref())
 }
 
 fn peer(
@@ -132,6 +134,7 @@ fn of_slim(run: &Loose<Slim>, workflow: &str) -> Option<Peer> {
     };
     let Slim { spec, status } = object;
     spec.workflow_ref.as_ref().filter(|named| named.name == workflow)?;
-    let held_back = spec.suspend || spec.cancel.is_some();
+    let cancelled = spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation);
+    let held_back = spec.suspend || cancelled;
     peer(&run.meta, spec.priority, held_back, status.phase, status.concurrency.as_ref())
 }

@@ -43,7 +43,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
 
 /// The pods of open attempts that surely don't exist yet.
 fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut Vec<Effect>) {
-    if is_suspended(seen.run.spec, &ledger.status) || ledger.phase().is_finished() {
+    if is_suspended(seen.run.spec, &ledger.status) || !ledger.phase().is_under_way() {
         return;
     }
     for unit in ledger.unfinished() {

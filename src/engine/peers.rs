@@ -97,10 +97,10 @@ pub struct Told<'a> {
     pub concurrency: Option<&'a ConcurrencyStatus>,
 }
 
-/// Whether a run asks for no slot for now, or never will.
+/// Whether a run that is in this generation asks for no slot for now, or never will.
 #[must_use]
-pub const fn is_held_back(spec: &WorkflowRunSpec) -> bool {
-    spec.suspend || spec.cancel.is_some()
+pub fn is_held_back(spec: &WorkflowRunSpec, generation: u32) -> bool {
+    spec.suspend || spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= generation)
 }
 
 impl Peer {

@@ -26,9 +26,9 @@
 use super::ledger::Ledger;
 use super::observed::{Observed, RunFacts};
 use super::peers::{Peer, Peers, Turn, is_held_back};
-use super::stop;
 use super::text::count;
 use super::verdict::is_main_finished;
+use super::{start, stop};
 use crate::api::{ConcurrencyStatus, Reason, RunPhase, WaitKind, WhenFull, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedConcurrency, quote};
@@ -67,7 +67,7 @@ fn next(run: &RunFacts<'_>, status: &WorkflowRunStatus, peers: &Peers) -> Option
     let turn = Turn::new(run.spec.priority, run.created_at, run.name);
     let rivals: Vec<&Peer> = peers.all.iter().filter(|peer| peer.shares_with(own.key.as_deref())).collect();
     match status.phase {
-        RunPhase::Queued => Some(of_queued(own, &turn, !is_held_back(run.spec), &rivals)),
+        RunPhase::Queued => Some(of_queued(own, &turn, !is_held_back(run.spec, status.generation), &rivals)),
         RunPhase::Running | RunPhase::Suspended if has_to_make_room(&turn, &rivals) => Some(Next::Cancel),
         _ => Some(Next::Stay),
     }
@@ -124,7 +124,7 @@ pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) -> bool {
             return true;
         }
         Next::Cancel if sure => {
-            ledger.move_run(RunPhase::Cancelled, Some(Reason::ConcurrencyLimit));
+            start::cancel(ledger, Reason::ConcurrencyLimit);
             return false;
         }
         Next::Claim | Next::GiveBack => {
@@ -167,10 +167,10 @@ pub(super) fn make_room(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
 pub(super) fn told(status: &WorkflowRunStatus) -> String {
     let Some(own) = &status.concurrency else { return "cancelled".to_owned() };
     let max = usize::try_from(own.max).unwrap_or(usize::MAX);
-    if !status.tasks.is_empty() {
-        return "cancelled to make room for a newer run (concurrency.whenFull is CancelOldest)".to_owned();
-    }
     match own.when_full {
+        WhenFull::CancelOldest if !status.tasks.is_empty() => {
+            "cancelled to make room for a newer run (concurrency.whenFull is CancelOldest)".to_owned()
+        }
         WhenFull::CancelOldest => "a newer run waits in its place (concurrency.whenFull is CancelOldest)".to_owned(),
         WhenFull::Reject | WhenFull::Queue => format!(
             "no slot was free: {} at the same time (concurrency.whenFull is Reject); make a new run later",

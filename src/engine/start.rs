@@ -22,11 +22,12 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
     let pinned = ledger.status.revision.is_some();
     let waits = !pinned || ledger.phase() == RunPhase::Queued;
     // One that was stopping is not pinned anew, though someone took its revision off the record.
-    if waits && (seen.run.spec.cancel.is_some() || ledger.phase() == RunPhase::Stopping) {
+    let asked = stop::is_asked_for(seen.run.spec, &ledger.status);
+    if waits && (asked || ledger.phase() == RunPhase::Stopping) {
         if ledger.phase() == RunPhase::Stopping {
             stop::verdict(ledger);
         } else {
-            ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
+            cancel(ledger, Reason::CancelRequested);
         }
         return None;
     }
@@ -52,8 +53,8 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
             let goes_on = pin(ledger, seen, plan, revision) && has_slot(ledger, seen, plan);
             goes_on.then(|| begin(ledger, seen, plan, revision)).map(|()| *plan)
         }
-        // One that was put back to its start by hand has to wait for a slot like any other.
-        Definition::Ready { plan, revision } if matches!(ledger.phase(), RunPhase::Pending | RunPhase::Queued) => {
+        // One that begins anew, or was put back to its start by hand, has to wait for a slot like any other.
+        Definition::Ready { plan, revision } if has_no_slot(ledger.phase(), plan) => {
             let goes_on = has_slot(ledger, seen, plan);
             goes_on.then(|| begin(ledger, seen, plan, revision)).map(|()| *plan)
         }
@@ -82,6 +83,7 @@ fn edited(status: &WorkflowRunStatus, plan: &Plan, revision: &str) -> Option<Str
             (None, None) => task.phase.has_pod() && has_ended(&task.attempts),
             (None, Some(_)) => task.phase.has_pod() || task.phase == TaskPhase::Backoff,
             (Some(_), None) => return Some(format!("{} has items, and no forEach", task.name)),
+            (Some(items), Some(_)) if items.total == 0 => task.phase.has_pod(),
             (Some(items), Some(_)) => {
                 if let Some(index) = stuck_item(items) {
                     return Some(format!("item {index} of {} is under way, and no attempt of it is open", task.name));
@@ -166,25 +168,48 @@ fn has_slot(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan) -> bool {
     slot::settle(ledger, seen)
 }
 
-/// The run starts.
+/// Whether a run that is pinned has yet to get a slot.
+fn has_no_slot(phase: RunPhase, plan: &Plan) -> bool {
+    phase == RunPhase::Queued || phase == RunPhase::Pending && plan.concurrency().is_some()
+}
+
+/// The run starts, or its next generation does.
 fn begin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) {
-    ledger.status.started_at = Some(ledger.stamp());
     ledger.status.waiting_for = None;
     let new =
         |task: &PlannedTask| TaskStatus { name: task.name.clone(), finally: task.finally, ..TaskStatus::default() };
-    // One that was put back to its start by hand keeps the record of its attempts.
-    if ledger.status.tasks.is_empty() {
+    let first = ledger.status.tasks.is_empty();
+    if first {
+        ledger.status.started_at = Some(ledger.stamp());
         ledger.status.tasks = plan.tasks().iter().map(new).collect();
     }
     let phase = if seen.run.spec.suspend { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
-    let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));
-    ledger.note(false, "Started", &message);
+    if first {
+        let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));
+        ledger.note(false, "Started", &message);
+    }
+}
+
+/// Ends a run that has no slot. Tasks of an earlier generation that were to run again do not.
+pub(super) fn cancel(ledger: &mut Ledger, reason: Reason) {
+    close(ledger, reason);
+    ledger.move_run(RunPhase::Cancelled, Some(reason));
 }
 
 /// Ends the run. Nothing tells any more what its tasks were to do, so those that have not ended are closed in the same write:
 /// their pods are then stopped and let go.
 fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
+    close(ledger, reason);
+    if ledger.phase() == RunPhase::Stopping {
+        stop::verdict(ledger);
+    } else if ledger.move_run(RunPhase::Failed, Some(reason)) {
+        ledger.status.message = clip(why, MESSAGE_BYTES);
+    }
+}
+
+/// Cancels the tasks that have not ended, and the attempts that are open.
+fn close(ledger: &mut Ledger, reason: Reason) {
     let stamp = ledger.stamp();
     for index in 0..ledger.status.tasks.len() {
         if ledger.task(index).is_none_or(|task| task.phase.is_finished()) {
@@ -202,13 +227,8 @@ fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
             }
             ledger.move_task(unit, TaskPhase::Cancelled, Some(reason));
         }
-        ledger.close_items(index);
+        ledger.keep_items(index);
         ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
-    }
-    if ledger.phase() == RunPhase::Stopping {
-        stop::verdict(ledger);
-    } else if ledger.move_run(RunPhase::Failed, Some(reason)) {
-        ledger.status.message = clip(why, MESSAGE_BYTES);
     }
 }
 

@@ -113,7 +113,9 @@ impl<'j> Limits<'j> {
         let status: Option<&Status<'j>> = if step.is_status { step.status.as_ref() } else { known };
         let phase = status.map_or(RunPhase::Pending, |status| status.phase);
         let has_slot = phase.is_under_way();
-        let held_back = object["spec"]["suspend"] == true || object["spec"].get("cancel").is_some();
+        let generation = status.and_then(|status| status.value["generation"].as_u64()).unwrap_or(0);
+        let cancel = object.pointer("/spec/cancel").map(|cancel| cancel["generation"].as_u64().unwrap_or(0));
+        let held_back = object["spec"]["suspend"] == true || cancel.is_some_and(|cancel| cancel >= generation);
         let asks = phase == RunPhase::Queued && !held_back && !meta::is_deleting(object);
         let entry = self.runs.entry(uid).or_insert_with(|| Limited {
             name: &write.name,

@@ -34,6 +34,7 @@ mod attempts;
 mod deadlines;
 mod for_each;
 mod gates;
+mod generation;
 mod history;
 mod lease;
 mod leftover;

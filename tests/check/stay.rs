@@ -41,7 +41,8 @@ fn run(step: &Step<'_>, world: &World<'_>) -> Option<String> {
     };
     let pinned = world.pinned(run, status).and_then(|spec| spec.get("ttl"));
     let ttl: Option<SignedDuration> = pinned.and_then(Value::as_str).and_then(|text| text.parse().ok());
-    let ended = run.statuses.iter().find(|recorded| recorded.status.phase.is_finished()).map(|it| it.at);
+    let ended =
+        run.statuses.iter().rev().take_while(|recorded| recorded.status.phase.is_finished()).last().map(|it| it.at);
     let stayed = ended.map(|ended| step.write.sent.duration_since(ended));
     match ttl {
         // One that ended before it was pinned knew its workflow all the same.

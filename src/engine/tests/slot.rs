@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::world::{World, spec};
-use crate::api::{ConcurrencyStatus, RunPhase, WhenFull, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{ConcurrencyStatus, RunPhase, RunRetry, WhenFull, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
     Decision, Definition, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide, is_held_back,
     needs_live_peers,
@@ -278,7 +278,7 @@ impl Cluster {
                 created: Timestamp::from_second(1_000 + i64::try_from(run).unwrap()).ok(),
                 deleting: false,
                 priority: self.specs[run].priority,
-                held_back: is_held_back(&self.specs[run]),
+                held_back: is_held_back(&self.specs[run], status.generation),
                 phase: status.phase,
                 concurrency: status.concurrency.as_ref(),
             })
@@ -410,4 +410,45 @@ fn what_a_run_tells_its_peers() {
     ] {
         assert_eq!(told(phase, deleting, held_back, concurrency), standing, "{phase:?} {deleting} {held_back}");
     }
+}
+
+/// A run that failed and is to go on, while another one has the only slot.
+fn queued_again() -> World {
+    let mut world = world(&json!({ "max": 1 }));
+    world.peers.live = true;
+    world.settle();
+    world.end("a", 1);
+    world.settle();
+    world.end("x", 0);
+    world.settle();
+    assert_eq!(world.story(), "Failed(TaskFailed) a:Failed(ExitCode) x:Succeeded");
+    world.spec.retry = Some(RunRetry { generation: 1, ..RunRetry::default() });
+    world.peers.all = vec![peer("p 0 -1 - slot", WhenFull::Queue)];
+    world.wait(60);
+    world.settle();
+    assert_eq!(world.story(), "Queued a:Pending x:Pending");
+    assert_eq!(world.made.len(), 2, "no pod without a slot");
+    world
+}
+
+#[test]
+fn the_next_generation_of_a_run_waits_for_a_slot_again() {
+    let mut world = queued_again();
+    let started = world.status.started_at.clone();
+    world.peers.all.clear();
+    world.settle();
+    assert!(world.story().starts_with("Running a:Starting"), "{}", world.story());
+    assert_eq!((world.made.len(), &world.status.started_at), (3, &started), "it began long ago");
+}
+
+#[test]
+fn a_cancel_in_the_queue_is_of_its_own_generation_and_nothing_runs_again() {
+    let mut world = queued_again();
+    world.cancel();
+    world.settle();
+    assert_eq!(world.status.phase, RunPhase::Queued, "that one was of the generation before");
+    world.spec.cancel.as_mut().unwrap().generation = 1;
+    world.settle();
+    assert_eq!(world.story(), "Cancelled(CancelRequested) a:Cancelled(CancelRequested) x:Cancelled(CancelRequested)");
+    assert_eq!(world.made.len(), 2);
 }

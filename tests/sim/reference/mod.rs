@@ -68,6 +68,8 @@ pub struct Ends {
     cancelled: bool,
     /// And its finally tasks too.
     skipped: bool,
+    /// Someone asks for another generation: what that comes to hangs on when.
+    retried: bool,
     /// It can start.
     starts: bool,
     /// Why it may fail before it starts.
@@ -84,6 +86,19 @@ pub struct Ends {
     expires: Option<bool>,
     /// How each task may end.
     tasks: Vec<TaskEnds>,
+}
+
+/// Whether a run that has ended has taken up what was asked for last, unless there is nothing to do again.
+fn is_taken_up(run: &Value, end: &End) -> Result<(), String> {
+    let (asked, present) = (&run["spec"]["retry"], run["status"]["generation"].as_u64().unwrap_or(0));
+    let named = asked["tasks"].as_array().is_some_and(|tasks| !tasks.is_empty());
+    let again = end.tasks.values().any(|phase| matches!(phase.as_str(), "Failed" | "UpstreamFailed" | "Cancelled"));
+    // A revision that is lost can't be run again, and a run without tasks never started.
+    let can = !end.tasks.is_empty() && (named || again) && end.reason != "RevisionLost";
+    if can && asked["generation"].as_u64().is_some_and(|asked| asked > present) {
+        return Err(format!("{asked} is asked for, and the run has ended in generation {present}"));
+    }
+    Ok(())
 }
 
 /// Judges a cluster at rest by what was played in it: what is wrong, by invariant. `deeds` are what people did, in its order.
@@ -165,6 +180,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         cancelled: did(&|deed| matches!(deed, Human::Cancel { .. } | Human::SkipFinally { .. })),
         // What has not begun when the finally tasks' time is over is cancelled.
         skipped: did(&|deed| matches!(deed, Human::SkipFinally { .. })) || finally_is_timed(scenario, run),
+        retried: did(&|deed| matches!(deed, Human::Retry { .. })),
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
@@ -208,7 +224,8 @@ impl Ends {
             || self.suspended
             || self.cancelled
             || self.lost
-            || self.timed;
+            || self.timed
+            || self.retried;
         match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
             (false, false, [reason]) => return Some(End::new("Failed", reason, "")),
             (false, true, []) => {}
@@ -261,11 +278,23 @@ impl Ends {
     /// Whether each task may have come to where this end has it. All may have been stopped, or the main ones.
     fn admit_tasks(&self, end: &End, all: bool, main: bool, open: bool) -> Result<(), String> {
         self.tasks.iter().try_for_each(|task| {
-            let cancelled = self.cancelled || self.when_full.as_deref() == Some("CancelOldest");
-            let stopped = all || if task.finally { self.skipped } else { main || cancelled && !open };
+            let cancelled = self.may_be_cancelled();
+            // One that waits for a slot again runs nothing when it is cancelled.
+            let skipped = self.skipped || cancelled && self.retried && self.when_full.is_some();
+            let stopped = all || if task.finally { skipped } else { main || cancelled && !open };
             let needs = self.needs(task, |need| Some(end.tasks.get(need).map_or("", String::as_str)));
             task.admits(end, &needs.unwrap_or_default(), stopped, open)
         })
+    }
+
+    /// Whether it may end Cancelled once it has tasks: someone wants that, or it gives way to another.
+    fn may_be_cancelled(&self) -> bool {
+        self.cancelled
+            || match self.when_full.as_deref() {
+                Some("CancelOldest") => true,
+                Some("Reject") => self.retried,
+                _ => false,
+            }
     }
 
     /// Whether time decides how it ends: a task may fail the whole run, whatever the others are at.
@@ -289,7 +318,7 @@ impl Ends {
             return Err("the run was deleted and is still there".to_owned());
         }
         let end = End::of(run);
-        if self.waits && end.phase == "Queued" && end.tasks.is_empty() {
+        if self.waits && end.phase == "Queued" {
             return Ok(());
         }
         if self.expires == Some(true) && !end.tasks.is_empty() && !self.any && !self.suspended {
@@ -303,6 +332,9 @@ impl Ends {
         }
         if self.any {
             return Ok(());
+        }
+        if self.retried {
+            return is_taken_up(run, &end);
         }
         if end.tasks.is_empty() {
             return self.admits_unstarted(&end);
@@ -322,7 +354,7 @@ impl Ends {
         let verdict = match (end.phase.as_str(), end.reason.as_str()) {
             ("Failed", "RevisionLost") => lost,
             // Cancel on record before the last task finished, whatever that came to.
-            ("Cancelled", _) => self.cancelled || self.when_full.as_deref() == Some("CancelOldest"),
+            ("Cancelled", _) => self.may_be_cancelled(),
             ("Failed", "FailRun") => by_a_rule,
             ("Failed", "RunTimedOut") => !in_time,
             own => own == self.verdict(&end.tasks) && !has("Cancelled") && failed.all(TaskEnds::may_fail),

@@ -2,6 +2,7 @@
 
 mod build;
 mod for_each;
+mod generation;
 mod limits;
 mod standard;
 #[cfg(test)]
