@@ -183,7 +183,9 @@ fn begin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) 
         ledger.status.started_at = Some(ledger.stamp());
         ledger.status.tasks = plan.tasks().iter().map(new).collect();
     }
-    let phase = if seen.run.spec.suspend { RunPhase::Suspended } else { RunPhase::Running };
+    // One that is queued takes no slot while it is suspended, unless a hand changed what it waits for.
+    let suspended = seen.run.spec.suspend && ledger.phase() != RunPhase::Queued;
+    let phase = if suspended { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
     if first {
         let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));
