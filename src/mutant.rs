@@ -82,6 +82,14 @@ pub enum Mutant {
     JitterByChance,
     /// The time of the next attempt is set anew in each round.
     NextTimeAnew,
+    /// The fields of a pod follow the first attempt.
+    FieldsOfFirstAttempt,
+    /// A pod is made before the volume claim that it mounts.
+    PodBeforeItsClaim,
+    /// Whatever volume claim has the name of a run's is taken for it.
+    AnyClaimIsOurs,
+    /// A volume claim belongs to nobody.
+    ClaimWithoutOwner,
     /// An attempt's timeout counts from its pod's creation.
     TimeoutFromCreation,
     /// The number of an attempt is that of the pods that are seen, plus one.
@@ -100,7 +108,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 47] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -137,6 +145,10 @@ impl Mutant {
         Self::LimitOffByOne,
         Self::JitterByChance,
         Self::NextTimeAnew,
+        Self::FieldsOfFirstAttempt,
+        Self::PodBeforeItsClaim,
+        Self::AnyClaimIsOurs,
+        Self::ClaimWithoutOwner,
         Self::TimeoutFromCreation,
         Self::NumberFromPods,
         Self::NameWithoutHash,

@@ -4,21 +4,25 @@
 
 mod param;
 mod phase;
+mod pod_expr;
 mod record;
 mod retry;
 mod run;
 mod schema;
 mod status;
 mod task;
+mod volume_claim;
 mod workflow;
 
 pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
+pub use pod_expr::PodExpr;
 pub use record::{WorkflowRecord, WorkflowRecordData};
 pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
 pub use run::{Cancel, WorkflowRef, WorkflowRun, WorkflowRunSpec};
 pub use status::{Attempt, EarlierAttempts, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
 pub use task::{EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
+pub use volume_claim::{VolumeClaim, VolumeClaimStatus};
 pub use workflow::{Workflow, WorkflowSpec, WorkflowStatus};
 
 use kube::core::crd::CustomResourceExt;

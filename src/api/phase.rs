@@ -167,7 +167,9 @@ pub enum Reason {
     ExpressionError,
     /// The API server refused the pod as invalid.
     PodInvalid,
-    /// A pod of the attempt's name exists and is not this run's.
+    /// The API server refused a volume claim as invalid.
+    VolumeClaimInvalid,
+    /// A pod of the attempt's name, or a volume claim of the run's, exists and is not this run's.
     NameClash,
     /// The namespace is being deleted.
     NamespaceTerminating,

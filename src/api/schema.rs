@@ -50,6 +50,15 @@ pub(super) fn any_list(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Expressions by name.
+pub(super) fn expressions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": { "type": "string", "minLength": 1, "maxLength": 1024 },
+    })
+}
+
 /// Amounts of resources by name; each a Kubernetes quantity (resource.Quantity in the API reference).
 pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 // `Reason` by its path: the derive brings a type of that name into scope.
 use super::phase::{self, AttemptOutcome, RunPhase, TaskPhase, WaitKind};
+use super::volume_claim::VolumeClaimStatus;
 
 /// The state of a run: everything the operator needs to go on after a crash.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -57,6 +58,11 @@ pub struct WorkflowRunStatus {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The run's own claims of the workflow's volumeClaims, as far as a task needed them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub volume_claims: Vec<VolumeClaimStatus>,
     /// The tasks, in the order of the workflow, and after them those of finally.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1050))]

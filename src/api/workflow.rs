@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::param::Param;
 use super::task::{Task, TaskDefaults};
+use super::volume_claim::VolumeClaim;
 
 /// A workflow: a graph of tasks with parameters. Each execution is a WorkflowRun that names it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -42,6 +43,12 @@ pub struct WorkflowSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::duration")]
     pub timeout: Option<String>,
+    /// Volumes that the tasks of a run share: each run has a PersistentVolumeClaim of its own of each, which its containers mount
+    /// by name and which goes when the run is deleted. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub volume_claims: Vec<VolumeClaim>,
     /// What tasks have unless they say otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_defaults: Option<TaskDefaults>,

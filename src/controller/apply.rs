@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::client::Failure;
 use super::gather::{self, Gathered, open_attempts};
 use super::revision::Pinned;
-use super::{Context, Key, effect, event};
+use super::{Context, Key, claim, effect, event};
 use crate::api::{RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, Note, Urgency};
 use crate::mutant::{Mutant, is};
@@ -59,8 +59,9 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         return Ok(());
     }
     context.with_memory(&uid, |memory| {
-        let open: BTreeSet<&str> = open_attempts(&decision.status).map(|attempt| attempt.pod.as_str()).collect();
-        memory.keep_only(|pod| open.contains(pod), Instant::now());
+        let pods = open_attempts(&decision.status).map(|attempt| attempt.pod.clone());
+        let open: BTreeSet<String> = pods.chain(claim::wanted(&decision.status).map(claim::key)).collect();
+        memory.keep_only(|name| open.contains(name), Instant::now());
     });
     effect::start(context, gathered, decision.effects);
     Ok(())
@@ -111,8 +112,10 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
             context.with_memory(uid, |memory| {
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {
-                    if let Effect::Create { pod, .. } = effect {
-                        memory.intended(pod);
+                    match effect {
+                        Effect::Create { pod, .. } => memory.intended(pod),
+                        Effect::CreateClaim { name, .. } => memory.intended(&claim::key(name)),
+                        Effect::Release { .. } | Effect::Delete { .. } => {}
                     }
                 }
             });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::core::Status;
 use kube::{Client, Resource};
 use serde::Serialize;
@@ -157,6 +157,19 @@ impl Cluster {
         let path =
             format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", Pod::url_path(&(), Some(namespace)));
         self.send(Method::POST, &path, Some(pod)).await
+    }
+
+    /// A volume claim by name; `None` if it doesn't exist.
+    pub async fn get_claim(&self, namespace: &str, name: &str) -> Result<Option<Value>, Failure> {
+        let path = format!("{}/{name}", PersistentVolumeClaim::url_path(&(), Some(namespace)));
+        absent_is_none(self.send(Method::GET, &path, None::<&()>).await)
+    }
+
+    /// Makes a volume claim; an unknown field is an error.
+    pub async fn create_claim(&self, namespace: &str, claim: &Value) -> Result<(), Failure> {
+        let all = PersistentVolumeClaim::url_path(&(), Some(namespace));
+        let path = format!("{all}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
+        self.send::<Value>(Method::POST, &path, Some(claim)).await.map(|_| ())
     }
 
     /// Takes our finalizer off a pod of this uid. `finalizers` are those that it was seen with; if they changed meanwhile the

@@ -15,11 +15,11 @@ use super::client::Failure;
 use super::gather::{Gathered, clash, own};
 use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
-use super::{Context, Key};
+use super::{Context, Key, claim};
 use crate::api::{TaskPhase, TaskStatus};
 use crate::engine::{Effect, RefusalKind, clip, is_suspended};
 use crate::mutant::{Mutant, is};
-use crate::pods::{Owner, SlimPod, build, is_unlabelled_of};
+use crate::pods::{Owner, SlimPod, build, is_unlabelled_of, volume_claim};
 
 /// The wait before it is looked whether an effect showed.
 const UNSURE: Duration = Duration::from_secs(1);
@@ -34,9 +34,10 @@ const MESSAGE: usize = 1024;
 
 /// The run that an effect is for, and the pod.
 #[derive(Clone)]
-struct Target {
-    run: String,
-    namespace: String,
+pub struct Target {
+    pub run: String,
+    pub namespace: String,
+    /// Its name; empty where the effect is for no pod.
     pod: String,
 }
 
@@ -48,15 +49,26 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
     for effect in effects {
         let target = |pod: String| Target { run: run.clone(), namespace: namespace.clone(), pod };
         match effect {
-            Effect::Create { task, attempt, pod, env } => {
+            Effect::Create { task, attempt, pod, values } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(planned) = plan.tasks().get(task) else { continue };
-                let manifest = build(&owner, planned, attempt, &pod, env, context.settings.pod_security);
+                let manifest = build(&owner, planned, attempt, &pod, values, context.settings.pod_security);
                 if context.with_memory(&run, |memory| memory.sent(&pod)) {
                     let target = target(pod);
                     let undo = target.pod.clone();
                     let effect = create(Arc::clone(context), target.clone(), manifest);
                     spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&undo));
+                }
+            }
+            Effect::CreateClaim { claim: index, name } => {
+                let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
+                let Some(template) = plan.volume_claims().get(index) else { continue };
+                let manifest = volume_claim(&owner, template, &name);
+                let key = claim::key(&name);
+                if context.with_memory(&run, |memory| memory.sent(&key)) {
+                    let target = target(String::new());
+                    let effect = claim::create(Arc::clone(context), target.clone(), name, manifest);
+                    spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&key));
                 }
             }
             Effect::Release { pod, uid } => {
@@ -114,7 +126,7 @@ fn spawn(
 }
 
 /// What follows an effect.
-struct After {
+pub struct After {
     /// Whether its trace in memory is cleared; otherwise it has left one of its own.
     clear: bool,
     /// When its run is looked at; at once where absent.
@@ -122,9 +134,11 @@ struct After {
 }
 
 impl After {
-    const DONE: Self = Self { clear: true, wait: None };
-    const TOLD: Self = Self { clear: false, wait: None };
+    pub const DONE: Self = Self { clear: true, wait: None };
+    pub const TOLD: Self = Self { clear: false, wait: None };
     const LATER: Self = Self { clear: true, wait: Some(UNSURE) };
+    /// Its trace in memory is its own, and nothing shows at once.
+    pub const UNSENT: Self = Self { clear: false, wait: Some(UNSURE) };
 }
 
 /// Whether the attempt still is to have a pod. Between the decision and its turn the run may have been cancelled.
@@ -182,7 +196,7 @@ async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After
         // Whoever leads asks for it again.
         Err(Failure::NotLeading) => {
             context.with_memory(&target.run, |memory| memory.unsent(name));
-            After { clear: false, wait: Some(UNSURE) }
+            After::UNSENT
         }
         Err(Failure::Unknown(message)) => {
             tracing::warn!(pod = name, namespace = target.namespace, message, "it is unknown whether the pod was made");
@@ -257,7 +271,7 @@ async fn delete(context: Arc<Context>, target: Target, uid: String, grace_second
 
 /// Which kind of refusal it is. Codes and reasons decide; the words only where Kubernetes has nothing else: an admission
 /// policy answers 422 like an invalid pod does.
-fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
+pub fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let terminating = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating");
     let by_policy =
@@ -273,7 +287,7 @@ fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
     }
 }
 
-fn retry_after(status: &kube::core::Status) -> Duration {
+pub fn retry_after(status: &kube::core::Status) -> Duration {
     Duration::from_secs(status.details.as_ref().map_or(0, |details| details.retry_after_seconds.into()))
 }
 

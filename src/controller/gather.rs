@@ -12,9 +12,9 @@ use super::client::Failure;
 use super::loose::Loose;
 use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
-use super::{Context, Key, cache::PodEntry};
+use super::{Context, Key, cache::PodEntry, claim};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Refusal, RefusalKind, Sight, Sights};
+use crate::engine::{Claims, Refusal, RefusalKind, Sight, Sights};
 use crate::mutant::{Mutant, is};
 use crate::pods::{SlimPod, facts, is_unlabelled_of};
 
@@ -29,6 +29,8 @@ pub struct Gathered {
     pub definition: Pinned,
     /// Its pods.
     pub sights: Sights,
+    /// Its volume claims that aren't known to exist.
+    pub claims: Claims,
 }
 
 impl Gathered {
@@ -44,7 +46,8 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
     let memory = context.memory(&uid);
     let mut sights = seen_in_cache(context, &run);
     let unsure = to_look_up(context, status(&run), &memory, &mut sights);
-    if !unsure.is_empty() || has_stray(status(&run), &sights) {
+    let (mut claims, unsure_claims) = claim::known(context, status(&run), &memory);
+    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(status(&run), &sights) {
         // What is on record may be older than what another process did: look at the run itself before its pods.
         run = match live(context, &run).await? {
             Some(live) => live,
@@ -59,9 +62,15 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             }
             sights.insert(name, sight);
         }
+        let (known, unsure) = claim::known(context, status(&run), &memory);
+        claims = known;
+        for name in unsure {
+            let sight = claim::look(context, &memory, &namespace, &uid, &name).await?;
+            claims.insert(name, sight);
+        }
     }
     let definition = revision::of(context, &run).await?;
-    Ok(Some(Gathered { run, definition, sights }))
+    Ok(Some(Gathered { run, definition, sights, claims }))
 }
 
 /// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.
@@ -128,7 +137,7 @@ fn to_look_up(
 }
 
 /// A refusal as the engine takes it, with the wall clock's time of the next try.
-fn refusal(context: &Context, held: &Held) -> Refusal {
+pub fn refusal(context: &Context, held: &Held) -> Refusal {
     let wait =
         SignedDuration::try_from(held.due.saturating_duration_since(Instant::now())).unwrap_or(SignedDuration::MAX);
     let retry_at = context.now().checked_add(wait).unwrap_or(Timestamp::MAX);

@@ -15,6 +15,7 @@
 //! | `run`, `workflow` | a round for one object |
 //! | `gather`, `revision` | what a round reads |
 //! | `apply`, `effect`, `event` | what it writes |
+//! | `claim` | what it reads and writes of volume claims |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
 //! | `watch`, `loose`, `cache`, `memory` | what is known |
 //! | `queue` | whose turn it is |
@@ -24,6 +25,7 @@
 
 mod apply;
 mod cache;
+mod claim;
 mod client;
 mod effect;
 mod event;

@@ -34,6 +34,7 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         status: &status,
         definition: &definition,
         sights: &gathered.sights,
+        claims: &gathered.claims,
     };
     let decision = decide(&seen, context.now());
     apply::decision(context, &gathered, decision).await?;

@@ -1,10 +1,10 @@
 //! What was decided.
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::ledger::IllegalTransition;
 use crate::api::WorkflowRunStatus;
+use crate::plan::PodValues;
 
 /// What comes next for a run: first the status is written, then the effects are carried out in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,8 +47,15 @@ pub enum Effect {
         attempt: u32,
         /// Name of the pod.
         pod: String,
-        /// The task's environment, as entries of a Pod.
-        env: Vec<Value>,
+        /// What the pod follows.
+        values: PodValues,
+    },
+    /// Make a volume claim that is on record.
+    CreateClaim {
+        /// Index of its template in the plan.
+        claim: usize,
+        /// Its name.
+        name: String,
     },
     /// Take our finalizer off a pod whose outcome is on record.
     Release {

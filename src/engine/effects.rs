@@ -7,8 +7,8 @@ use super::control::is_suspended;
 use super::decision::{Decision, Effect, Urgency};
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
-use super::scope::environment;
-use super::{retry, tally};
+use super::scope::pod_values;
+use super::{claim, retry, tally};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -16,6 +16,7 @@ use crate::plan::Plan;
 pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     let mut effects = Vec::new();
     if let Definition::Ready { plan, .. } = seen.definition {
+        claim::creates(&mut ledger, plan, seen, &mut effects);
         creates(&mut ledger, plan, seen, &mut effects);
         backoffs(&mut ledger, plan, seen);
     }
@@ -59,13 +60,13 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
             _ => continue,
         }
         // It could be made when the intent was recorded, from the same values; should that have changed, the record wins.
-        if let Ok(env) = environment(plan, planned, &ledger.status, seen, attempt) {
-            effects.push(Effect::Create { task: index, attempt, pod, env });
+        if let Ok(values) = pod_values(plan, planned, &ledger.status, seen, attempt) {
+            effects.push(Effect::Create { task: index, attempt, pod, values });
         }
     }
 }
 
-fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
+pub(super) fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
     matches!(refusal.kind, RefusalKind::Quota | RefusalKind::Admission) && refusal.retry_at <= now
 }
 

@@ -3,13 +3,14 @@
 //! In this order: the end of all others for a finally task, its trigger rule, its `when`, suspend, the wait before another attempt
 //! and the last pod's end, room to start, its environment.
 
+use super::claim::{self, Ready};
 use super::control::is_suspended;
 use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
 use super::retry;
 use super::rule::{Kind, Needs, Ruling};
-use super::scope::{condition, environment};
+use super::scope::{condition, pod_values};
 use super::tally;
 use super::text::{names, time};
 use super::track::fail;
@@ -165,7 +166,8 @@ fn backoff(ledger: &Ledger, planned: &PlannedTask, task: &TaskStatus, seen: &Obs
     }
 }
 
-/// Records the intent of the next attempt. An environment that can't be made fails the task without an attempt.
+/// Records the intent of the next attempt, once the volumes that its pod mounts are there. A pod that can't be made fails the task
+/// without an attempt.
 fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
     let mut number =
         ledger.task(index).and_then(|task| task.attempts.last()).map_or(1, |last| last.number.saturating_add(1));
@@ -173,9 +175,20 @@ fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask,
         let own = |sight: &&Sight| matches!(sight, Sight::Pod(pod) if pod.task == planned.name);
         number = u32::try_from(seen.sights.values().filter(own).count()).unwrap_or(0).saturating_add(1);
     }
-    if let Err(problem) = environment(plan, planned, &ledger.status, seen, number) {
+    if let Err(problem) = pod_values(plan, planned, &ledger.status, seen, number) {
         fail(ledger, index, Some(Reason::ExpressionError), &problem);
         return false;
+    }
+    match claim::ready(ledger, planned, seen) {
+        Ready::Yes => {}
+        Ready::Waits(kind, detail) => {
+            ledger.wait(index, kind, &detail);
+            return false;
+        }
+        Ready::Fails(reason, why) => {
+            fail(ledger, index, Some(reason), &why);
+            return false;
+        }
     }
     let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, number);
     ledger.wait(index, WaitKind::Node, &to_start(&pod));

@@ -13,6 +13,7 @@
 //! | `tally` | what came of all attempts so far, and which of them are listed? |
 //! | `track` | what do the facts mean for each task? |
 //! | `deadline` | what has taken too long, and what will have, when? |
+//! | `claim` | are the volumes there that it mounts? |
 //! | `control` | suspend and cancel |
 //! | `stop` | what becomes of what is stopped before it has ended? |
 //! | `gate` | what may start now, and what does the rest wait for? |
@@ -39,6 +40,7 @@
 )]
 
 mod attempt;
+mod claim;
 mod control;
 mod deadline;
 mod decision;
@@ -62,6 +64,7 @@ mod track;
 mod transition;
 mod verdict;
 
+pub use claim::{ClaimSight, Claims};
 pub use control::is_suspended;
 pub use decision::{Decision, Effect, Note, Urgency};
 pub use ledger::IllegalTransition;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::claim::Claims;
 use crate::api::{Reason, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
 use crate::plan::{Plan, Problem};
 
@@ -18,6 +19,8 @@ pub struct Observed<'a> {
     pub definition: &'a Definition<'a>,
     /// Its pods by name: those of its attempts, and any other that belongs to it.
     pub sights: &'a Sights,
+    /// Its volume claims that aren't known to exist.
+    pub claims: &'a Claims,
 }
 
 /// A run, but for its status.

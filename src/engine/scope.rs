@@ -1,23 +1,23 @@
 //! What a task's expressions see: the parameters, the run, and the tasks, as they are on record. So the same attempt has the same
-//! environment whenever it is asked for.
+//! pod whenever it is asked for.
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::observed::Observed;
 use super::start::run_value;
 use super::verdict::so_far;
 use crate::api::{RunPhase, WorkflowRunStatus};
-use crate::plan::{Plan, PlannedTask, Scope, TaskView};
+use crate::plan::{Plan, PlannedTask, PodValues, Scope, TaskView};
 
-/// The environment of an attempt.
-pub(super) fn environment(
+/// What an attempt's pod follows.
+pub(super) fn pod_values(
     plan: &Plan,
     planned: &PlannedTask,
     status: &WorkflowRunStatus,
     seen: &Observed<'_>,
     attempt: u32,
-) -> Result<Vec<Value>, String> {
-    in_scope(plan, planned, status, seen, attempt, |scope| planned.environment(scope))
+) -> Result<PodValues, String> {
+    in_scope(plan, planned, status, seen, attempt, |scope| planned.pod_values(scope))
         .map_err(|problem| problem.to_string())
 }
 

@@ -9,7 +9,7 @@ use super::gate::to_start;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::retry::{self, Next, Seed};
-use super::scope::{environment, in_scope};
+use super::scope::{in_scope, pod_values};
 use super::stop;
 use super::tally::Tally;
 use super::{deadline, disruption, text};
@@ -61,7 +61,7 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
             }
             Sight::Absent => {
                 // It could be made when the intent was recorded; another version of this program may see that otherwise.
-                if let Err(problem) = environment(plan, planned, &ledger.status, seen, number) {
+                if let Err(problem) = pod_values(plan, planned, &ledger.status, seen, number) {
                     finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem));
                 }
             }
@@ -139,7 +139,7 @@ fn refused(ledger: &mut Ledger, open: Open<'_>, refusal: &Refusal) {
 fn still_wanted(ledger: &mut Ledger, open: Open<'_>, kind: WaitKind, message: &str) {
     let Open { index, planned, plan, seen, .. } = open;
     let number = ledger.task(index).and_then(|task| task.attempts.last()).map_or(0, |last| last.number);
-    match environment(plan, planned, &ledger.status, seen, number) {
+    match pod_values(plan, planned, &ledger.status, seen, number) {
         Ok(_) => ledger.wait(index, kind, message),
         Err(problem) => {
             finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem));

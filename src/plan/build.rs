@@ -8,7 +8,7 @@ use super::report::{Path, Report};
 use super::task::{self, Defaults};
 use super::tasks::Tasks;
 use super::words::quote;
-use super::{Origin, Plan, Problem, param, reads, size, times};
+use super::{Origin, Plan, Problem, claim, param, reads, size, times};
 use crate::api::WorkflowSpec;
 
 /// Where problems are that concern the spec as a whole.
@@ -45,6 +45,11 @@ impl Plan {
             tasks.push(task::plan(index, task, &listed, &defaults, &numbers, &mut report));
         }
         report.about_nothing();
+        claim::check(spec, &listed, &mut report);
+        let claims = claim::names(&spec.volume_claims);
+        for task in &mut tasks {
+            task.claims = claim::mounted(task, &claims);
+        }
         let timeout = times::timeout_of(spec.timeout.as_ref(), &Path::Root("timeout"), &mut report);
         let graph = Graph::new(&listed, &mut report);
         reads::check(&spec.params, &listed, &defaults, &tasks, &graph, &mut report);
@@ -58,6 +63,7 @@ impl Plan {
             tasks,
             params,
             timeout,
+            volume_claims: spec.volume_claims.clone(),
         };
         report.finish(ROOT, plan)
     }

@@ -47,10 +47,18 @@ pub const ENV_VALUE_BYTES: usize = 32 * 1024;
 pub const TEMPLATE_BYTES: usize = 32 * 1024;
 /// Outputs of a task.
 pub const OUTPUTS: usize = 32;
+/// Volume claims of a workflow.
+pub const VOLUME_CLAIMS: usize = 16;
+/// Bytes of the spec of a volume claim, serialised.
+pub const VOLUME_CLAIM_BYTES: usize = 4 * 1024;
 /// Entries of resources.requests, and of limits.
 pub const RESOURCES: usize = 32;
 /// Characters of the name of a resource: a prefix of 253, a slash and a name of 63.
 pub const RESOURCE_NAME: usize = 317;
+/// Entries of podExpr.nodeSelector.
+pub const NODE_SELECTOR: usize = 32;
+/// Characters of the value of a label.
+pub const LABEL_VALUE: usize = 63;
 /// Characters of a quantity.
 pub const QUANTITY: usize = 64;
 

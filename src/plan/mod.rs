@@ -19,6 +19,7 @@
 )]
 
 mod build;
+mod claim;
 mod command;
 mod condition;
 mod duration;
@@ -30,6 +31,7 @@ pub mod limits;
 mod names;
 mod output;
 mod param;
+mod pod_expr;
 mod problem;
 mod reads;
 mod report;
@@ -52,7 +54,8 @@ mod laws;
 mod testing;
 
 pub use expression::{PlannedExpr, Scope, TaskView};
-pub use names::{pod_name, revision_name};
+pub use names::{claim_name, pod_name, revision_name};
+pub use pod_expr::{PlannedField, PodField, PodValues};
 pub use problem::{Code, Problem};
 pub(crate) use report::{bounded, segment};
 pub use retry::{Action, Condition, Failure, PlannedBackoff, PlannedRetry, PlannedRule};
@@ -67,7 +70,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use crate::api::{OnNodeLost, OutputDecl, Param, Resources};
+use crate::api::{OnNodeLost, OutputDecl, Param, Resources, VolumeClaim};
 use expr::Expr;
 
 /// Where a spec comes from, which decides how large it can be.
@@ -93,6 +96,8 @@ pub struct Plan {
     params: Vec<PlannedParam>,
     /// How long a run may take.
     timeout: Option<SignedDuration>,
+    /// The volume claims that each run has.
+    volume_claims: Vec<VolumeClaim>,
 }
 
 /// A task of a plan, with defaults merged.
@@ -125,6 +130,10 @@ pub struct PlannedTask {
     pub resources: Option<Arc<Resources>>,
     /// Partial pod templates to merge in this order: of the defaults, of the task.
     pub templates: Vec<Arc<Map<String, Value>>>,
+    /// The volume claims that its containers mount, by name.
+    pub claims: Vec<Arc<str>>,
+    /// Fields of its pod that follow values.
+    pub pod_fields: Vec<Arc<PlannedField>>,
     /// The outputs it declares.
     pub outputs: Vec<OutputDecl>,
     /// The outputs that others read when it didn't succeed: those with a default.

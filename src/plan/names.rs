@@ -24,6 +24,12 @@ pub fn pod_name(run: &str, run_uid: &str, task: &str, attempt: u32) -> String {
     format!("{}-{}-{number}-{hash}", cut(run, 20), cut(task, 15))
 }
 
+/// The name of a run's volume claim: `<run ≤ 20>-<claim ≤ 20>-<hash of run uid and claim>`, at most 52 characters.
+#[must_use]
+pub fn claim_name(run: &str, run_uid: &str, claim: &str) -> String {
+    format!("{}-{}-{}", cut(run, 20), cut(claim, 20), hash(&[run_uid, claim], POD_HASH))
+}
+
 /// The name of the record that holds a workflow's spec: `<workflow ≤ 42>-<hash of the bytes>`; `inline-…` for a spec
 /// written in a run.
 #[must_use]

@@ -163,10 +163,18 @@ codes! {
     // of resources and pod templates
     /// An amount of a resource is no quantity.
     BadQuantity,
+    /// A name can't be that of a label.
+    BadLabelName,
     /// A part of a podTemplate isn't what a Pod has there.
     BadTemplate,
     /// A podTemplate sets what is Gantline's own.
     ReservedField,
+    /// A volume claim has a name that no volume can have, or lacks what no claim can be without.
+    BadVolumeClaim,
+    /// Two volume claims have one name, or a podTemplate has a volume of that name.
+    DuplicateVolume,
+    /// No task mounts a volume claim; a warning.
+    UnusedVolumeClaim,
     /// A container has no name, or another's, or `main` is in the wrong place.
     BadContainer,
 

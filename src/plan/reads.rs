@@ -33,7 +33,8 @@ pub(super) fn check(
         params: params.iter().map(|param| param.name.as_str()).collect(),
         upstream: OnceCell::new(),
     };
-    for expr in expressions(&defaults.env).chain(defaults.retry.expressions()) {
+    let of_pods = defaults.pod_fields.iter().map(|field| &field.expr);
+    for expr in expressions(&defaults.env).chain(of_pods).chain(defaults.retry.expressions()) {
         reads.check_exists(expr, report);
     }
     let mut told = BTreeSet::new();
@@ -47,9 +48,13 @@ pub(super) fn check(
             let default = defaults.env.iter().any(|default| Arc::ptr_eq(default, entry));
             expressions(std::slice::from_ref(entry)).map(move |expr| (expr, default))
         });
+        let of_pods = task.pod_fields.iter().map(|field| {
+            let default = defaults.pod_fields.iter().any(|default| Arc::ptr_eq(default, field));
+            (&field.expr, default)
+        });
         let default = Arc::ptr_eq(&defaults.retry, &task.retry);
         let of_rules = task.retry.expressions().map(|expr| (expr, default));
-        for (expr, default) in of_env.chain(of_rules) {
+        for (expr, default) in of_env.chain(of_pods).chain(of_rules) {
             if !default {
                 reads.check_exists(expr, report);
             }

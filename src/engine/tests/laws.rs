@@ -3,15 +3,17 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::reference;
 use super::world::{World, main_end, new_pod};
 use crate::api::{
-    Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, WorkflowRunStatus, WorkflowSpec,
+    Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, VolumeClaim, WorkflowRunStatus, WorkflowSpec,
 };
 use crate::engine::tally::Tally;
-use crate::engine::{Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency};
+use crate::engine::{
+    ClaimSight, Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency,
+};
 use crate::plan::TriggerRule;
 
 /// Something that happens in a world. The number picks the pod or effect that it happens to.
@@ -32,6 +34,8 @@ enum Happening {
     Wait(i64),
     /// A create that nobody got an answer to takes effect late.
     LatePod(usize),
+    /// The create of the volume claim is refused, for now or for good.
+    RefuseClaim(bool),
     /// The revision is gone.
     Lose,
 }
@@ -54,6 +58,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => prop::bool::weighted(0.1).prop_map(|really| if really { Happening::SkipFinally } else { Happening::Decide }),
         2 => (-5..400_i64).prop_map(Happening::Wait),
         1 => (0..64_usize).prop_map(Happening::LatePod),
+        1 => any::<bool>().prop_map(Happening::RefuseClaim),
         1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
     ]
 }
@@ -81,7 +86,7 @@ fn retry() -> impl Strategy<Value = Retry> {
 /// A graph whose tasks may be tried again, and may time out.
 fn timed_graph() -> impl Strategy<Value = WorkflowSpec> {
     let timed = prop::option::weighted(0.1, Just("1h".to_owned()));
-    let tasks = vec((prop::option::of(retry()), any::<[bool; 3]>()), 12);
+    let tasks = vec((prop::option::of(retry()), any::<[bool; 3]>()), TASKS);
     (graph(), tasks, timed).prop_map(|(mut spec, random, timeout)| {
         let timed = |timed: bool, text: &str| timed.then(|| text.to_owned());
         let all = spec.tasks.iter_mut().chain(&mut spec.finally);
@@ -97,18 +102,29 @@ fn timed_graph() -> impl Strategy<Value = WorkflowSpec> {
     })
 }
 
+/// The most tasks of a random graph, those of `finally` among them.
+const TASKS: usize = 60;
+
+/// What is special about a task. Each feature of the language that decides how a task ends is switched on here.
+type Traits = (Option<TriggerRule>, bool, u8, u8, u8);
+
+fn traits() -> impl Strategy<Value = Traits> {
+    let rule = prop::option::of(prop::sample::select(TriggerRule::ALL));
+    (rule, prop::bool::weighted(0.3), 0..8_u8, 0..10_u8, 0..16_u8)
+}
+
 /// A random graph: task `i` needs some of those before it, listed in a shuffled order; half of the tasks are plain, the others
-/// have rules or conditions, allow failures, or are joins.
+/// have rules or conditions, allow failures, are joins, have pods that follow values, or mount a volume of the run. Most are small,
+/// as those show a fault best.
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
-    let traits =
-        (prop::option::of(prop::sample::select(TriggerRule::ALL)), prop::bool::weighted(0.3), 0..8_u8, 0..10_u8);
     let last = prop_oneof![2 => Just(0_usize), 1 => 1..4_usize];
-    (1..9_usize, last, vec(any::<u64>(), 12), vec(traits, 12), any::<bool>()).prop_map(
+    let size = prop_oneof![7 => 1..9_usize, 1 => 9..=TASKS - 3];
+    (size, last, vec(any::<u64>(), TASKS), vec(traits(), TASKS), any::<bool>()).prop_map(
         |(size, last, bits, traits, reversed)| {
             let name = |index: usize| format!("t{index}");
             // Tasks of `from` on need one another.
             let task = |index: usize, from: usize| {
-                let (rule, allow_failure, join, when) = traits[index];
+                let (rule, allow_failure, join, when, pod) = traits[index];
                 let needs: Vec<String> =
                     (from..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
                 let is_join = join == 0;
@@ -122,7 +138,15 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
                     (3 | 4, Some(need)) => Some(format!("tasks.{need}.phase == 'Succeeded'")),
                     _ => None,
                 };
+                let follows = |amount: &str| serde_json::from_value(json!({ "limits": { "memory": amount } })).unwrap();
+                let pod_expr = match pod {
+                    0 => Some(follows("string(16 * attempt) + 'Mi'")),
+                    1 => Some(follows(reference::NO_AMOUNT)),
+                    _ => None,
+                };
                 Task {
+                    pod_expr: pod_expr.filter(|_| !is_join),
+                    pod_template: (pod == 2 && !is_join).then(mounts_work),
                     name: name(index),
                     image: (!is_join).then(|| "i".into()),
                     trigger_rule: rule.map(|rule| rule.to_string()),
@@ -138,9 +162,21 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
             if reversed {
                 tasks.reverse();
             }
-            WorkflowSpec { tasks, finally, ..WorkflowSpec::default() }
+            WorkflowSpec { tasks, finally, volume_claims: vec![work()], ..WorkflowSpec::default() }
         },
     )
+}
+
+/// The volume that some tasks of a random graph share.
+fn work() -> VolumeClaim {
+    let spec = json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });
+    VolumeClaim { name: "work".into(), spec: spec.as_object().cloned().unwrap() }
+}
+
+fn mounts_work() -> Map<String, Value> {
+    let mounts = json!([{ "name": "work", "mountPath": "/work" }]);
+    let template = json!({ "spec": { "containers": [{ "name": "main", "volumeMounts": mounts }] } });
+    template.as_object().cloned().unwrap()
 }
 
 /// The verdict, written from the rules alone.
@@ -238,6 +274,8 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
             assert!(!stopping || *task >= main.len(), "a pod after cancel");
             let all_ended = main.iter().all(|task| task.phase.is_finished());
             assert!(all_ended || *task < main.len(), "a finally task before the end of all others");
+            let has = |claim: &str| world.status.volume_claims.iter().any(|it| it.name == claim && it.uid.is_some());
+            assert!(world.plan.tasks()[*task].claims.iter().all(|claim| has(claim)), "a pod before its volume");
             let status = &world.status.tasks[*task];
             let last = status.attempts.last().unwrap();
             assert_eq!((last.number, &last.pod), (*attempt, pod), "a pod without an intent on record");
@@ -354,6 +392,15 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 effects.retain(|it| !matches!(it, Effect::Create { pod: it, .. } if it == pod));
             }
         }
+        Happening::RefuseClaim(quota) => {
+            let create =
+                |it: &Effect| if let Effect::CreateClaim { name, .. } = it { Some(name.clone()) } else { None };
+            if let Some(name) = effects.iter().find_map(create) {
+                let kind = if quota { RefusalKind::Quota } else { RefusalKind::Invalid };
+                world.claims.insert(name, ClaimSight::Refused(Refusal { kind, message: "no".into(), retry_at: now }));
+                effects.retain(|it| create(it).is_none());
+            }
+        }
         Happening::Lose => world.lost = true,
     }
 }
@@ -361,10 +408,16 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
 /// Faults stop: everything asked for is done, every pod ends well.
 fn run_out(world: &mut World, spec: &WorkflowSpec) {
     world.spec.suspend = false;
-    for _ in 0..200 {
+    for _ in 0..400 {
         for sight in world.sights.values_mut() {
             if matches!(sight, Sight::Refused(_)) {
                 *sight = Sight::Absent;
+            }
+        }
+        for claim in &world.status.volume_claims {
+            let sight = world.claims.entry(claim.claim.clone()).or_insert(ClaimSight::Absent);
+            if matches!(sight, ClaimSight::Refused(_)) {
+                *sight = ClaimSight::Absent;
             }
         }
         // What was asked for and never done is known not to exist, as a live read would tell.
@@ -411,18 +464,22 @@ proptest! {
     }
 
     #[test]
-    fn the_end_is_the_same_whatever_the_order(spec in graph(), fates in any::<u16>(), orders in vec(any::<u8>(), 2)) {
+    fn the_end_is_the_same_whatever_the_order(spec in graph(), fates in any::<u64>(), orders in vec(any::<u8>(), 2)) {
         let ends_well = |name: &str| fates >> name[1..].parse::<u32>().unwrap() & 1 == 1;
         let ends = reference::ends(&spec, ends_well);
         for order in orders {
             let mut world = World::of(&spec);
             for round in 0.. {
-                for effect in step(&mut world, &spec) {
-                    world.carry_out(&effect);
-                }
+                let effects = step(&mut world, &spec);
+                effects.iter().for_each(|effect| world.carry_out(effect));
                 let live = live_pods(&world);
                 // One at a time, each time another one.
-                let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else { break };
+                let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else {
+                    if effects.is_empty() {
+                        break;
+                    }
+                    continue;
+                };
                 let now = world.now;
                 let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) else { panic!("it is there") };
                 let well = ends_well(&pod.task);

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{Cancel, Reason, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
-    Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase, RunFacts, Sight,
-    Sights, Urgency, decide,
+    ClaimSight, Claims, Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase,
+    RunFacts, Sight, Sights, Urgency, decide,
 };
 use crate::plan::Plan;
 
@@ -14,6 +14,8 @@ pub(super) struct World {
     pub(super) spec: WorkflowRunSpec,
     pub(super) status: WorkflowRunStatus,
     pub(super) sights: Sights,
+    /// What is seen of claims that aren't known to exist.
+    pub(super) claims: Claims,
     pub(super) now: Timestamp,
     /// Names of pods ever made, in order.
     pub(super) made: Vec<String>,
@@ -43,6 +45,7 @@ impl World {
             spec: WorkflowRunSpec::default(),
             status: WorkflowRunStatus::default(),
             sights: Sights::new(),
+            claims: Claims::new(),
             now: Timestamp::from_second(1_000).unwrap(),
             made: Vec::new(),
             lost: false,
@@ -65,7 +68,8 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        decide(&Observed { run, status: &self.status, definition, sights: &self.sights }, self.now)
+        let (status, sights, claims) = (&self.status, &self.sights, &self.claims);
+        decide(&Observed { run, status, definition, sights, claims }, self.now)
     }
 
     /// Decides, stores the status, and carries out every effect at once.
@@ -96,6 +100,10 @@ impl World {
                 self.made.push(pod.clone());
                 let task = self.plan.tasks()[*task].name.clone();
                 self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, &task, *attempt)));
+            }
+            Effect::CreateClaim { name, .. } => {
+                let before = self.claims.insert(name.clone(), ClaimSight::Exists { uid: format!("uid-{name}") });
+                assert!(!matches!(before, Some(ClaimSight::Exists { .. })), "{name} was made twice");
             }
             Effect::Release { pod, uid } => {
                 let gone = match self.sights.get_mut(pod) {
