@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `pods` | S1 one pod an attempt, ever; S2 one live pod a task |
 //! | `gates` | S3 no pod before its gates are satisfied on record; S8 none after a cancel, an end or a suspension on record |
+//! | `claims` | S3, S11, S16 of the volume claims of runs |
 //! | `rules` | S3 what is skipped, or failed by what it needs, is so by its trigger rule or its condition; S4 which is evaluated once |
 //! | `terminal` | S4 what has ended stays as it is |
 //! | `attempts` | S5 attempts only grow, within their budgets; S10 at most 64 wait for their pods |
@@ -29,6 +30,7 @@ pub mod audit;
 pub mod journal;
 
 mod attempts;
+mod claims;
 mod deadlines;
 mod gates;
 mod history;
@@ -128,6 +130,7 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
     let mut invariants: Vec<Box<dyn Invariant<'_> + '_>> = vec![
         Box::new(pods::Pods::default()),
         Box::new(gates::Gates),
+        Box::new(claims::Claims::default()),
         Box::new(rules::NotRun),
         Box::new(terminal::Terminal),
         Box::new(attempts::Attempts),

@@ -77,6 +77,10 @@ fn may_write(write: &Write, before: Option<&Value>) -> bool {
         | ("workflowrecords", "", Verb::Create | Verb::Delete)
         | ("events", "", Verb::Create)
         | ("leases", "", Verb::Create | Verb::Update) => true,
+        ("persistentvolumeclaims", "", Verb::Create) => {
+            let labelled = !meta::label(&write.object, label::RUN_UID).is_empty();
+            labelled && !meta::controller(&write.object).is_empty()
+        }
         ("pods", "", Verb::Create) => ours(&write.object) && meta::is_held(&write.object),
         ("pods", "", Verb::Delete) => {
             let known = before.unwrap_or(&write.object);

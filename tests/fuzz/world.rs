@@ -2,8 +2,8 @@
 
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
-    RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    ClaimSight, Claims, Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase,
+    Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
 };
 use gantline::plan::{Code, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +30,7 @@ pub struct World {
     pub spec: WorkflowRunSpec,
     pub status: WorkflowRunStatus,
     pub sights: Sights,
+    pub claims: Claims,
     pub now: Timestamp,
 }
 
@@ -41,6 +42,7 @@ impl World {
             spec: WorkflowRunSpec::default(),
             status: WorkflowRunStatus::default(),
             sights: Sights::new(),
+            claims: Claims::new(),
             now: Timestamp::from_second(CREATED).expect("a time"),
         }
     }
@@ -69,7 +71,8 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        decide(&Observed { run, status: &self.status, definition: &definition, sights: &self.sights }, now)
+        let (status, sights, claims) = (&self.status, &self.sights, &self.claims);
+        decide(&Observed { run, status, definition: &definition, sights, claims }, now)
     }
 
     /// Decides, stores the status, and does all that was asked for.
@@ -90,6 +93,9 @@ impl World {
                 if !matches!(self.sights.get(pod), Some(Sight::Pod(_))) {
                     self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, &task, *attempt)));
                 }
+            }
+            Effect::CreateClaim { name, .. } => {
+                self.claims.insert(name.clone(), ClaimSight::Exists { uid: format!("uid-{name}") });
             }
             Effect::Release { pod, uid } => {
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
@@ -144,6 +150,12 @@ impl World {
                 Sight::Pod(pod) if gone(pod) => *sight = Sight::Absent,
                 Sight::Creating | Sight::Refused(_) => *sight = Sight::Absent,
                 Sight::Pod(_) | Sight::Absent => {}
+            }
+        }
+        for claim in self.status.volume_claims.iter().filter(|claim| claim.uid.is_none()) {
+            let sight = self.claims.entry(claim.claim.clone()).or_insert(ClaimSight::Absent);
+            if !matches!(sight, ClaimSight::Exists { .. }) {
+                *sight = ClaimSight::Absent;
             }
         }
         for attempt in self.status.tasks.iter().flat_map(|task| &task.attempts) {

@@ -6,6 +6,7 @@
 mod abort;
 mod api;
 mod audited;
+mod bad_input;
 #[path = "../check/mod.rs"]
 mod check;
 mod control;

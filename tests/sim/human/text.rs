@@ -62,6 +62,7 @@ impl fmt::Display for Human {
             Self::RestoreLabels { run, task } => write!(f, "restore-labels:{run}:{task}"),
             Self::ReplacePod { run, task } => write!(f, "replace-pod:{run}:{task}"),
             Self::ForeignPod { run, task, forgery } => write!(f, "foreign-pod:{run}:{task}:{forgery}"),
+            Self::ForeignClaim { run, claim } => write!(f, "foreign-claim:{run}:{claim}"),
             Self::EditParams { run } => write!(f, "edit-params:{run}"),
             Self::EditWorkflow { workflow } => write!(f, "edit-workflow:{workflow}"),
             Self::DeleteWorkflow { workflow } => write!(f, "delete-workflow:{workflow}"),
@@ -99,6 +100,7 @@ impl FromStr for Human {
             ["foreign-pod", run, task, forgery] => {
                 Self::ForeignPod { run: own(run), task: own(task), forgery: forgery.parse()? }
             }
+            ["foreign-claim", run, claim] => Self::ForeignClaim { run: own(run), claim: own(claim) },
             ["edit-params", run] => Self::EditParams { run: own(run) },
             ["edit-workflow", workflow] => Self::EditWorkflow { workflow: own(workflow) },
             ["delete-workflow", workflow] => Self::DeleteWorkflow { workflow: own(workflow) },

@@ -88,8 +88,9 @@ pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'stati
         verdict.err().map(|wrong| format!("run {name}: {wrong}"))
     };
     let ends = scenario.names("WorkflowRun").into_iter().filter_map(verdict).collect();
-    let deleted =
-        ["namespaces", "pods", "workflowrecords", "workflowruns", "workflows"].into_iter().flat_map(|resource| {
+    let deleted = ["namespaces", "persistentvolumeclaims", "pods", "workflowrecords", "workflowruns", "workflows"]
+        .into_iter()
+        .flat_map(|resource| {
             let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
             // Whether a pod without labels could have been found, the checker judges (S11).
             let going =

@@ -62,7 +62,15 @@ impl TaskEnds {
         // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one. So
         // has one that took the place of a pod before that was on record.
         let taken = mine().any(|deed| matches!(deed, ForeignPod { .. } | StripLabels { .. } | ReplacePod { .. }));
-        if taken && task["join"].is_null() {
+        let mounts = |claim: &str| {
+            let containers =
+                task.pointer("/podTemplate/spec/containers").and_then(Value::as_array).into_iter().flatten();
+            let mut mounts = containers.filter_map(|it| it["volumeMounts"].as_array()).flatten();
+            mounts.any(|mount| mount["name"] == claim)
+        };
+        // A volume claim that has the name, and isn't the run's, keeps every task that mounts the run's own from starting.
+        let kept = deeds.iter().any(|deed| matches!(deed, Human::ForeignClaim { claim, .. } if mounts(claim)));
+        if (taken || kept) && task["join"].is_null() {
             own.insert("Failed");
         }
         Self {

@@ -1,6 +1,7 @@
 //! What is played: manifests, the behaviour of their pods, what people do meanwhile, and the end that must come.
 
 mod build;
+mod follow;
 mod standard;
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ pub struct Scenario {
     pub behaviours: BTreeMap<String, Vec<Behaviour>>,
     /// What people do, and when, in the order of time.
     pub humans: Vec<(u64, Human)>,
-    /// Creates of pods that the API server refuses for a while.
+    /// Creates of pods and volume claims that the API server refuses for a while.
     pub refuse_creates: Option<Refusal>,
     /// Tasks whose environment can't be evaluated.
     pub broken_env: Vec<&'static str>,
@@ -52,7 +53,7 @@ pub struct Scenario {
     pub clock_is_off: bool,
 }
 
-/// The API server refuses to create pods for a while.
+/// The API server refuses to create pods and volume claims for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// HTTP status code.
@@ -99,6 +100,12 @@ impl Scenario {
     pub fn finally_of(&self, run: &str) -> &[Value] {
         let last = self.workflow_of(run).and_then(|workflow| workflow["finally"].as_array());
         last.map_or(&[], Vec::as_slice)
+    }
+
+    /// The names of the volume claims that a run has.
+    pub fn claims_of(&self, run: &str) -> Vec<&str> {
+        let claims = self.workflow_of(run).and_then(|workflow| workflow["volumeClaims"].as_array());
+        claims.into_iter().flatten().filter_map(|claim| claim["name"].as_str()).collect()
     }
 
     /// The spec of a run's workflow.

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::build::{inline, join, run, run_with, task, task_with, workflow, workflow_with};
+use super::follow::follow;
 use super::{Refusal, Scenario};
 use crate::kubelet::{Behaviour, OnTerm, Taker, Trouble, When, Work};
 
 /// A task that runs until someone stops it.
-const LONG: u64 = 3_600_000;
+pub(super) const LONG: u64 = 3_600_000;
 
 /// All of them, in an order that stays.
 pub fn standard() -> Vec<Scenario> {
@@ -23,6 +24,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(deletions());
     all.extend(mistakes());
     all.extend(others());
+    all.extend(follow());
     all
 }
 
