@@ -63,7 +63,7 @@ fn check_spec(claim: &VolumeClaim, path: &Path<'_>, report: &mut Report) {
     let known = |mode: &Value| mode.as_str().is_some_and(|mode| MODES.contains(&mode));
     if modes.is_none_or(|modes| modes.is_empty() || !modes.iter().all(known)) {
         report.add(Code::BadVolumeClaim, &path.field("accessModes"), || {
-            format!("must be a list of {}: write [ReadWriteOnce] if in doubt", listing(MODES))
+            format!("must list one or more of {}: write [ReadWriteOnce] if in doubt", listing(MODES))
         });
     }
     let storage = spec.get("resources").and_then(|resources| resources.get("requests")?.get("storage"));

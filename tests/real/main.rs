@@ -26,3 +26,4 @@ mod stage;
 mod story;
 mod time;
 mod trouble;
+mod volume;
