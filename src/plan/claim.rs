@@ -13,7 +13,7 @@ use super::words::{is_dns_label, listing, quote};
 use super::{Plan, PlannedTask, limits, size};
 use crate::api::{VolumeClaim, WorkflowSpec};
 
-/// Ways to mount a volume (PersistentVolumeAccessMode in the API reference of Kubernetes).
+/// Ways to mount a volume (`PersistentVolumeAccessMode` in the API reference of Kubernetes).
 const MODES: [&str; 4] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
 
 /// Says what is wrong with the claims.

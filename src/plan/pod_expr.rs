@@ -48,18 +48,30 @@ pub struct PodValues {
     pub fields: BTreeMap<PodField, String>,
 }
 
-/// The maps of a podExpr, as the spec names them, each with its bound and the field that an entry stands for.
-fn maps(expr: &PodExpr) -> [(&'static str, &BTreeMap<String, String>, usize, fn(String) -> PodField); 3] {
+/// A map of a podExpr.
+struct Entries<'a> {
+    /// Its name in the spec.
+    name: &'static str,
+    /// Expressions by name.
+    exprs: &'a BTreeMap<String, String>,
+    /// The most entries that it may have.
+    max: usize,
+    /// What an entry stands for.
+    field: fn(String) -> PodField,
+}
+
+fn maps(expr: &PodExpr) -> [Entries<'_>; 3] {
+    let of = |name, exprs, max, field| Entries { name, exprs, max, field };
     [
-        ("requests", &expr.requests, limits::RESOURCES, PodField::Request),
-        ("limits", &expr.limits, limits::RESOURCES, PodField::Limit),
-        ("nodeSelector", &expr.node_selector, limits::NODE_SELECTOR, PodField::NodeSelector),
+        of("requests", &expr.requests, limits::RESOURCES, PodField::Request),
+        of("limits", &expr.limits, limits::RESOURCES, PodField::Limit),
+        of("nodeSelector", &expr.node_selector, limits::NODE_SELECTOR, PodField::NodeSelector),
     ]
 }
 
 /// The text of every expression.
 pub(super) fn texts(expr: &PodExpr) -> impl Iterator<Item = &String> {
-    expr.image.iter().chain(maps(expr).into_iter().flat_map(|(_, map, ..)| map.values()))
+    expr.image.iter().chain(maps(expr).into_iter().flat_map(|entries| entries.exprs.values()))
 }
 
 /// The fields of one podExpr; says what is wrong with it. `path` is its own.
@@ -79,15 +91,15 @@ pub(super) fn plan(
     if let Some(text) = &expr.image {
         add(PodField::Image, text, &path.field("image"), report);
     }
-    for (name, map, max, of) in maps(expr) {
+    for Entries { name, exprs, max, field } in maps(expr) {
         let path = path.field(name);
-        if map.len() > max {
-            report.add(Code::TooMany, &path, || format!("has {} entries, {max} are allowed", map.len()));
+        if exprs.len() > max {
+            report.add(Code::TooMany, &path, || format!("has {} entries, {max} are allowed", exprs.len()));
             // Looking at each would be work without bound.
             continue;
         }
-        for (key, text) in map {
-            let field = of(key.clone());
+        for (key, text) in exprs {
+            let field = field(key.clone());
             let path = path.key(key);
             check_name(&field, key, &path, report);
             add(field, text, &path, report);

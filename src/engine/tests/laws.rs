@@ -471,7 +471,9 @@ proptest! {
             let mut world = World::of(&spec);
             for round in 0.. {
                 let effects = step(&mut world, &spec);
-                effects.iter().for_each(|effect| world.carry_out(effect));
+                for effect in &effects {
+                    world.carry_out(effect);
+                }
                 let live = live_pods(&world);
                 // One at a time, each time another one.
                 let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else {

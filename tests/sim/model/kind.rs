@@ -197,10 +197,8 @@ pub(super) fn prepare_update(resource: &Resource, subresource: &str, new: &mut V
                 next_generation(new, old);
             }
         }
-        (Kind::VolumeClaim, "status") => put_back(new, "spec", old),
-        (Kind::VolumeClaim, _) => put_back(new, "status", old),
-        (Kind::Namespace, "status") => put_back(new, "spec", old),
-        (Kind::Namespace, "finalize") => put_back(new, "status", old),
+        (Kind::Namespace | Kind::VolumeClaim, "status") => put_back(new, "spec", old),
+        (Kind::Namespace, "finalize") | (Kind::VolumeClaim, _) => put_back(new, "status", old),
         (Kind::Namespace, _) => {
             put_back(new, "spec", old);
             put_back(new, "status", old);
