@@ -132,6 +132,12 @@ pub enum Reason {
     /// A task failed, and a rule of its retry says that the run fails with it.
     FailRun,
 
+    // of tasks with forEach, and their items
+    /// Fewer of its items succeeded than minSucceededPercent asks for.
+    ItemsFailed,
+    /// So many items had failed before that its task could not succeed any more, and it has failFast.
+    FailFast,
+
     // of tasks that don't run
     /// Its triggerRule can't be met any more.
     RuleNotMet,
@@ -204,6 +210,8 @@ pub enum WaitKind {
     Suspended,
     /// The time of the next attempt.
     Backoff,
+    /// Other items of its task, of which only so many may have a pod at the same time.
+    Pool,
     /// A resource quota of the namespace, or room among the attempts that start at once.
     Quota,
     /// An admission webhook or policy, or an API server that can't take the pod now.

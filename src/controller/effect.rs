@@ -16,7 +16,7 @@ use super::gather::{Gathered, clash, own};
 use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
 use super::{Context, Key, claim};
-use crate::api::{TaskPhase, TaskStatus};
+use crate::api::{Attempt, TaskPhase};
 use crate::engine::{Effect, RefusalKind, clip, is_suspended};
 use crate::mutant::{Mutant, is};
 use crate::pods::{Owner, SlimPod, build, is_unlabelled_of, volume_claim};
@@ -49,10 +49,10 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
     for effect in effects {
         let target = |pod: String| Target { run: run.clone(), namespace: namespace.clone(), pod };
         match effect {
-            Effect::Create { task, attempt, pod, values } => {
+            Effect::Create { task, item, attempt, pod, values } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(planned) = plan.tasks().get(task) else { continue };
-                let manifest = build(&owner, planned, attempt, &pod, values, context.settings.pod_security);
+                let manifest = build(&owner, planned, item, attempt, &pod, values, context.settings.pod_security);
                 if context.with_memory(&run, |memory| memory.sent(&pod)) {
                     let target = target(pod);
                     let undo = target.pod.clone();
@@ -151,14 +151,11 @@ fn is_wanted(context: &Context, target: &Target) -> bool {
     }
     let Some(run) = context.cache().run(&target.run) else { return false };
     let Ok(object) = &run.object else { return false };
-    let open = |task: &TaskStatus| {
-        task.phase == TaskPhase::Starting && task.attempts.last().is_some_and(|last| last.pod == target.pod)
+    let open = |(phase, attempts): (TaskPhase, &[Attempt])| {
+        phase == TaskPhase::Starting && attempts.last().is_some_and(|last| last.pod == target.pod)
     };
     run.meta.deletion_timestamp.is_none()
-        && object
-            .status
-            .as_ref()
-            .is_some_and(|status| !is_suspended(&object.spec, status) && status.tasks.iter().any(open))
+        && object.status.as_ref().is_some_and(|status| !is_suspended(&object.spec, status) && status.tried().any(open))
 }
 
 async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After {

@@ -62,6 +62,14 @@ pub(super) fn ready(ledger: &mut Ledger, planned: &PlannedTask, seen: &Observed<
     })
 }
 
+/// What a task that could start waits for among the claims that it mounts, if for any.
+pub(super) fn wait(ledger: &mut Ledger, planned: &PlannedTask, seen: &Observed<'_>) -> Option<(WaitKind, String)> {
+    match ready(ledger, planned, seen) {
+        Ready::Waits(kind, detail) => Some((kind, detail)),
+        Ready::Yes | Ready::Fails(..) => None,
+    }
+}
+
 fn one(ledger: &mut Ledger, name: &str, seen: &Observed<'_>) -> Ready {
     let Some(index) = ledger.status.volume_claims.iter().position(|known| known.name == name) else {
         let claim = claim_name(seen.run.name, seen.run.uid, name);

@@ -71,6 +71,13 @@ pub const RETRY_RULES: usize = 16;
 /// Exit codes of a rule.
 pub const EXIT_CODES: usize = 64;
 
+/// Items of a list that a task is done for.
+pub const ITEMS: usize = 20_000;
+/// Values of a list that is written out.
+pub const FOR_EACH_VALUES: usize = 1_000;
+/// Bytes of such a list, serialised.
+pub const FOR_EACH_VALUES_BYTES: usize = 64 * 1024;
+
 /// Parameters of a workflow.
 pub const PARAMS: usize = 64;
 /// Bytes of the values of all parameters of a run, serialised.

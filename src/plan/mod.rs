@@ -26,6 +26,7 @@ mod duration;
 mod env;
 pub mod expr;
 mod expression;
+mod for_each;
 mod graph;
 pub mod limits;
 mod names;
@@ -54,6 +55,7 @@ mod laws;
 mod testing;
 
 pub use expression::{PlannedExpr, Scope, TaskView};
+pub use for_each::{List, PlannedForEach};
 pub use names::{claim_name, pod_name, revision_name};
 pub use pod_expr::{PlannedField, PodField, PodValues};
 pub use problem::{Code, Problem};
@@ -114,6 +116,8 @@ pub struct PlannedTask {
     pub rule: TriggerRule,
     /// Whether it runs at all, once its rule lets it.
     pub when: Option<PlannedExpr>,
+    /// The list of its items, where it is done for each of them.
+    pub for_each: Option<PlannedForEach>,
     /// Whether the run may succeed although it fails.
     pub allow_failure: bool,
     /// Whether it is nothing but a gate: it has no pod, and what belongs to one is empty.

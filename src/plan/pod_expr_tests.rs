@@ -24,9 +24,9 @@ fn fields(plan: &Plan, index: usize, attempt: u32) -> Result<Vec<(PodField, Stri
     let params = plan.resolve_params(None, &json!({})).expect("params");
     let run = json!({"name": "r", "phase": "Running", "generation": 0});
     let outputs = Map::from_iter([("size".to_owned(), json!(300))]);
-    let a = TaskView { phase: TaskPhase::Succeeded, reason: None, outputs: Some(&outputs) };
+    let a = TaskView { phase: TaskPhase::Succeeded, reason: None, outputs: Some(&outputs), items: None };
     let tasks = |name: &str| (name == "a").then_some(a);
-    let scope = Scope { params: &params, run: &run, tasks: &tasks, attempt };
+    let scope = Scope { params: &params, run: &run, tasks: &tasks, attempt, item: None };
     let values = plan.tasks()[index].pod_values(&scope).map_err(|problem| problem.to_string())?;
     Ok(values.fields.into_iter().collect())
 }
@@ -121,6 +121,18 @@ fn what_is_nearer_to_the_task_holds() {
         let expected: Vec<(String, String)> = expected.into_iter().map(|(field, text)| (field.to_owned(), text.to_owned())).collect();
         assert_eq!(found, expected, "{task}");
     }
+}
+
+#[test]
+fn fields_follow_the_item() {
+    let text = "tasks: [{name: a, image: i, forEach: {values: [1, 2]}, podExpr: {limits: {memory: \"string(item * 64 + index) + 'Mi'\"}}}]";
+    let plan = plan(text);
+    let (params, run, item) = (Map::new(), json!({}), json!(2));
+    let scope = Scope { params: &params, run: &run, tasks: &|_| None, attempt: 1, item: Some((1, &item)) };
+    let values = plan.tasks()[0].pod_values(&scope).expect("values");
+    assert_eq!(values.fields.into_iter().collect::<Vec<_>>(), [limit("129Mi")]);
+    let of_none = "tasks: [{name: a, image: i, podExpr: {limits: {memory: item}}}]";
+    refused(of_none, Code::NoItem, "tasks[0].podExpr.limits.memory", "the task has no forEach");
 }
 
 #[test]

@@ -139,6 +139,7 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("startTimeout", task.start_timeout.is_some()),
         ("totalTimeout", task.total_timeout.is_some()),
         ("onNodeLost", task.on_node_lost.is_some()),
+        ("forEach", task.for_each.is_some()),
     ];
     let found: Vec<&str> = fields.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
     if !found.is_empty() {

@@ -13,8 +13,8 @@ use super::report::{Path, Report};
 use super::tasks::Tasks;
 use super::words::{is_dns_label, quote};
 use super::{
-    EnvSource, PlannedEnv, PlannedField, PlannedRetry, PlannedTask, PodField, Times, condition, env, limits, pod_expr,
-    resources, retry, rule, template,
+    EnvSource, PlannedEnv, PlannedField, PlannedRetry, PlannedTask, PodField, Times, condition, env, for_each, limits,
+    pod_expr, resources, retry, rule, template,
 };
 use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
@@ -99,11 +99,13 @@ pub(super) fn plan(
     check_description(task.description.as_deref(), &path, report);
     let rule = rule::plan(task, &path, report);
     let when = condition::plan(task, &path, numbers, report);
+    let for_each = for_each::plan(task, rule, &path, numbers, report);
     let gate = PlannedTask {
         name: task.name.clone(),
         finally: tasks.is_finally(index),
         rule,
         when,
+        for_each,
         allow_failure: task.allow_failure,
         join: task.join.is_some(),
         keep_log_tail: true,
@@ -154,7 +156,8 @@ pub(super) fn plan(
         templates: defaults.template.iter().cloned().chain(own_template).collect(),
         pod_fields: pod_expr::merge(&defaults.pod_fields, pod_fields, task),
         outputs: task.outputs.clone(),
-        default_outputs: output::defaults(&task.outputs),
+        // The outputs of its items are a list, which there is none of before all have ended.
+        default_outputs: if task.for_each.is_some() { Map::new() } else { output::defaults(&task.outputs) },
         keep_log_tail: log_tail != Some(LogTail::Omit),
         times,
         on_node_lost: task.on_node_lost.or(defaults.on_node_lost).unwrap_or_default(),

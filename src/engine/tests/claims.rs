@@ -126,6 +126,21 @@ fn a_claim_that_was_there_is_never_made_again() {
 }
 
 #[test]
+fn all_items_wait_for_the_claim_that_they_mount() {
+    let mut workflow = workflow();
+    workflow.tasks.truncate(1);
+    workflow.tasks[0].for_each = serde_json::from_value(json!({ "values": [1, 2, 3] })).unwrap();
+    let mut world = World::of(&workflow);
+    let decision = world.round();
+    assert_eq!(decision.effects.iter().filter(|it| is_claim(it)).count(), 1);
+    assert!(!decision.effects.iter().any(|it| matches!(it, Effect::Create { .. })));
+    let waiting = world.status.tasks[0].waiting_for.clone().map(|waiting| waiting.kind);
+    assert_eq!(waiting, Some(WaitKind::PodConfig));
+    let decision = world.round();
+    assert_eq!(decision.effects.iter().filter(|it| matches!(it, Effect::Create { .. })).count(), 3);
+}
+
+#[test]
 fn who_waits_for_a_claim_says_since_when() {
     let mut world = begun();
     refuse(&mut world, RefusalKind::Quota);
