@@ -10,6 +10,7 @@ use super::world::{World, main_end, new_pod};
 use crate::api::{
     Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, VolumeClaim, WorkflowRunStatus, WorkflowSpec,
 };
+use crate::engine::items::Items;
 use crate::engine::tally::Tally;
 use crate::engine::{
     ClaimSight, Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency,
@@ -114,8 +115,8 @@ fn traits() -> impl Strategy<Value = Traits> {
 }
 
 /// A random graph: task `i` needs some of those before it, listed in a shuffled order; half of the tasks are plain, the others
-/// have rules or conditions, allow failures, are joins, have pods that follow values, or mount a volume of the run. Most are small,
-/// as those show a fault best.
+/// have rules or conditions, allow failures, are joins, have items, have pods that follow values, or mount a volume of the run. Most
+/// are small, as those show a fault best.
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
     let last = prop_oneof![2 => Just(0_usize), 1 => 1..4_usize];
     let size = prop_oneof![7 => 1..9_usize, 1 => 9..=TASKS - 3];
@@ -144,7 +145,15 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
                     1 => Some(follows(reference::NO_AMOUNT)),
                     _ => None,
                 };
+                let for_each = match pod {
+                    3 => Some(json!({ "values": vec!["x"; index % 3 + 1] })),
+                    4 => Some(json!({ "items": "lists.range(3)", "minSucceededPercent": 0 })),
+                    5 => Some(json!({ "items": "['a', 'b', 'c']", "maxParallel": 1, "failFast": true })),
+                    6 => Some(json!({ "items": reference::NO_ITEMS })),
+                    _ => None,
+                };
                 Task {
+                    for_each: for_each.filter(|_| !is_join).map(|it| serde_json::from_value(it).unwrap()),
                     pod_expr: pod_expr.filter(|_| !is_join),
                     pod_template: (pod == 2 && !is_join).then(mounts_work),
                     name: name(index),
@@ -214,6 +223,7 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         if old.phase.is_finished() {
             assert_eq!(old, new, "a finished task changed");
         }
+        items_monotone(old, new);
         let counted = |task: &TaskStatus| {
             let earlier = task.earlier.unwrap_or_default();
             earlier.failed + earlier.disrupted_before_start + earlier.disrupted_after_start + earlier.not_yet
@@ -230,17 +240,63 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         }
         let former = new.attempts.iter().rev().skip(1);
         assert!(former.clone().all(|it| it.outcome.is_some()), "a new attempt before the last one's outcome");
-        assert!(
-            new.phase.is_finished()
-                || matches!(new.phase, TaskPhase::Running | TaskPhase::Stopping)
-                || new.waiting_for.is_some(),
-            "{} waits without a reason",
-            new.name
-        );
+        assert!(says_why(new), "{} waits without a reason", new.name);
     }
     let newest = old.history.last().map_or(0, |it| it.seq);
     let seqs: Vec<u64> = new.history.iter().map(|it| it.seq).filter(|seq| *seq > newest).collect();
     assert!(seqs.iter().enumerate().all(|(at, seq)| *seq == newest + 1 + at as u64), "{newest} {seqs:?}");
+}
+
+/// What never changes of the items of a task.
+fn items_monotone(old: &TaskStatus, new: &TaskStatus) {
+    let (Some(was), Some(is)) = (&old.items, &new.items) else {
+        assert!(old.items.is_none(), "the items of {} are gone", new.name);
+        return;
+    };
+    assert_eq!(was.total, is.total, "{} has another list", new.name);
+    for (index, (was, is)) in was.phases().into_iter().zip(is.phases()).enumerate() {
+        assert!(!was.is_finished() || was == is, "{}[{index}] was {was:?} and is {is:?}", new.name);
+    }
+    let (was, is) = (Items::read(&old.name, was), Items::read(&new.name, is));
+    for (index, was) in was.known() {
+        // Of those that have ended not all are told of for ever.
+        let Some(is) = is.get(index) else { continue };
+        for was in &was.attempts {
+            let same = is.attempts.iter().find(|it| it.number == was.number);
+            let kept =
+                |it: &&Attempt| (was.uid.is_none() || was.uid == it.uid) && (was.outcome.is_none() || was == *it);
+            assert!(same.is_none_or(|it| kept(&it)), "an attempt of {}[{index}] changed", new.name);
+        }
+    }
+}
+
+/// Whether what neither runs nor has ended says what it waits for; a task with items leaves that to them once one has begun.
+fn says_why(task: &TaskStatus) -> bool {
+    let goes_on = |phase: TaskPhase| phase.is_finished() || matches!(phase, TaskPhase::Running | TaskPhase::Stopping);
+    let Some(items) = &task.items else { return goes_on(task.phase) || task.waiting_for.is_some() };
+    let is_over = task.phase.is_finished() || task.phase == TaskPhase::Stopping;
+    let pending = !items.pending.is_empty() && !is_over;
+    let told = task.waiting_for.is_some() || items.waiting_for.is_some();
+    let of_items = |item: &TaskStatus| goes_on(item.phase) || item.waiting_for.is_some();
+    (told || !pending) && Items::read(&task.name, items).known().all(|(_, item)| of_items(item))
+}
+
+/// The state of a task, or of an item of it that is told of.
+fn unit(status: &WorkflowRunStatus, task: usize, item: Option<u32>) -> TaskStatus {
+    let task = &status.tasks[task];
+    let Some(item) = item else { return task.clone() };
+    let items = Items::read(&task.name, task.items.as_ref().unwrap());
+    items.get(item).unwrap_or_else(|| panic!("{}[{item}] isn't told of", task.name)).clone()
+}
+
+/// Every task, and every item that is told of.
+fn units(status: &WorkflowRunStatus) -> Vec<TaskStatus> {
+    let of_task = |task: &TaskStatus| {
+        let items = task.items.iter().map(|items| Items::read(&task.name, items));
+        let items = items.flat_map(|items| items.known().map(|(_, item)| item.clone()).collect::<Vec<_>>());
+        items.chain([task.clone()]).collect::<Vec<_>>()
+    };
+    status.tasks.iter().flat_map(of_task).collect()
 }
 
 fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
@@ -249,8 +305,9 @@ fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
 
 /// No task is tried more often than its budgets allow.
 fn within_budgets(world: &World) {
-    for (planned, task) in world.plan.tasks().iter().zip(&world.status.tasks) {
-        let tally = Tally::of(task);
+    for task in units(&world.status) {
+        let planned = &world.plan.tasks()[world.plan.index(&task.name).unwrap()];
+        let tally = Tally::of(&task);
         let Tally { failed, disrupted_before_start, disrupted_after_start, .. } = tally;
         assert!(failed <= planned.retry.limit + 1, "{}: {tally:?}", task.name);
         assert!(disrupted_before_start <= 6, "{}: {tally:?}", task.name);
@@ -269,14 +326,14 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     assert_eq!(changed, decision.urgency != Urgency::Unchanged);
     world.status = decision.status;
     for effect in &decision.effects {
-        if let Effect::Create { task, attempt, pod, .. } = effect {
+        if let Effect::Create { task, item, attempt, pod, .. } = effect {
             let main = &world.status.tasks[..spec.tasks.len()];
             assert!(!stopping || *task >= main.len(), "a pod after cancel");
             let all_ended = main.iter().all(|task| task.phase.is_finished());
             assert!(all_ended || *task < main.len(), "a finally task before the end of all others");
             let has = |claim: &str| world.status.volume_claims.iter().any(|it| it.name == claim && it.uid.is_some());
             assert!(world.plan.tasks()[*task].claims.iter().all(|claim| has(claim)), "a pod before its volume");
-            let status = &world.status.tasks[*task];
+            let status = unit(&world.status, *task, *item);
             let last = status.attempts.last().unwrap();
             assert_eq!((last.number, &last.pod), (*attempt, pod), "a pod without an intent on record");
             assert_eq!(status.phase, TaskPhase::Starting);
@@ -308,8 +365,8 @@ fn live_pods(world: &World) -> Vec<String> {
     world.sights.iter().filter_map(live).collect()
 }
 
-fn attempts(world: &World) -> impl Iterator<Item = &Attempt> {
-    world.status.tasks.iter().flat_map(|task| &task.attempts)
+fn attempts(world: &World) -> Vec<Attempt> {
+    units(&world.status).into_iter().flat_map(|task| task.attempts).collect()
 }
 
 fn with_pod(world: &mut World, n: usize, change: impl FnOnce(&mut PodFacts)) {
@@ -357,7 +414,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
         }),
         Happening::Vanish(n) => {
             // Our finalizer holds a pod until its uid is on record and more; only then can it vanish by itself.
-            let known = |pod: &str| attempts(world).any(|it| it.pod == pod && it.uid.is_some());
+            let known = |pod: &str| attempts(world).iter().any(|it| it.pod == pod && it.uid.is_some());
             let pods: Vec<String> = live_pods(world).into_iter().filter(|pod| known(pod)).collect();
             if let Some(name) = pick(&pods, n) {
                 world.sights.insert(name.clone(), Sight::Absent);
@@ -421,7 +478,7 @@ fn run_out(world: &mut World, spec: &WorkflowSpec) {
             }
         }
         // What was asked for and never done is known not to exist, as a live read would tell.
-        let open: Vec<String> = attempts(world).map(|it| it.pod.clone()).collect();
+        let open: Vec<String> = attempts(world).into_iter().map(|it| it.pod).collect();
         for pod in open {
             world.sights.entry(pod).or_insert(Sight::Absent);
         }

@@ -51,6 +51,16 @@ fn has_pod(task: &Task) -> bool {
     !task.pod_expr.iter().any(|expr| expr.limits.values().any(|amount| amount == NO_AMOUNT))
 }
 
+/// An expression for a list without items, as these tests write it.
+pub(super) const NO_ITEMS: &str = "lists.range(0)";
+
+/// Whether a task whose pods all end well, or all badly, succeeds: of the items of `forEach` so many must as it says.
+fn succeeds(task: &Task, well: bool) -> bool {
+    let items = task.for_each.as_ref();
+    let none = items.is_some_and(|it| it.items.as_deref() == Some(NO_ITEMS));
+    well || none || items.is_some_and(|it| it.min_succeeded_percent == Some(0))
+}
+
 /// What the `when` of a task comes to; `None` if it has no value. As far as these tests write such.
 fn condition(task: &Task, phase: impl Fn(&str) -> TaskPhase) -> Option<bool> {
     match task.when.as_deref() {
@@ -96,7 +106,9 @@ pub(super) fn ends(spec: &WorkflowSpec, ends_well: impl Fn(&str) -> bool) -> Vec
             ends[index] = Some(match (may_run(task, &needs), condition) {
                 (false, _) => cannot_run(task, &needs),
                 (true, Some(false)) => Skipped,
-                (true, Some(true)) if task.join.is_some() || has_pod(task) && ends_well(&task.name) => Succeeded,
+                (true, Some(true)) if task.join.is_some() || has_pod(task) && succeeds(task, ends_well(&task.name)) => {
+                    Succeeded
+                }
                 (true, _) => Failed,
             });
         }
