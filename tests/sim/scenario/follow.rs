@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::build::{run, task, task_with, workflow_with};
+use super::build::{merged, run, task, task_with, workflow_with};
 use super::standard::LONG;
 use super::{Refusal, Scenario};
 use crate::kubelet::{Behaviour, Work};
@@ -60,6 +60,11 @@ fn claims() -> Vec<Scenario> {
         ]
     };
     let mounted = || Behaviour::succeeds(2_000, "").expecting("/spec/volumes/0/name", "work");
+    let each = json!({
+        "forEach": { "values": [1, 2, 3], "maxParallel": 2 },
+        "podExpr": { "limits": { "memory": "string(item * 64) + 'Mi'" } },
+    });
+    let limit = "/spec/containers/0/resources/limits/memory";
     let quota = Refusal {
         code: 403,
         reason: "Forbidden",
@@ -69,6 +74,11 @@ fn claims() -> Vec<Scenario> {
     };
     vec![
         of("shared-volume", &tasks()).with_standby().behaves("a", [mounted()]).behaves("d", [mounted()]).succeeds(),
+        of("shared-volume-of-items", &[task_with("a", &[], merged(shared(), each)), task("b", &["a"])])
+            .behaves("a[0]", [mounted().expecting(limit, "64Mi")])
+            .behaves("a[1]", [mounted().expecting(limit, "128Mi")])
+            .behaves("a[2]", [mounted().expecting(limit, "192Mi")])
+            .succeeds(),
         of("shared-volume-over-quota", &tasks()).refusing(quota).succeeds(),
         of("shared-volume-deleted-with-its-run", &tasks())
             .behaves("a", [Behaviour::succeeds(LONG, "")])
