@@ -24,7 +24,7 @@ pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use pod_expr::PodExpr;
 pub use record::{WorkflowRecord, WorkflowRecordData};
 pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
-pub use run::{Cancel, WorkflowRef, WorkflowRun, WorkflowRunSpec};
+pub use run::{Cancel, RunRetry, WorkflowRef, WorkflowRun, WorkflowRunSpec};
 pub use status::{Attempt, EarlierAttempts, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
 pub use task::{EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
 pub use volume_claim::{VolumeClaim, VolumeClaimStatus};

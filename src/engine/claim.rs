@@ -14,6 +14,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+
 use super::control::is_suspended;
 use super::decision::Effect;
 use super::effects::may_retry;
@@ -22,6 +24,9 @@ use super::observed::{Observed, Refusal, RefusalKind};
 use crate::api::{Reason, VolumeClaimStatus, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, claim_name};
+
+/// How soon a claim is looked up of which nothing is known.
+const LOOK: SignedDuration = SignedDuration::from_secs(1);
 
 /// What is known of a claim that isn't known to exist.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +93,13 @@ fn one(ledger: &mut Ledger, name: &str, seen: &Observed<'_>) -> Ready {
             Ready::Yes
         }
         Some(ClaimSight::Refused(refusal)) => refused(refusal),
-        Some(ClaimSight::Absent | ClaimSight::Creating) | None => to_be_made(&known.claim),
+        Some(ClaimSight::Absent | ClaimSight::Creating) => to_be_made(&known.claim),
+        None => {
+            // It was on record of a run that had ended, of which nothing is looked up.
+            let waits = to_be_made(&known.claim);
+            ledger.wake(ledger.now.checked_add(LOOK).unwrap_or(ledger.now));
+            waits
+        }
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     let mut room = Room::of(ledger);
     for &index in plan.order() {
         let (Some(planned), Some(task)) = (plan.tasks().get(index), ledger.task(index)) else { continue };
-        if ledger.items.contains_key(&index) {
+        if ledger.has_items(index) {
             for_each::start(ledger, index, plan, planned, seen, &mut room);
             for_each::settle(ledger, index, planned, seen);
             continue;
@@ -87,8 +87,12 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
             Gate::Open if planned.join && is_pending => {
                 ledger.move_task(index, TaskPhase::Succeeded, None);
             }
-            Gate::Open => match room.is_full() {
-                Some(detail) => ledger.wait(index, WaitKind::Quota, &detail),
+            Gate::Open => match room
+                .is_full()
+                .map(|detail| (WaitKind::Quota, detail))
+                .or_else(|| still(ledger, index, planned, seen))
+            {
+                Some((kind, detail)) => ledger.wait(index, kind, &detail),
                 None => {
                     if intend(ledger, index.into(), plan, planned, seen) {
                         room.take();
@@ -127,6 +131,11 @@ impl Room {
         self.starting = self.starting.saturating_sub(1);
         self.items = self.items.saturating_sub(1);
     }
+}
+
+/// What a task that may start waits for of a pod of its own that a former generation left.
+fn still(ledger: &Ledger, index: usize, planned: &PlannedTask, seen: &Observed<'_>) -> Option<(WaitKind, String)> {
+    last_pod(ledger, planned, ledger.task(index)?, seen)
 }
 
 /// Whether finally tasks may start: those that aren't have ended, however they did.
@@ -200,26 +209,35 @@ pub(super) fn backoff(
     seen: &Observed<'_>,
 ) -> Option<(WaitKind, String)> {
     let last = task.attempts.last()?;
+    let is_looked_up = seen.sights.contains_key(&last.pod);
     if let Some(at) = last.next_at.as_ref().filter(|at| retry::is_ahead(at.0, &planned.retry, ledger.now)) {
         return Some((WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), time(at.0))));
     }
-    match seen.sights.get(&last.pod) {
-        _ if is(Mutant::RetryBesideLivePod) => None,
-        Some(Sight::Pod(pod))
-            if !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid) =>
-        {
-            Some((WaitKind::Node, format!("pod {} to end", last.pod)))
-        }
-        None => Some((WaitKind::Node, format!("the end of pod {}", last.pod))),
-        _ => None,
+    if is(Mutant::RetryBesideLivePod) {
+        return None;
     }
+    let unknown = || (WaitKind::Node, format!("the end of pod {}", last.pod));
+    if is_looked_up { last_pod(ledger, planned, task, seen) } else { Some(unknown()) }
+}
+
+/// What another attempt waits for of the last one's pod, as long as that is seen: its end. What a former generation left may be
+/// ending still.
+pub(super) fn last_pod(
+    ledger: &Ledger,
+    planned: &PlannedTask,
+    task: &TaskStatus,
+    seen: &Observed<'_>,
+) -> Option<(WaitKind, String)> {
+    let last = task.attempts.last()?;
+    let Some(Sight::Pod(pod)) = seen.sights.get(&last.pod) else { return None };
+    let goes_on = !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid);
+    goes_on.then(|| (WaitKind::Node, format!("pod {} to end", last.pod)))
 }
 
 /// Records the intent of the next attempt, once the volumes that its pod mounts are there. A pod that can't be made fails the task
 /// without an attempt.
 pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
-    let mut number =
-        ledger.unit(unit).and_then(|task| task.attempts.last()).map_or(1, |last| last.number.saturating_add(1));
+    let mut number = next_number(ledger, unit);
     if is(Mutant::NumberFromPods) {
         let own =
             |sight: &&Sight| matches!(sight, Sight::Pod(pod) if pod.task == planned.name && pod.item == unit.item);
@@ -244,11 +262,25 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
     ledger.wait(unit, WaitKind::Node, &to_start(&pod));
     let with_items = ledger.items.values().map(Items::total).fold(0, usize::saturating_add);
     let listed = tally::listed(ledger.status.tasks.len().saturating_add(with_items));
+    let generation = ledger.status.generation;
     let Some(task) = ledger.unit_mut(unit) else { return false };
-    tally::make_room(task, listed);
-    task.attempts.push(Attempt { number, pod, ..Attempt::default() });
+    tally::make_room(task, generation, listed);
+    task.attempts.push(Attempt { number, generation, pod, ..Attempt::default() });
+    if let Some(items) = ledger.items.get_mut(&unit.task) {
+        items.begin(number);
+    }
     ledger.intended.insert(unit);
     ledger.move_task(unit, TaskPhase::Starting, None)
+}
+
+/// The number of the next attempt.
+fn next_number(ledger: &Ledger, unit: Unit) -> u32 {
+    let newest = match (ledger.unit(unit), unit.item) {
+        (Some(task), _) => task.attempts.last().map(|last| last.number).or_else(|| Some(task.earlier?.former)),
+        (None, Some(_)) => ledger.items.get(&unit.task).map(Items::former_attempts),
+        (None, None) => None,
+    };
+    newest.unwrap_or(0).saturating_add(1)
 }
 
 /// What a task waits for whose pod is in no trouble that anyone tells of: it is being made, or its node gets it ready.

@@ -8,6 +8,7 @@ use super::text::names;
 use super::track::{fail, told as told_of};
 use super::unit::Unit;
 use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunSpec, WorkflowRunStatus};
+use crate::mutant::{Mutant, is};
 
 /// Why a run is being stopped.
 pub(super) fn why(status: &WorkflowRunStatus) -> Reason {
@@ -51,7 +52,8 @@ pub(super) fn run(ledger: &mut Ledger, seen: &Observed<'_>, reason: Reason) {
 
 /// Whether the user asked for a stop of this generation.
 pub(super) fn is_asked_for(spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> bool {
-    spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation)
+    let of_all = is(Mutant::CancelOfAllGenerations);
+    spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation || of_all)
 }
 
 /// Stops the open attempt of a task or an item. One whose create was never sent or was refused has nothing to stop, and ends at once.

@@ -307,7 +307,7 @@ fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
 fn within_budgets(world: &World) {
     for task in units(&world.status) {
         let planned = &world.plan.tasks()[world.plan.index(&task.name).unwrap()];
-        let tally = Tally::of(&task);
+        let tally = Tally::of(&task, 0);
         let Tally { failed, disrupted_before_start, disrupted_after_start, .. } = tally;
         assert!(failed <= planned.retry.limit + 1, "{}: {tally:?}", task.name);
         assert!(disrupted_before_start <= 6, "{}: {tally:?}", task.name);

@@ -77,7 +77,10 @@ impl TaskEnds {
             };
             own = match items(task) {
                 None => ends_of(name),
-                Some(total) => together(task, (0..total).map(|item| ends_of(&format!("{name}[{item}]"))).collect()),
+                Some(total) => {
+                    let ends: Vec<_> = (0..total).map(|item| ends_of(&format!("{name}[{item}]"))).collect();
+                    together(task, &ends)
+                }
             };
         }
         Self {
@@ -146,13 +149,14 @@ fn takes_a_name(deed: &Human) -> bool {
 /// How many items a task has, where it is done for each: of a list that is written out, or of `lists.range`.
 fn items(task: &Value) -> Option<usize> {
     let for_each = task.get("forEach")?;
-    let range =
-        for_each["items"].as_str().and_then(|text| text.strip_prefix("lists.range(")?.strip_suffix(")")?.parse().ok());
-    for_each["values"].as_array().map(Vec::len).or(range)
+    let items = for_each["items"].as_str();
+    let none = items.filter(|text| *text == "[]").map(|_| 0);
+    let range = items.and_then(|text| text.strip_prefix("lists.range(")?.strip_suffix(")")?.parse().ok());
+    for_each["values"].as_array().map(Vec::len).or(range).or(none)
 }
 
 /// How a task may end whose items may end so, each by itself.
-fn together(task: &Value, items: Vec<BTreeSet<&'static str>>) -> BTreeSet<&'static str> {
+fn together(task: &Value, items: &[BTreeSet<&'static str>]) -> BTreeSet<&'static str> {
     let percent = task["forEach"]["minSucceededPercent"].as_u64().unwrap_or(100);
     let is_enough = |succeeded: usize| succeeded * 100 >= usize::try_from(percent).unwrap_or(100) * items.len();
     let may = items.iter().filter(|ends| ends.contains("Succeeded")).count();
