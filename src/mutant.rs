@@ -110,6 +110,20 @@ pub enum Mutant {
     CancelLosesToCreate,
     /// A run that has ended follows its cancel.
     EndedIsCancelled,
+    /// A slot is taken on what the cache tells of the other runs.
+    SlotFromCache,
+    /// A slot is taken without claiming it first.
+    SlotUnclaimed,
+    /// A run that is being stopped has no slot any more, though its finally tasks run.
+    SlotEndsWithStop,
+    /// Runs that wait for a slot come in the order of their age alone.
+    PriorityIgnored,
+    /// Those that wait for a slot aren't looked at when one is free.
+    QueueNotWoken,
+    /// A run's ttl counts from its creation.
+    TtlFromCreation,
+    /// Pods that aren't kept go as soon as their outcome is on record.
+    PodsClearedAtOnce,
     /// The status carries the time of each round.
     StampEachRound,
     /// Transitions are numbered from the length of the history.
@@ -118,7 +132,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 59] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -169,6 +183,13 @@ impl Mutant {
         Self::NameWithoutHash,
         Self::CancelLosesToCreate,
         Self::EndedIsCancelled,
+        Self::SlotFromCache,
+        Self::SlotUnclaimed,
+        Self::SlotEndsWithStop,
+        Self::PriorityIgnored,
+        Self::QueueNotWoken,
+        Self::TtlFromCreation,
+        Self::PodsClearedAtOnce,
         Self::StampEachRound,
         Self::SeqFromLength,
     ];

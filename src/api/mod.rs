@@ -2,6 +2,7 @@
 //!
 //! Every doc comment on a field here is what `kubectl explain` prints, so each says meaning, unit, default and bound.
 
+mod concurrency;
 mod for_each;
 mod items;
 mod param;
@@ -17,6 +18,7 @@ mod task;
 mod volume_claim;
 mod workflow;
 
+pub use concurrency::{Concurrency, ConcurrencyStatus, WhenFull};
 pub use for_each::ForEach;
 pub use items::{ItemStatus, ItemsStatus, MAX_ITEMS};
 pub use param::{ItemType, Param, ValueType};

@@ -108,14 +108,14 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
         Ok(written) => {
             let took = begun.elapsed();
-            context.cache().put_run(written);
+            context.learn(written);
             context.with_memory(uid, |memory| {
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {
                     match effect {
                         Effect::Create { pod, .. } => memory.intended(pod),
                         Effect::CreateClaim { name, .. } => memory.intended(&claim::key(name)),
-                        Effect::Release { .. } | Effect::Delete { .. } => {}
+                        Effect::Release { .. } | Effect::Delete { .. } | Effect::Clear { .. } | Effect::DeleteRun => {}
                     }
                 }
             });

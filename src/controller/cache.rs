@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Key;
+use super::groups::Groups;
 use super::loose::Loose;
 use crate::api::{FINALIZER, Workflow, WorkflowRun};
-use crate::engine::PodFacts;
+use crate::engine::{Peer, PodFacts};
 use crate::mutant::{Mutant, is};
 use crate::pods::{SlimPod, belongs_to, facts};
 
@@ -128,19 +129,33 @@ pub struct Cache {
     by_run: BTreeMap<String, BTreeSet<String>>,
     /// The run of each pod.
     run_of: BTreeMap<String, String>,
+    /// Runs that share slots.
+    groups: Groups,
 }
 
 impl Cache {
-    /// Takes in a run as read or answered.
-    pub fn put_run(&mut self, run: Loose<WorkflowRun>) -> bool {
-        let Some(uid) = run.meta.uid.clone() else { return false };
+    /// Takes in a run as read or answered; if that was news, returns the uids of the runs that it concerns: its own first, then
+    /// those that wait for what it has.
+    pub fn put_run(&mut self, run: Loose<WorkflowRun>) -> Vec<String> {
+        let Some(uid) = run.meta.uid.clone() else { return Vec::new() };
         let version = version(run.meta.resource_version.as_deref());
-        self.runs.put(&uid, version, run)
+        if !self.runs.put(&uid, version, run) {
+            return Vec::new();
+        }
+        let others = self.runs.get(&uid).map(|run| self.groups.put(&uid, &run)).unwrap_or_default();
+        std::iter::once(uid).chain(others).collect()
     }
 
-    /// A run is gone.
-    pub fn bury_run(&mut self, uid: &str) -> bool {
-        self.runs.bury(uid)
+    /// A run is gone; returns the uids of the other runs that this concerns.
+    pub fn bury_run(&mut self, uid: &str) -> Vec<String> {
+        self.runs.bury(uid);
+        self.groups.remove(uid)
+    }
+
+    /// The other runs of a run's workflow, as far as they share slots.
+    #[must_use]
+    pub fn peers_of(&self, uid: &str) -> Vec<Peer> {
+        self.runs.get(uid).map(|run| self.groups.peers_of(uid, &run)).unwrap_or_default()
     }
 
     /// The run of this uid.

@@ -216,6 +216,18 @@ impl Cluster {
         }
     }
 
+    /// Deletes a run, if it still is what was seen: of this uid and resourceVersion.
+    pub async fn delete_run(&self, of: &Loose<WorkflowRun>) -> Result<(), Failure> {
+        let (namespace, name) = (of.meta.namespace.as_deref(), of.meta.name.as_deref().unwrap_or_default());
+        let path = format!("{}/{name}", WorkflowRun::url_path(&(), namespace));
+        let same = json!({ "uid": of.meta.uid, "resourceVersion": of.meta.resource_version });
+        let options = json!({ "preconditions": same, "propagationPolicy": "Background" });
+        match self.send::<Value>(Method::DELETE, &path, Some(&options)).await {
+            Err(failure) if failure.is_not_found() || failure.is_conflict() => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
     /// Deletes a record of this uid, if it still is what was seen.
     pub async fn delete_record(&self, namespace: &str, name: &str, uid: &str) -> Result<(), Failure> {
         let path = format!("{}/{name}", WorkflowRecord::url_path(&(), Some(namespace)));

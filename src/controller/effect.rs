@@ -1,6 +1,7 @@
 //! What a decision asks to be done to pods. Each effect runs by itself within a bound; when it is done its run is looked at
 //! again, and asks anew for what is still to be done.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,11 @@ use tokio::time::Instant;
 use super::cache::PodEntry;
 use super::client::Failure;
 use super::gather::{Gathered, clash, own};
+use super::loose::Loose;
 use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
 use super::{Context, Key, claim};
-use crate::api::{Attempt, TaskPhase};
+use crate::api::{Attempt, TaskPhase, WorkflowRun};
 use crate::engine::{Effect, RefusalKind, clip, is_suspended};
 use crate::mutant::{Mutant, is};
 use crate::pods::{Owner, SlimPod, build, is_unlabelled_of, volume_claim};
@@ -46,6 +48,11 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
     let meta = &gathered.run.meta;
     let (run, namespace) = (meta.uid.clone().unwrap_or_default(), meta.namespace.clone().unwrap_or_default());
     let owner = Owner { name: meta.name.as_deref().unwrap_or_default(), namespace: &namespace, uid: &run };
+    let clears = effects
+        .iter()
+        .filter_map(|effect| if let Effect::Clear { uid, .. } = effect { Some(uid.as_str()) } else { None });
+    let clears: BTreeSet<&str> = clears.collect();
+    context.with_memory(&run, |memory| memory.keep_clears(|uid| clears.contains(uid)));
     for effect in effects {
         let target = |pod: String| Target { run: run.clone(), namespace: namespace.clone(), pod };
         match effect {
@@ -84,15 +91,31 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                     spawn(context, &context.others, &target, effect, move |memory| memory.end(&doing));
                 }
             }
-            Effect::Delete { pod, uid, grace_seconds } => {
-                let doing = Doing::Delete(uid.clone());
-                if context.with_memory(&run, |memory| memory.begin(&doing)) {
-                    let target = target(pod);
-                    let effect = delete(Arc::clone(context), target.clone(), uid, grace_seconds);
-                    spawn(context, &context.others, &target, effect, move |memory| memory.end(&doing));
+            Effect::Clear { pod, uid } => {
+                let wait = context.with_memory(&run, |memory| memory.clears_in(&uid, Instant::now()));
+                if wait.is_zero() {
+                    start_delete(context, &target(pod), uid, None);
+                } else {
+                    context.wake_in(Key::Run(run.clone()), wait);
+                }
+            }
+            Effect::Delete { pod, uid, grace_seconds } => start_delete(context, &target(pod), uid, grace_seconds),
+            Effect::DeleteRun => {
+                if context.with_memory(&run, |memory| memory.begin(&Doing::DeleteRun)) {
+                    let effect = delete_run(Arc::clone(context), Arc::clone(&gathered.run));
+                    let clear = |memory: &mut RunMemory| memory.end(&Doing::DeleteRun);
+                    spawn(context, &context.others, &target(String::new()), effect, clear);
                 }
             }
         }
+    }
+}
+
+fn start_delete(context: &Arc<Context>, target: &Target, uid: String, grace_seconds: Option<u32>) {
+    let doing = Doing::Delete(uid.clone());
+    if context.with_memory(&target.run, |memory| memory.begin(&doing)) {
+        let effect = delete(Arc::clone(context), target.clone(), uid, grace_seconds);
+        spawn(context, &context.others, target, effect, move |memory| memory.end(&doing));
     }
 }
 
@@ -261,6 +284,18 @@ async fn delete(context: Arc<Context>, target: Target, uid: String, grace_second
         Ok(None) => After::LATER,
         Err(failure) => {
             tracing::warn!(pod = target.pod, namespace = target.namespace, %failure, "the pod could not be deleted yet");
+            After { clear: true, wait: Some(REFUSED_DELETE) }
+        }
+    }
+}
+
+/// Deletes a run whose ttl is over.
+async fn delete_run(context: Arc<Context>, run: Arc<Loose<WorkflowRun>>) -> After {
+    match context.cluster.delete_run(&run).await {
+        // The watch tells what became of it; until then the decision would ask again.
+        Ok(()) => After::LATER,
+        Err(failure) => {
+            tracing::warn!(run = ?run.meta.name, namespace = ?run.meta.namespace, %failure, "the run could not be deleted yet");
             After { clear: true, wait: Some(REFUSED_DELETE) }
         }
     }

@@ -12,9 +12,9 @@ use super::client::Failure;
 use super::loose::Loose;
 use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
-use super::{Context, Key, cache::PodEntry, claim};
+use super::{Context, Key, cache::PodEntry, claim, peers};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Claims, PodFacts, Refusal, RefusalKind, Sight, Sights};
+use crate::engine::{Claims, Peers, PodFacts, Refusal, RefusalKind, Sight, Sights};
 use crate::mutant::{Mutant, is};
 use crate::pods::{SlimPod, facts, is_unlabelled_of};
 
@@ -31,6 +31,8 @@ pub struct Gathered {
     pub sights: Sights,
     /// Its volume claims that aren't known to exist.
     pub claims: Claims,
+    /// The other runs of its workflow, where they share slots.
+    pub peers: Peers,
 }
 
 impl Gathered {
@@ -70,7 +72,8 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
         }
     }
     let definition = revision::of(context, &run).await?;
-    Ok(Some(Gathered { run, definition, sights, claims }))
+    let peers = peers::of(context, &run, definition.plan()).await?;
+    Ok(Some(Gathered { run, definition, sights, claims, peers }))
 }
 
 /// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.
@@ -79,13 +82,12 @@ pub async fn live(context: &Context, run: &Loose<WorkflowRun>) -> Result<Option<
     let (namespace, name) =
         (run.meta.namespace.as_deref().unwrap_or_default(), run.meta.name.as_deref().unwrap_or_default());
     let found = context.cluster.get::<WorkflowRun>(namespace, name).await?;
-    let mut cache = context.cache();
     let Some(found) = found.filter(|found| found.meta.uid.as_ref() == Some(&uid)) else {
-        cache.bury_run(&uid);
+        context.enqueue(|cache| cache.bury_run(&uid).into_iter().map(Key::Run).collect());
         return Ok(None);
     };
-    cache.put_run(found);
-    Ok(cache.run(&uid))
+    context.learn(found);
+    Ok(context.cache().run(&uid))
 }
 
 /// The run's own pods in the cache, by name. An owner is in its pods' namespace: a pod elsewhere is none of its own, whatever

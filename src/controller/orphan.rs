@@ -59,7 +59,7 @@ async fn is_alive(context: &Arc<Context>, uid: &str, namespace: &str, name: &str
     }) else {
         return Ok(false);
     };
-    context.enqueue(|cache| if cache.put_run(run) { vec![super::Key::Run(uid.to_owned())] } else { Vec::new() });
+    context.enqueue(|cache| cache.put_run(run).into_iter().map(super::Key::Run).collect());
     Ok(true)
 }
 

@@ -33,13 +33,12 @@ impl Watched for WorkflowRun {
     const KIND: Kind = Kind::Run;
 
     fn put(cache: &mut Cache, object: Loose<Self>) -> Vec<Key> {
-        let uid = object.meta.uid.clone().unwrap_or_default();
-        if cache.put_run(object) { vec![Key::Run(uid)] } else { Vec::new() }
+        cache.put_run(object).into_iter().map(Key::Run).collect()
     }
 
     fn bury(cache: &mut Cache, uid: &str) -> Vec<Key> {
-        cache.bury_run(uid);
-        vec![Key::Run(uid.to_owned())]
+        let others = cache.bury_run(uid);
+        std::iter::once(uid.to_owned()).chain(others).map(Key::Run).collect()
     }
 }
 

@@ -159,6 +159,7 @@ pub(super) fn told(reason: Option<Reason>, exit_code: Option<i32>, attempt: u32,
         (Some(Reason::TimedOut), _) => "ran longer than its timeout".to_owned(),
         (Some(Reason::StartTimedOut), _) => "did not start in time".to_owned(),
         (Some(Reason::TotalTimedOut), _) => "was not done within its totalTimeout".to_owned(),
+        (Some(Reason::FinallyTimedOut), _) => "was not done within the run's finallyTimeout".to_owned(),
         (Some(reason), _) => format!("{reason:?}"),
         (None, _) => "ended".to_owned(),
     };

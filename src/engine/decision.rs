@@ -66,6 +66,15 @@ pub enum Effect {
         /// Its uid; another pod of that name is left alone.
         uid: String,
     },
+    /// Delete a pod that is over and is kept no longer, two lease terms after its outcome went on record, or later.
+    Clear {
+        /// Name of the pod.
+        pod: String,
+        /// Its uid; another pod of that name is left alone.
+        uid: String,
+    },
+    /// Delete the run itself, if it still is as it was seen.
+    DeleteRun,
     /// Delete a pod.
     Delete {
         /// Name of the pod.

@@ -8,8 +8,7 @@ use super::decision::{Decision, Effect, Urgency};
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::pod_values;
-use super::unit::Unit;
-use super::{claim, retry, tally};
+use super::{claim, retention, retry, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -31,6 +30,8 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
         }
     }
     effects.append(&mut deletes);
+    effects.extend(retention::clears(&ledger, &owners, seen));
+    ttl::settle(&mut ledger, &mut effects);
     Decision {
         urgency: urgency(seen.status, &ledger),
         status: ledger.status,
@@ -43,7 +44,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
 
 /// The pods of open attempts that surely don't exist yet.
 fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut Vec<Effect>) {
-    if is_suspended(seen.run.spec, &ledger.status) || ledger.phase().is_finished() {
+    if is_suspended(seen.run.spec, &ledger.status) || !ledger.phase().is_under_way() {
         return;
     }
     for unit in ledger.unfinished() {
@@ -109,12 +110,7 @@ fn settle_pod(
         None => (true, None, true),
     };
     let (name, uid) = (pod.name.clone(), pod.uid.clone());
-    // Of attempts that are counted and listed no more, there may be any number: their pods go.
-    let counted = owner.is_none()
-        && status.tasks.iter().enumerate().filter(|(_, task)| task.name == pod.task).any(|(index, _)| {
-            ledger.unit(Unit { task: index, item: pod.item }).is_some_and(|it| tally::is_counted(it, pod.attempt))
-        });
-    if stop && !pod.deleting && (!pod.is_over() || counted) {
+    if stop && !pod.deleting && !pod.is_over() {
         deletes.push(Effect::Delete { pod: name.clone(), uid: uid.clone(), grace_seconds });
     }
     // Once its run is gone, nobody would find a pod that has gone astray: better its end is missed than its deletion held up.
@@ -131,8 +127,11 @@ fn has_ended(ledger: &Ledger, pod: &PodFacts) -> bool {
     items.and_then(|items| items.phase(item)).is_some_and(TaskPhase::is_finished)
 }
 
-/// The attempts on record, by the names of their pods.
-fn owners(ledger: &Ledger) -> BTreeMap<&str, (&TaskStatus, &Attempt)> {
+/// Attempts by the names of their pods, each with its task or item.
+pub(super) type Owners<'a> = BTreeMap<&'a str, (&'a TaskStatus, &'a Attempt)>;
+
+/// The attempts on record.
+fn owners(ledger: &Ledger) -> Owners<'_> {
     let items = ledger.items.values().flat_map(|items| items.known().map(|(_, item)| item));
     let all = ledger.status.tasks.iter().chain(items);
     let attempts = all.flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));

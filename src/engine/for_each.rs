@@ -3,7 +3,7 @@
 //! | the items | the task |
 //! |---|---|
 //! | the list is empty, or all have ended and enough succeeded | Succeeded; its outputs are lists |
-//! | all have ended, too few succeeded | Failed (ItemsFailed), or by why they were stopped: Failed (TotalTimedOut), Cancelled |
+//! | all have ended, too few succeeded | Failed (ItemsFailed), or by why they were stopped: Failed (TotalTimedOut, FinallyTimedOut), Cancelled |
 //! | so many have failed that enough can't succeed, and it has failFast | Stopping: the rest is cancelled |
 //! | one runs or has ended | Running |
 //! | one has begun | Starting |
@@ -223,9 +223,10 @@ fn conclude(ledger: &mut Ledger, index: usize, planned: &PlannedTask, for_each: 
     ledger.keep_items(index);
     match stopped {
         None | Some(Reason::FailFast) => fail(ledger, index, Some(Reason::ItemsFailed), &told),
-        Some(Reason::TotalTimedOut) => {
-            let told = format!("was not done within its totalTimeout: {succeeded} of {total} items succeeded");
-            fail(ledger, index, Some(Reason::TotalTimedOut), &told);
+        Some(why @ (Reason::TotalTimedOut | Reason::FinallyTimedOut)) => {
+            let of = if why == Reason::TotalTimedOut { "its totalTimeout" } else { "the run's finallyTimeout" };
+            let told = format!("was not done within {of}: {succeeded} of {total} items succeeded");
+            fail(ledger, index, Some(why), &told);
         }
         Some(why) => {
             ledger.move_task(index, TaskPhase::Cancelled, Some(why));

@@ -6,6 +6,7 @@
 //! | file | question |
 //! |---|---|
 //! | `observed` | what was seen? |
+//! | `peers`, `slot` | how many runs of the workflow run at the same time, and is it this one's turn? |
 //! | `start` | can the run start, and with what? |
 //! | `attempt` | how did a pod end? |
 //! | `retry` | the task failed: again, and when? |
@@ -26,6 +27,8 @@
 //! | `generation` | a run that has ended goes on: what runs again? |
 //! | `summary` | what do people read? |
 //! | `effects` | what is to be done so that the world follows the record? |
+//! | `retention` | which pods stay with the run? |
+//! | `ttl` | how long does the run stay? |
 //! | `ledger` | the record being written: every transition goes through it |
 //! | `transition` | which transitions are legal |
 #![cfg_attr(
@@ -57,9 +60,12 @@ mod items;
 mod ledger;
 mod observed;
 pub mod outputs;
+mod peers;
+mod retention;
 mod retry;
 mod rule;
 mod scope;
+mod slot;
 mod start;
 mod stop;
 mod summary;
@@ -69,6 +75,7 @@ mod tests;
 mod text;
 mod track;
 mod transition;
+mod ttl;
 mod unit;
 mod verdict;
 
@@ -81,6 +88,9 @@ pub use observed::{
     Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight,
     Sights, Trouble,
 };
+pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};
+pub use retention::KEPT_PODS;
+pub use slot::needs_live_peers;
 pub use text::clip;
 
 use jiff::Timestamp;
@@ -105,12 +115,14 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
         if let Some(plan) = start::settle(&mut ledger, seen) {
             track::record_facts(&mut ledger, plan, seen);
             deadline::settle(&mut ledger, plan, seen);
+            slot::make_room(&mut ledger, plan, seen);
             control::settle(&mut ledger, plan, seen);
             gate::settle(&mut ledger, plan, seen);
             verdict::settle(&mut ledger, plan);
             deadline::write(&mut ledger, plan, seen);
         }
         summary::write(&mut ledger, seen);
+        ttl::write(&mut ledger, seen);
         if generation::is_wanted(seen.run.spec, &ledger.status) {
             // Taken up once its end is on record.
             ledger.wake(ledger.now);

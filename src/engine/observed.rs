@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::claim::Claims;
+use super::peers::Peers;
 use crate::api::{Reason, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
 use crate::plan::{Plan, Problem};
 
@@ -21,6 +22,10 @@ pub struct Observed<'a> {
     pub sights: &'a Sights,
     /// Its volume claims that aren't known to exist.
     pub claims: &'a Claims,
+    /// The other runs of its workflow, where they share slots.
+    pub peers: &'a Peers,
+    /// How many pods stay with a run.
+    pub kept_pods: usize,
 }
 
 /// A run, but for its status.

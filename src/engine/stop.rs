@@ -13,7 +13,7 @@ use crate::mutant::{Mutant, is};
 /// Why a run is being stopped.
 pub(super) fn why(status: &WorkflowRunStatus) -> Reason {
     match status.reason {
-        Some(reason @ (Reason::FailRun | Reason::RunTimedOut)) => reason,
+        Some(reason @ (Reason::FailRun | Reason::RunTimedOut | Reason::ConcurrencyLimit)) => reason,
         // It stops when someone asked for it, and when a hand wrote that it does.
         _ => Reason::CancelRequested,
     }
@@ -31,7 +31,7 @@ pub(super) fn of(task: &TaskStatus, run: &WorkflowRunStatus) -> Option<Reason> {
 
 /// Whether an attempt that is stopped for this reason has failed.
 const fn is_timeout(reason: Reason) -> bool {
-    matches!(reason, Reason::TimedOut | Reason::StartTimedOut | Reason::TotalTimedOut)
+    matches!(reason, Reason::TimedOut | Reason::StartTimedOut | Reason::TotalTimedOut | Reason::FinallyTimedOut)
 }
 
 /// The run begins to stop. A cancel counts for more than any other reason, also for one for which it is stopping already.
@@ -97,7 +97,7 @@ pub(super) fn judged(end: End, reason: Reason, pod: Option<&PodFacts>) -> End {
 /// What a run that was stopped comes to.
 pub(super) fn outcome(status: &WorkflowRunStatus) -> (RunPhase, Option<Reason>) {
     match why(status) {
-        reason @ Reason::CancelRequested => (RunPhase::Cancelled, Some(reason)),
+        reason @ (Reason::CancelRequested | Reason::ConcurrencyLimit) => (RunPhase::Cancelled, Some(reason)),
         reason => (RunPhase::Failed, Some(reason)),
     }
 }

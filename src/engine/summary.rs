@@ -5,8 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::items::Items;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed};
-use super::stop;
 use super::text::{self, MESSAGE_BYTES, clip};
+use super::{slot, stop};
 use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
 use crate::mutant::{Mutant, is};
 use crate::plan::PlannedTask;
@@ -77,7 +77,9 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
     let tasks = &ledger.status.tasks;
     let named = |phase: TaskPhase| tasks.iter().filter(move |task| task.phase == phase).map(|task| task.name.as_str());
     match ledger.phase() {
-        RunPhase::Pending => ledger.status.waiting_for.as_ref().map(|waiting| waiting.detail.clone()),
+        RunPhase::Pending | RunPhase::Queued => {
+            ledger.status.waiting_for.as_ref().map(|waiting| waiting.detail.clone())
+        }
         RunPhase::Running => Some(running(ledger)),
         RunPhase::Suspended => {
             let live = tasks.iter().enumerate().filter(|(_, task)| task.phase.has_pod());
@@ -98,6 +100,9 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
         RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
         RunPhase::Succeeded => Some(succeeded(tasks)),
         RunPhase::Failed => failed(ledger, seen),
+        RunPhase::Cancelled if ledger.status.reason == Some(Reason::ConcurrencyLimit) => {
+            Some(slot::told(&ledger.status))
+        }
         RunPhase::Cancelled => {
             let why = seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.reason.as_deref()).unwrap_or_default();
             Some(if why.is_empty() { "cancelled".to_owned() } else { format!("cancelled: {why}") })

@@ -71,6 +71,10 @@ pub const RETRY_RULES: usize = 16;
 /// Exit codes of a rule.
 pub const EXIT_CODES: usize = 64;
 
+/// Runs of a workflow at the same time, where that is bounded.
+pub const CONCURRENCY: u32 = 1_000;
+/// Bytes of what the key of a concurrency comes to.
+pub const CONCURRENCY_KEY_BYTES: usize = 253;
 /// Items of a list that a task is done for.
 pub const ITEMS: usize = 20_000;
 /// Values of a list that is written out.

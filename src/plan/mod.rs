@@ -21,6 +21,7 @@
 mod build;
 mod claim;
 mod command;
+mod concurrency;
 mod condition;
 mod duration;
 mod env;
@@ -54,6 +55,7 @@ mod laws;
 #[cfg(test)]
 mod testing;
 
+pub use concurrency::PlannedConcurrency;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use for_each::{List, PlannedForEach};
 pub use names::{claim_name, pod_name, revision_name};
@@ -100,6 +102,12 @@ pub struct Plan {
     timeout: Option<SignedDuration>,
     /// The volume claims that each run has.
     volume_claims: Vec<VolumeClaim>,
+    /// How long its finally tasks may take.
+    finally_timeout: SignedDuration,
+    /// How many runs may run at the same time.
+    concurrency: Option<PlannedConcurrency>,
+    /// How long a run is kept after its end.
+    ttl: Option<SignedDuration>,
 }
 
 /// A task of a plan, with defaults merged.
@@ -200,6 +208,24 @@ impl Plan {
     #[must_use]
     pub fn timeout(&self) -> Option<SignedDuration> {
         self.timeout
+    }
+
+    /// How long the finally tasks may take in all, from the end of the last main task.
+    #[must_use]
+    pub fn finally_timeout(&self) -> SignedDuration {
+        self.finally_timeout
+    }
+
+    /// How many runs may run at the same time; any number where there is none.
+    #[must_use]
+    pub fn concurrency(&self) -> Option<&PlannedConcurrency> {
+        self.concurrency.as_ref()
+    }
+
+    /// How long a run is kept after its end; for ever where there is none.
+    #[must_use]
+    pub fn ttl(&self) -> Option<SignedDuration> {
+        self.ttl
     }
 
     /// Indices of the tasks in an order in which each comes after all that it needs, and those of `finally` come last.

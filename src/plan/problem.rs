@@ -108,6 +108,12 @@ codes! {
     /// A task polls and has no totalTimeout.
     PollWithoutEnd,
 
+    // of runs at the same time
+    /// The max of a concurrency is out of bounds.
+    BadConcurrency,
+    /// A workflow written inline has a concurrency.
+    ConcurrencyInline,
+
     // of environment variables
     /// The name of an environment variable can't be used by a shell.
     BadEnvName,

@@ -15,9 +15,11 @@ use super::words::{listing, quote, suggestion};
 use super::{EnvSource, List, PlannedEnv, PlannedTask};
 use crate::api::Param;
 
-/// Says what expressions of the defaults and of all tasks read that they can't.
+/// Says what expressions of the workflow (`key` is that of its concurrency), of the defaults and of all tasks read that they
+/// can't.
 pub(super) fn check(
     params: &[Param],
+    key: Option<&PlannedExpr>,
     listed: &Tasks<'_>,
     defaults: &Defaults<'_>,
     tasks: &[PlannedTask],
@@ -31,7 +33,8 @@ pub(super) fn check(
         upstream: OnceCell::new(),
     };
     let of_pods = defaults.pod_fields.iter().map(|field| &field.expr);
-    for expr in expressions(&defaults.env).chain(of_pods).chain(defaults.retry.expressions()) {
+    let of_defaults = expressions(&defaults.env).chain(of_pods).chain(defaults.retry.expressions());
+    for expr in of_defaults.chain(key) {
         reads.check_exists(expr, report);
     }
     let mut told = BTreeSet::new();

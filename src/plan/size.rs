@@ -68,7 +68,8 @@ fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     let defaults = spec.task_defaults.iter().filter_map(|defaults| defaults.pod_expr.as_ref());
     let of_pods = tasks().filter_map(|task| task.pod_expr.as_ref()).chain(defaults).flat_map(pod_expr::texts);
     let of_params = spec.params.iter().filter_map(|param| param.default_expr.as_ref());
-    let expressions = env.chain(conditions).chain(rules).chain(of_pods).chain(of_params);
+    let keys = spec.concurrency.iter().filter_map(|concurrency| concurrency.key.as_ref());
+    let expressions = env.chain(conditions).chain(rules).chain(of_pods).chain(of_params).chain(keys);
     // The name of the function, wherever it stands: that is at least how often it is called.
     let calls = expressions.map(|text| text.matches("matches").count()).fold(0, usize::saturating_add);
     let patterns = spec.params.iter().filter(|param| param.pattern.is_some()).count();

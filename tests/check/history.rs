@@ -30,9 +30,10 @@ const TASK: &[(TaskPhase, &[TaskPhase])] = {
 
 /// What a run may go through.
 const RUN: &[(RunPhase, &[RunPhase])] = {
-    use RunPhase::{Cancelled, Failed, Pending, Running, Stopping, Succeeded, Suspended};
+    use RunPhase::{Cancelled, Failed, Pending, Queued, Running, Stopping, Succeeded, Suspended};
     &[
-        (Pending, &[Running, Suspended, Failed, Cancelled]),
+        (Pending, &[Queued, Running, Suspended, Failed, Cancelled]),
+        (Queued, &[Running, Failed, Cancelled]),
         (Running, &[Suspended, Stopping, Succeeded, Failed, Cancelled]),
         (Suspended, &[Running, Stopping, Succeeded, Failed, Cancelled]),
         (Stopping, &[Failed, Cancelled]),

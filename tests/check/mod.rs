@@ -16,7 +16,8 @@
 //! | `deadlines` | S7 and nothing times out before its time |
 //! | `for_each` | S10 as many items as may have a pod; S3 a task ends as its items did |
 //! | `lease` | S9 who writes leads |
-//! | `leftover` | S11 nothing is left behind |
+//! | `limits` | S10 no more runs of a workflow at the same time than its concurrency lets |
+//! | `leftover`, `stay` | S11 nothing is left behind, and nothing goes before its time |
 //! | `size` | S12 bounds |
 //! | `unchanged` | S13 no write without a change |
 //! | `rights` | S15 nothing but our own is written; S16 everything by uid |
@@ -39,6 +40,7 @@ mod generation;
 mod history;
 mod lease;
 mod leftover;
+mod limits;
 mod outcome;
 mod pods;
 mod read;
@@ -46,6 +48,7 @@ mod retry;
 mod rights;
 mod rules;
 mod size;
+mod stay;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -73,6 +76,8 @@ pub struct Rules {
     /// How much later than in truth a write's `at` may be: zero in a simulated world; in an audit log, what the API server
     /// takes to write its answer.
     pub slack: SignedDuration,
+    /// Whether an operator's clock is off, so that what it does at a time may be early or late.
+    pub clock_is_off: bool,
 }
 
 /// What was found.
@@ -142,6 +147,8 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
         Box::new(history::History),
         Box::new(deadlines::Deadlines),
         Box::new(leftover::Leftovers),
+        Box::new(limits::Limits::default()),
+        Box::new(stay::Stays),
         Box::new(size::Sizes),
         Box::new(unchanged::Unchanged),
         Box::new(rights::Rights),

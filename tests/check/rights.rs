@@ -75,6 +75,7 @@ fn may_write(write: &Write, before: Option<&Value>) -> bool {
     match (write.resource.as_str(), write.subresource.as_str(), write.verb) {
         ("workflows" | "workflowruns", "status", Verb::Update)
         | ("workflowrecords", "", Verb::Create | Verb::Delete)
+        | ("workflowruns", "", Verb::Delete)
         | ("events", "", Verb::Create)
         | ("leases", "", Verb::Create | Verb::Update) => true,
         ("persistentvolumeclaims", "", Verb::Create) => {

@@ -2,8 +2,8 @@
 
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    ClaimSight, Claims, Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase,
-    Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    ClaimSight, Claims, Decision, Definition, Disruption, Effect, KEPT_PODS, MainEnd, MainState, Observed, Peers,
+    PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
 };
 use gantline::plan::{Code, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -31,6 +31,7 @@ pub struct World {
     pub status: WorkflowRunStatus,
     pub sights: Sights,
     pub claims: Claims,
+    pub peers: Peers,
     pub now: Timestamp,
 }
 
@@ -43,6 +44,7 @@ impl World {
             status: WorkflowRunStatus::default(),
             sights: Sights::new(),
             claims: Claims::new(),
+            peers: Peers { all: Vec::new(), live: true },
             now: Timestamp::from_second(CREATED).expect("a time"),
         }
     }
@@ -71,8 +73,9 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        let (status, sights, claims) = (&self.status, &self.sights, &self.claims);
-        decide(&Observed { run, status, definition: &definition, sights, claims }, now)
+        let (status, sights, claims, peers) = (&self.status, &self.sights, &self.claims, &self.peers);
+        let definition = &definition;
+        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods: KEPT_PODS }, now)
     }
 
     /// Decides, stores the status, and does all that was asked for.
@@ -103,7 +106,8 @@ impl World {
                     facts.held = false;
                 }
             }
-            Effect::Delete { pod, uid, .. } => {
+            Effect::DeleteRun => {}
+            Effect::Delete { pod, uid, .. } | Effect::Clear { pod, uid } => {
                 let at = Some(self.now);
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
                     facts.deleting = true;

@@ -28,7 +28,7 @@ fn told(world: &mut World) -> Vec<String> {
         Effect::Create { values, .. } => {
             values.env.first().and_then(|entry| entry["value"].as_str()).map(str::to_owned)
         }
-        Effect::CreateClaim { .. } | Effect::Release { .. } | Effect::Delete { .. } => None,
+        _ => None,
     };
     effects.iter().filter_map(env).collect()
 }

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{Cancel, Reason, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
-    ClaimSight, Claims, Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase,
-    RunFacts, Sight, Sights, Urgency, decide,
+    ClaimSight, Claims, Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, Peers, PodFacts,
+    PodPhase, RunFacts, Sight, Sights, Urgency, decide,
 };
 use crate::plan::Plan;
 
@@ -21,6 +21,12 @@ pub(super) struct World {
     pub(super) made: Vec<String>,
     /// The revision is gone.
     pub(super) lost: bool,
+    /// Other runs of the workflow.
+    pub(super) peers: Peers,
+    /// How many pods stay.
+    pub(super) kept_pods: usize,
+    /// Whether the run itself was deleted.
+    pub(super) deleted: bool,
 }
 
 /// A workflow of tasks and what they need.
@@ -49,6 +55,9 @@ impl World {
             now: Timestamp::from_second(1_000).unwrap(),
             made: Vec::new(),
             lost: false,
+            peers: Peers::default(),
+            kept_pods: crate::engine::KEPT_PODS,
+            deleted: false,
         }
     }
 
@@ -68,8 +77,8 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        let (status, sights, claims) = (&self.status, &self.sights, &self.claims);
-        decide(&Observed { run, status, definition, sights, claims }, self.now)
+        let World { status, sights, claims, peers, kept_pods, .. } = self;
+        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods: *kept_pods }, self.now)
     }
 
     /// Decides, stores the status, and carries out every effect at once.
@@ -117,7 +126,8 @@ impl World {
                     self.sights.insert(pod.clone(), Sight::Absent);
                 }
             }
-            Effect::Delete { pod, uid, .. } => {
+            Effect::DeleteRun => self.deleted = true,
+            Effect::Delete { pod, uid, .. } | Effect::Clear { pod, uid } => {
                 if let Some(Sight::Pod(facts)) = self.sights.get_mut(pod)
                     && facts.uid == *uid
                 {
@@ -130,6 +140,21 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The same, where pods that are to go stay for now.
+    pub(super) fn settle_but_for_clears(&mut self) {
+        for _ in 0..100 {
+            let decision = self.decide();
+            self.status = decision.status.clone();
+            let mut effects = decision.effects;
+            effects.retain(|effect| !matches!(effect, Effect::Clear { .. }));
+            effects.iter().for_each(|effect| self.carry_out(effect));
+            if decision.urgency == Urgency::Unchanged && effects.is_empty() {
+                return;
+            }
+        }
+        panic!("it doesn't settle: {:#?}", self.status);
     }
 
     /// The newest pod of a task, or of an item, written `task[3]`.

@@ -12,6 +12,8 @@ pub enum Place {
     When,
     /// The default of a parameter: `run` alone.
     ParamDefault,
+    /// What runs that share slots have in common: `params`, `run`.
+    Key,
     /// A rule about a failed attempt: the same as of a variable, but `attempt` has fields.
     Rule,
 }
@@ -23,6 +25,7 @@ impl Place {
         match self {
             Place::Env | Place::Rule => &["params", "run", "tasks", "attempt", "item", "index"],
             Place::When => &["params", "run", "tasks"],
+            Place::Key => &["params", "run"],
             Place::ParamDefault => &["run"],
         }
     }

@@ -94,6 +94,14 @@ impl TaskEnds {
         }
     }
 
+    /// The same, where its time may be over before it has ended.
+    pub fn within(mut self, bounded: bool) -> Self {
+        if bounded {
+            self.own.insert("Failed");
+        }
+        self
+    }
+
     /// The one way in which it can end after these ends of those it needs and of all others that it may read, if there is only one.
     pub fn only(&self, needs: &[Need<'_>], ends: &BTreeMap<String, String>) -> Option<&'static str> {
         if !lets_run(&self.rule, needs) {

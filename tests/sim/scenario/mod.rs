@@ -4,6 +4,7 @@ mod build;
 mod follow;
 mod for_each;
 mod generation;
+mod limits;
 mod standard;
 #[cfg(test)]
 mod tests;
@@ -128,7 +129,9 @@ impl Scenario {
 
     /// Whether something in it may time out.
     pub fn may_time_out(&self) -> bool {
-        let timed = |of: &Value| ["timeout", "startTimeout", "totalTimeout"].iter().any(|field| !of[*field].is_null());
+        let timed = |of: &Value| {
+            ["timeout", "startTimeout", "totalTimeout", "finallyTimeout"].iter().any(|field| !of[*field].is_null())
+        };
         let by_spec = self
             .names("WorkflowRun")
             .iter()

@@ -29,6 +29,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(mistakes());
     all.extend(others());
     all.extend(follow());
+    all.extend(super::limits::limits());
     all
 }
 
