@@ -271,7 +271,7 @@ fn times(before: &Status<'_>, after: &Status<'_>, reopens: bool, faults: &mut Ve
     since(&mut stay, "the run", before.value, after.value);
     for changed in after.changed.iter().filter(|it| it.new.is_told()) {
         let Changed { old: Some(old), new } = changed else { continue };
-        if changed.is_reopened() && reopens {
+        if reopens && (changed.is_reopened() || begins_again(before, after, &new.name)) {
             continue;
         }
         stay(&old.name, old.value, new.value, &["startedAt", "finishedAt"]);
@@ -281,6 +281,13 @@ fn times(before: &Status<'_>, after: &Status<'_>, reopens: bool, faults: &mut Ve
             stay(old.pod, old.value, new.value, &["startedAt", "finishedAt"]);
         }
     }
+}
+
+/// Whether a task was open again between these two statuses, though it has ended in both.
+fn begins_again(before: &Status<'_>, after: &Status<'_>, task: &str) -> bool {
+    let last = before.history.last().and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
+    let fresh = after.history.iter().filter(|entry| entry["seq"].as_u64() > Some(last));
+    fresh.into_iter().any(|entry| text(entry, "task") == task && entry["to"] == "Pending")
 }
 
 /// What waits for a thing of a kind does so since when it began to.

@@ -209,9 +209,11 @@ fn suspends_any(scenario: &Scenario, deeds: &[Human]) -> bool {
     scenario.names("WorkflowRun").iter().any(|run| matches!(last_word(run), Some(Human::Suspend { .. })))
 }
 
-/// Whether the workflow of a run says how long its finally tasks may take.
+/// Whether the time of a run's finally tasks may be over before they are: their workflow says how long they may take, or a clock
+/// that leaps makes the half hour pass that they have anyway.
 fn finally_is_timed(scenario: &Scenario, run: &str) -> bool {
-    scenario.workflow_of(run).is_some_and(|workflow| !workflow["finallyTimeout"].is_null())
+    let says = scenario.workflow_of(run).is_some_and(|workflow| !workflow["finallyTimeout"].is_null());
+    says || scenario.clock_is_off
 }
 
 impl Ends {
