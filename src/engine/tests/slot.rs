@@ -309,12 +309,13 @@ impl Cluster {
         } else {
             Definition::Ready { plan: &self.plan, revision: "w-1" }
         };
-        let sights = Sights::new();
+        let (sights, claims) = (Sights::new(), Claims::new());
         let seen = Observed {
             run: facts,
             status: &status,
             definition: &definition,
             sights: &sights,
+            claims: &claims,
             peers: &peers,
             kept_pods: 1,
         };
