@@ -96,11 +96,21 @@ pub enum Mutant {
     StampEachRound,
     /// Transitions are numbered from the length of the history.
     SeqFromLength,
+    /// A child run that failed counts as a success.
+    FailedChildSucceeds,
+    /// A child run is the attempt's own by its name alone.
+    ChildByName,
+    /// The end of a run that is being stopped doesn't wait for its child runs.
+    EndsBeforeChild,
+    /// A child run goes on though its parent is being stopped.
+    ChildOutlivesCancel,
+    /// Nobody looks how deep child runs are nested.
+    NestingUnbounded,
 }
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 48] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -144,6 +154,11 @@ impl Mutant {
         Self::EndedIsCancelled,
         Self::StampEachRound,
         Self::SeqFromLength,
+        Self::FailedChildSucceeds,
+        Self::ChildByName,
+        Self::EndsBeforeChild,
+        Self::ChildOutlivesCancel,
+        Self::NestingUnbounded,
     ];
 }
 

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::client::Failure;
 use super::gather::{self, Gathered, open_attempts};
 use super::revision::Pinned;
-use super::{Context, Key, effect, event};
-use crate::api::{RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
+use super::{Context, Key, effect, event, kin};
+use crate::api::{Attempt, RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, Note, Urgency};
 use crate::mutant::{Mutant, is};
 
@@ -59,7 +59,7 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         return Ok(());
     }
     context.with_memory(&uid, |memory| {
-        let open: BTreeSet<&str> = open_attempts(&decision.status).map(|attempt| attempt.pod.as_str()).collect();
+        let open: BTreeSet<&str> = open_attempts(&decision.status).map(Attempt::object).collect();
         memory.keep_only(|pod| open.contains(pod), Instant::now());
     });
     effect::start(context, gathered, decision.effects);
@@ -82,11 +82,11 @@ fn live_attempts(status: &WorkflowRunStatus) -> usize {
     status.tasks.iter().filter(|task| task.phase.has_pod()).count()
 }
 
-/// The pods that may be made once this status is on record.
-fn wanted_pods(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
+/// The pods and child runs that may be made once this status is on record.
+fn wanted(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
     let goes_on = status.phase != RunPhase::Suspended && !status.phase.is_finished();
     let starting = status.tasks.iter().filter(move |task| goes_on && task.phase == TaskPhase::Starting);
-    starting.filter_map(|task| task.attempts.last()).map(|attempt| attempt.pod.as_str())
+    starting.filter_map(|task| task.attempts.last()).map(Attempt::object)
 }
 
 /// Writes the record of the run's revision, where it isn't known to exist.
@@ -101,18 +101,18 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     if decision.status.revision.is_some() && !gathered.is_named() {
         write_record(context, gathered).await?;
     }
-    let wanted: BTreeSet<&str> = wanted_pods(&decision.status).collect();
+    let wanted: BTreeSet<&str> = wanted(&decision.status).collect();
     context.with_memory(uid, |memory| memory.withdraw_all_but(|pod| wanted.contains(pod)));
     let begun = Instant::now();
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
         Ok(written) => {
             let took = begun.elapsed();
-            context.cache().put_run(written);
+            context.enqueue(|cache| kin::put(cache, written).unwrap_or_default());
             context.with_memory(uid, |memory| {
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {
-                    if let Effect::Create { pod, .. } = effect {
-                        memory.intended(pod);
+                    if let Effect::Create { pod: name, .. } | Effect::CreateRun { run: name, .. } = effect {
+                        memory.intended(name);
                     }
                 }
             });

@@ -13,6 +13,7 @@ use super::loose::Loose;
 use crate::api::{FINALIZER, Workflow, WorkflowRun};
 use crate::engine::PodFacts;
 use crate::mutant::{Mutant, is};
+use crate::objects::child::parent;
 use crate::pods::{SlimPod, belongs_to, facts};
 
 /// Uids of deleted objects that are remembered, oldest forgotten first.
@@ -128,6 +129,8 @@ pub struct Cache {
     by_run: BTreeMap<String, BTreeSet<String>>,
     /// The run of each pod.
     run_of: BTreeMap<String, String>,
+    /// Uids of the child runs of each run.
+    by_parent: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Cache {
@@ -135,12 +138,39 @@ impl Cache {
     pub fn put_run(&mut self, run: Loose<WorkflowRun>) -> bool {
         let Some(uid) = run.meta.uid.clone() else { return false };
         let version = version(run.meta.resource_version.as_deref());
-        self.runs.put(&uid, version, run)
+        let (above, before) = (parent_uid(&run), self.run(&uid).and_then(|run| parent_uid(&run)));
+        if !self.runs.put(&uid, version, run) {
+            return false;
+        }
+        if above != before {
+            self.forget_child(before.as_deref(), &uid);
+            if let Some(above) = above {
+                self.by_parent.entry(above).or_default().insert(uid);
+            }
+        }
+        true
     }
 
     /// A run is gone.
     pub fn bury_run(&mut self, uid: &str) -> bool {
+        let above = self.run(uid).and_then(|run| parent_uid(&run));
+        self.forget_child(above.as_deref(), uid);
         self.runs.bury(uid)
+    }
+
+    fn forget_child(&mut self, parent: Option<&str>, uid: &str) {
+        let Some(parent) = parent else { return };
+        if let Some(uids) = self.by_parent.get_mut(parent) {
+            uids.remove(uid);
+            if uids.is_empty() {
+                self.by_parent.remove(parent);
+            }
+        }
+    }
+
+    /// The runs that this run controls.
+    pub fn children_of<'a>(&'a self, uid: &str) -> impl Iterator<Item = Arc<Loose<WorkflowRun>>> + use<'a> {
+        self.by_parent.get(uid).into_iter().flatten().filter_map(|uid| self.runs.get(uid))
     }
 
     /// The run of this uid.
@@ -235,6 +265,10 @@ impl Cache {
             Kind::Pod => self.pods.known(namespace, |pod| Some(&pod.namespace)),
         }
     }
+}
+
+fn parent_uid(run: &Loose<WorkflowRun>) -> Option<String> {
+    parent(&run.meta).map(|parent| parent.uid.to_owned())
 }
 
 /// The kinds that are watched.

@@ -13,7 +13,7 @@
 //! | `lead` | the term: works while the lease is held |
 //! | `work` | gives each key its rounds |
 //! | `run`, `workflow` | a round for one object |
-//! | `gather`, `revision` | what a round reads |
+//! | `gather`, `revision`, `kin` | what a round reads |
 //! | `apply`, `effect`, `event` | what it writes |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
 //! | `watch`, `loose`, `cache`, `memory` | what is known |
@@ -28,6 +28,7 @@ mod client;
 mod effect;
 mod event;
 mod gather;
+mod kin;
 mod lead;
 mod loose;
 mod memory;

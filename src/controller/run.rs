@@ -34,6 +34,8 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         status: &status,
         definition: &definition,
         sights: &gathered.sights,
+        children: &gathered.children,
+        lineage: &gathered.lineage,
     };
     let decision = decide(&seen, context.now());
     apply::decision(context, &gathered, decision).await?;

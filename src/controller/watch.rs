@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::cache::{Cache, Kind};
 use super::loose::{Loose, Typed};
-use super::{Context, Key};
+use super::{Context, Key, kin};
 use crate::api::{Workflow, WorkflowRun, label};
 use crate::mutant::{Mutant, is};
 use crate::pods::SlimPod;
@@ -34,12 +34,11 @@ impl Watched for WorkflowRun {
 
     fn put(cache: &mut Cache, object: Loose<Self>) -> Vec<Key> {
         let uid = object.meta.uid.clone().unwrap_or_default();
-        if cache.put_run(object) { vec![Key::Run(uid)] } else { Vec::new() }
+        kin::put(cache, object).map(|kin| [Key::Run(uid)].into_iter().chain(kin).collect()).unwrap_or_default()
     }
 
     fn bury(cache: &mut Cache, uid: &str) -> Vec<Key> {
-        cache.bury_run(uid);
-        vec![Key::Run(uid.to_owned())]
+        kin::bury(cache, uid)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What was decided.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::ledger::IllegalTransition;
 use crate::api::WorkflowRunStatus;
@@ -49,6 +49,17 @@ pub enum Effect {
         pod: String,
         /// The task's environment, as entries of a Pod.
         env: Vec<Value>,
+    },
+    /// Make the child run of an attempt whose intent is on record.
+    CreateRun {
+        /// Index of the task in the plan.
+        task: usize,
+        /// Number of the attempt.
+        attempt: u32,
+        /// Name of the run.
+        run: String,
+        /// Its parameters.
+        params: Map<String, Value>,
     },
     /// Take our finalizer off a pod whose outcome is on record.
     Release {

@@ -7,8 +7,8 @@ use super::control::is_suspended;
 use super::decision::{Decision, Effect, Urgency};
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
-use super::scope::environment;
-use super::{retry, tally};
+use super::scope::{Inputs, inputs};
+use super::{retry, stop, tally};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -38,9 +38,9 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     }
 }
 
-/// The pods of open attempts that surely don't exist yet.
+/// The pods and child runs of open attempts that surely don't exist yet.
 fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut Vec<Effect>) {
-    if is_suspended(seen.run.spec, &ledger.status) || ledger.phase().is_finished() {
+    if is_suspended(seen.run.spec, &ledger.status, seen.lineage) || ledger.phase().is_finished() {
         return;
     }
     for (index, planned) in plan.tasks().iter().enumerate() {
@@ -48,8 +48,8 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
         let Some(last) = task.attempts.last().filter(|last| last.uid.is_none()) else { continue };
         let newest_before = seen.status.tasks.get(index).and_then(|old| old.attempts.last());
         let recorded_now = newest_before.is_none_or(|newest| newest.number < last.number);
-        let (attempt, pod) = (last.number, last.pod.clone());
-        match seen.sights.get(&pod) {
+        let (attempt, name) = (last.number, last.object().to_owned());
+        match seen.sight(last) {
             Some(Sight::Refused(refusal)) if !may_retry(refusal, ledger.now) => {
                 ledger.wake(refusal.retry_at);
                 continue;
@@ -59,9 +59,10 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
             _ => continue,
         }
         // It could be made when the intent was recorded, from the same values; should that have changed, the record wins.
-        if let Ok(env) = environment(plan, planned, &ledger.status, seen, attempt) {
-            effects.push(Effect::Create { task: index, attempt, pod, env });
-        }
+        effects.extend(inputs(plan, planned, &ledger.status, seen, attempt).ok().map(|inputs| match inputs {
+            Inputs::Env(env) => Effect::Create { task: index, attempt, pod: name, env },
+            Inputs::Params(params) => Effect::CreateRun { task: index, attempt, run: name, params },
+        }));
     }
 }
 
@@ -84,8 +85,7 @@ fn settle_pod(
         Some((task, attempt)) => {
             let cancelled = task.phase == TaskPhase::Stopping;
             // 0 would be a deletion by force, which doesn't wait for the container's end.
-            let grace =
-                seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.grace_seconds).map(|seconds| seconds.max(1));
+            let grace = stop::words(seen).and_then(|cancel| cancel.grace_seconds).map(|seconds| seconds.max(1));
             let grace = grace.filter(|_| cancelled);
             // What has no outcome and isn't followed any more, since the record was changed by hand, comes to nothing.
             let followed = task.phase.has_pod() && task.attempts.last() == Some(attempt) && !status.phase.is_finished();
@@ -118,12 +118,13 @@ fn settle_pod(
 /// The attempts on record, by the names of their pods.
 fn owners(status: &WorkflowRunStatus) -> BTreeMap<&str, (&TaskStatus, &Attempt)> {
     let attempts = status.tasks.iter().flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));
+    let attempts = attempts.filter(|(_, attempt)| attempt.run.is_empty());
     attempts.map(|(task, attempt)| (attempt.pod.as_str(), (task, attempt))).collect()
 }
 
 /// Wakes for the attempts that wait for their time.
 fn backoffs(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
-    if is_suspended(seen.run.spec, &ledger.status) {
+    if is_suspended(seen.run.spec, &ledger.status, seen.lineage) {
         return;
     }
     for (index, planned) in plan.tasks().iter().enumerate() {

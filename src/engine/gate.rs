@@ -3,20 +3,21 @@
 //! In this order: the end of all others for a finally task, its trigger rule, its `when`, suspend, the wait before another attempt
 //! and the last pod's end, room to start, its environment.
 
-use super::control::is_suspended;
+use super::child;
+use super::control::suspended_by;
 use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
 use super::retry;
 use super::rule::{Kind, Needs, Ruling};
-use super::scope::{condition, environment};
+use super::scope::{condition, inputs};
 use super::tally;
 use super::text::{names, time};
 use super::track::fail;
 use super::verdict::is_main_finished;
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
-use crate::plan::{Plan, PlannedTask, pod_name};
+use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
 const STARTING: usize = 64;
@@ -39,7 +40,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     if !matches!(ledger.phase(), RunPhase::Running | RunPhase::Suspended | RunPhase::Stopping) {
         return;
     }
-    let suspended = is_suspended(seen.run.spec, &ledger.status);
+    let suspended = suspended_by(seen, &ledger.status);
     if is(Mutant::FinallyRunsAgain) {
         let again = |(planned, task): &mut (&PlannedTask, &mut TaskStatus)| {
             planned.finally && task.phase == TaskPhase::Succeeded && task.attempts.len() == 1
@@ -67,12 +68,14 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
             Gate::Closed(phase, reason, why) => close(ledger, index, phase, reason, &why),
             Gate::Fails(why) => fail(ledger, index, Some(Reason::ExpressionError), &why),
             Gate::Waits(kind, detail) => ledger.wait(index, kind, &detail),
-            Gate::Open if suspended => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
-            Gate::Open if planned.join && is_pending => {
+            Gate::Open if suspended.is_some() => {
+                ledger.wait(index, WaitKind::Suspended, suspended.unwrap_or_default());
+            }
+            Gate::Open if matches!(planned.work, Work::Join) && is_pending => {
                 ledger.move_task(index, TaskPhase::Succeeded, None);
             }
             Gate::Open if room == 0 => {
-                let detail = format!("{STARTING} attempts of this run wait for their pods to be made");
+                let detail = format!("{STARTING} attempts of this run wait for their pods or runs to be made");
                 ledger.wait(index, WaitKind::Quota, &detail);
             }
             Gate::Open => {
@@ -147,25 +150,29 @@ fn close(ledger: &mut Ledger, index: usize, phase: TaskPhase, reason: Option<Rea
     ledger.move_task(index, phase, reason);
 }
 
-/// Before another attempt: the recorded time must have come, and the last pod must really be over.
+/// Before another attempt: the recorded time must have come, and the last pod or child run must really be over.
 fn backoff(ledger: &Ledger, planned: &PlannedTask, task: &TaskStatus, seen: &Observed<'_>) -> Gate {
     let Some(last) = task.attempts.last() else { return Gate::Open };
     if let Some(at) = last.next_at.as_ref().filter(|at| retry::is_ahead(at.0, &planned.retry, ledger.now)) {
         return Gate::Waits(WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), time(at.0)));
     }
-    match seen.sights.get(&last.pod) {
+    match seen.sight(last) {
         _ if is(Mutant::RetryBesideLivePod) => Gate::Open,
         Some(Sight::Pod(pod))
             if !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid) =>
         {
             Gate::Waits(WaitKind::Node, format!("pod {} to end", last.pod))
         }
-        None => Gate::Waits(WaitKind::Node, format!("the end of pod {}", last.pod)),
+        Some(Sight::Child(child)) if !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid) => {
+            Gate::Waits(WaitKind::Child, format!("run {} to end", last.run))
+        }
+        None if last.run.is_empty() => Gate::Waits(WaitKind::Node, format!("the end of pod {}", last.pod)),
+        None => Gate::Waits(WaitKind::Child, format!("the end of run {}", last.run)),
         _ => Gate::Open,
     }
 }
 
-/// Records the intent of the next attempt. An environment that can't be made fails the task without an attempt.
+/// Records the intent of the next attempt. An environment or parameters that can't be made fail the task without an attempt.
 fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
     let mut number =
         ledger.task(index).and_then(|task| task.attempts.last()).map_or(1, |last| last.number.saturating_add(1));
@@ -173,16 +180,30 @@ fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask,
         let own = |sight: &&Sight| matches!(sight, Sight::Pod(pod) if pod.task == planned.name);
         number = u32::try_from(seen.sights.values().filter(own).count()).unwrap_or(0).saturating_add(1);
     }
-    if let Err(problem) = environment(plan, planned, &ledger.status, seen, number) {
+    if let Some(why) = planned.child().and_then(|child| child::refused(child, seen.lineage, seen.run.spec)) {
+        fail(ledger, index, Some(Reason::NestingRefused), &why);
+        return false;
+    }
+    if let Err(problem) = inputs(plan, planned, &ledger.status, seen, number) {
         fail(ledger, index, Some(Reason::ExpressionError), &problem);
         return false;
     }
-    let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, number);
-    ledger.wait(index, WaitKind::Node, &to_start(&pod));
+    let attempt = match planned.work {
+        Work::Pod | Work::Join => {
+            let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, number);
+            ledger.wait(index, WaitKind::Node, &to_start(&pod));
+            Attempt { number, pod, ..Attempt::default() }
+        }
+        Work::Child(_) => {
+            let run = child_name(seen.run.name, seen.run.uid, &planned.name, number);
+            ledger.wait(index, WaitKind::Child, &child::to_start(&run));
+            Attempt { number, run, ..Attempt::default() }
+        }
+    };
     let listed = tally::listed(ledger.status.tasks.len());
     let Some(task) = ledger.task_mut(index) else { return false };
     tally::make_room(task, listed);
-    task.attempts.push(Attempt { number, pod, ..Attempt::default() });
+    task.attempts.push(attempt);
     ledger.move_task(index, TaskPhase::Starting, None)
 }
 
@@ -191,7 +212,7 @@ pub(super) fn to_start(pod: &str) -> String {
     format!("pod {pod} to start")
 }
 
-/// Open attempts whose pod isn't known to exist.
+/// Open attempts whose pod or child run isn't known to exist.
 fn without_pod(ledger: &Ledger) -> usize {
     let open = |task: &&TaskStatus| task.phase == TaskPhase::Starting;
     let unmade = |task: &&TaskStatus| task.attempts.last().is_some_and(|last| last.uid.is_none());

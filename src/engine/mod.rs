@@ -8,6 +8,8 @@
 //! | `observed` | what was seen? |
 //! | `start` | can the run start, and with what? |
 //! | `attempt` | how did a pod end? |
+//! | `child` | how did a child run end, and may there be one? |
+//! | `lineage` | what does the run that this one is a child of want of it? |
 //! | `retry` | the task failed: again, and when? |
 //! | `disruption` | the infrastructure took its pod: again, and when? |
 //! | `tally` | what came of all attempts so far, and which of them are listed? |
@@ -39,6 +41,7 @@
 )]
 
 mod attempt;
+mod child;
 mod control;
 mod deadline;
 mod decision;
@@ -46,6 +49,7 @@ mod disruption;
 mod effects;
 mod gate;
 mod ledger;
+mod lineage;
 mod observed;
 pub mod outputs;
 mod retry;
@@ -65,9 +69,10 @@ mod verdict;
 pub use control::is_suspended;
 pub use decision::{Decision, Effect, Note, Urgency};
 pub use ledger::IllegalTransition;
+pub use lineage::{Ancestor, Lineage, Mood, Wish};
 pub use observed::{
-    Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight,
-    Sights, Trouble,
+    ChildFacts, Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
+    RunFacts, Sight, Sights, Trouble,
 };
 pub use text::clip;
 
@@ -95,7 +100,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
             deadline::settle(&mut ledger, plan, seen);
             control::settle(&mut ledger, plan, seen);
             gate::settle(&mut ledger, plan, seen);
-            verdict::settle(&mut ledger, plan);
+            verdict::settle(&mut ledger, plan, seen);
             deadline::write(&mut ledger, plan, seen);
         }
         summary::write(&mut ledger, seen);

@@ -6,19 +6,40 @@ use serde_json::{Map, Value};
 use super::observed::Observed;
 use super::start::run_value;
 use super::verdict::so_far;
-use crate::api::{RunPhase, WorkflowRunStatus};
-use crate::plan::{Plan, PlannedTask, Scope, TaskView};
+use crate::api::{Reason, RunPhase, WorkflowRunStatus};
+use crate::plan::{Plan, PlannedTask, Scope, TaskView, Work};
 
-/// The environment of an attempt.
-pub(super) fn environment(
+/// What an attempt's object is made with.
+pub(super) enum Inputs {
+    /// The environment of a pod.
+    Env(Vec<Value>),
+    /// The parameters of a child run.
+    Params(Map<String, Value>),
+}
+
+/// What an attempt's object is made with; or why it can't be.
+pub(super) fn inputs(
     plan: &Plan,
     planned: &PlannedTask,
     status: &WorkflowRunStatus,
     seen: &Observed<'_>,
     attempt: u32,
-) -> Result<Vec<Value>, String> {
-    in_scope(plan, planned, status, seen, attempt, |scope| planned.environment(scope))
-        .map_err(|problem| problem.to_string())
+) -> Result<Inputs, String> {
+    let made = in_scope(plan, planned, status, seen, attempt, |scope| match planned.work {
+        Work::Pod | Work::Join => planned.environment(scope).map(Inputs::Env),
+        Work::Child(_) => planned.child_params(scope).map(Inputs::Params),
+    });
+    made.map_err(|problem| problem.to_string())
+}
+
+/// What the run hands on, which has come to this.
+pub(super) fn run_outputs(
+    plan: &Plan,
+    status: &WorkflowRunStatus,
+    seen: &Observed<'_>,
+    end: (RunPhase, Option<Reason>),
+) -> Result<Option<Map<String, Value>>, String> {
+    scope(plan, status, seen, 0, end, |scope| plan.run_outputs(scope)).map_err(|problem| problem.to_string())
 }
 
 /// What a task's `when` comes to now.
@@ -40,9 +61,20 @@ pub(super) fn in_scope<T>(
     attempt: u32,
     evaluate: impl FnOnce(&Scope<'_>) -> T,
 ) -> T {
-    let empty = Map::new();
     // When a finally task is asked, all others have ended.
-    let (phase, reason) = if planned.finally { so_far(status, plan) } else { (RunPhase::Running, None) };
+    let verdict = if planned.finally { so_far(status, plan) } else { (RunPhase::Running, None) };
+    scope(plan, status, seen, attempt, verdict, evaluate)
+}
+
+fn scope<T>(
+    plan: &Plan,
+    status: &WorkflowRunStatus,
+    seen: &Observed<'_>,
+    attempt: u32,
+    (phase, reason): (RunPhase, Option<Reason>),
+    evaluate: impl FnOnce(&Scope<'_>) -> T,
+) -> T {
+    let empty = Map::new();
     let run = run_value(&seen.run, phase, reason, status.generation);
     let tasks = |name: &str| {
         let index = plan.index(name)?;

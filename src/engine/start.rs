@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::control::is_suspended;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
 use super::stop;
@@ -17,11 +18,13 @@ const WORKFLOW_GRACE: SignedDuration = SignedDuration::from_secs(10);
 pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a Plan> {
     let started = ledger.status.revision.is_some();
     // One that was stopping is not pinned anew, though someone took its revision off the record.
-    if !started && (seen.run.spec.cancel.is_some() || ledger.phase() == RunPhase::Stopping) {
+    let cancelled = seen.run.spec.cancel.as_ref().map(|_| Reason::CancelRequested);
+    let asked = cancelled.or_else(|| stop::asked(seen.run.spec, &ledger.status, seen.lineage));
+    if !started && (asked.is_some() || ledger.phase() == RunPhase::Stopping) {
         if ledger.phase() == RunPhase::Stopping {
             stop::verdict(ledger);
         } else {
-            ledger.move_run(RunPhase::Cancelled, Some(Reason::CancelRequested));
+            ledger.move_run(RunPhase::Cancelled, asked);
         }
         return None;
     }
@@ -110,7 +113,8 @@ fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) ->
     let new =
         |task: &PlannedTask| TaskStatus { name: task.name.clone(), finally: task.finally, ..TaskStatus::default() };
     ledger.status.tasks = plan.tasks().iter().map(new).collect();
-    let phase = if seen.run.spec.suspend { RunPhase::Suspended } else { RunPhase::Running };
+    let suspended = is_suspended(seen.run.spec, &ledger.status, seen.lineage);
+    let phase = if suspended { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
     let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));
     ledger.note(false, "Started", &message);

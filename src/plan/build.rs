@@ -8,7 +8,7 @@ use super::report::{Path, Report};
 use super::task::{self, Defaults};
 use super::tasks::Tasks;
 use super::words::quote;
-use super::{Origin, Plan, Problem, param, reads, size, times};
+use super::{Origin, Plan, Problem, param, reads, run_output, size, times};
 use crate::api::WorkflowSpec;
 
 /// Where problems are that concern the spec as a whole.
@@ -46,8 +46,9 @@ impl Plan {
         }
         report.about_nothing();
         let timeout = times::timeout_of(spec.timeout.as_ref(), &Path::Root("timeout"), &mut report);
+        let outputs = run_output::plan(&spec.outputs, &numbers, &mut report);
         let graph = Graph::new(&listed, &mut report);
-        reads::check(&spec.params, &listed, &defaults, &tasks, &graph, &mut report);
+        reads::check(&spec.params, &listed, &defaults, &tasks, &outputs, &graph, &mut report);
         for (task, needs) in tasks.iter_mut().zip(graph.needs) {
             task.needs = needs;
         }
@@ -58,6 +59,7 @@ impl Plan {
             tasks,
             params,
             timeout,
+            outputs,
         };
         report.finish(ROOT, plan)
     }

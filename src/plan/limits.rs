@@ -63,6 +63,11 @@ pub const RETRY_RULES: usize = 16;
 /// Exit codes of a rule.
 pub const EXIT_CODES: usize = 64;
 
+/// How deep child runs can be nested below a run that nobody's task is.
+pub const CHILD_DEPTH: usize = 8;
+/// Bytes of what a run hands on, serialised.
+pub const RUN_OUTPUT_BYTES: usize = 64 * 1024;
+
 /// Parameters of a workflow.
 pub const PARAMS: usize = 64;
 /// Bytes of the values of all parameters of a run, serialised.

@@ -24,6 +24,14 @@ pub fn pod_name(run: &str, run_uid: &str, task: &str, attempt: u32) -> String {
     format!("{}-{}-{number}-{hash}", cut(run, 20), cut(task, 15))
 }
 
+/// The name of an attempt's child run: as that of a pod, and never the same.
+#[must_use]
+pub fn child_name(run: &str, run_uid: &str, task: &str, attempt: u32) -> String {
+    let number = attempt.to_string();
+    let hash = hash(&["run", run_uid, task, &number], POD_HASH);
+    format!("{}-{}-{number}-{hash}", cut(run, 20), cut(task, 15))
+}
+
 /// The name of the record that holds a workflow's spec: `<workflow ≤ 42>-<hash of the bytes>`; `inline-…` for a spec
 /// written in a run.
 #[must_use]
@@ -65,6 +73,16 @@ mod tests {
         assert_ne!(pod_name("r", "u1", "t", 1), pod_name("r", "u2", "t", 1), "another run of the same name");
         assert_ne!(pod_name("r", "u", "t1", 1), pod_name("r", "u", "t", 11), "the border between the parts counts");
         assert_eq!(pod_name("r", "u", "t", 1), pod_name("r", "u", "t", 1));
+    }
+
+    #[test]
+    fn a_child_run_is_named_as_a_pod_is_and_never_the_same() {
+        let (child, pod) = (child_name("run", "u", "t", 1), pod_name("run", "u", "t", 1));
+        assert_eq!((child.len(), &child[..8]), (pod.len(), "run-t-1-"));
+        assert_ne!(child, pod);
+        let name = child_name(&"a".repeat(63), "uid", &"b".repeat(40), 4_000_000_000);
+        assert!(name.len() <= 63, "{name}");
+        assert_ne!(name, child_name(&"a".repeat(63), "uid", &"b".repeat(40), 4_000_000_001));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::report::{Path, Report};
 use super::tasks::Tasks;
 use super::words::{is_dns_label, quote};
 use super::{
-    EnvSource, PlannedEnv, PlannedRetry, PlannedTask, Times, condition, env, limits, resources, retry, rule, template,
+    EnvSource, PlannedEnv, PlannedRetry, PlannedTask, Times, Work, child, condition, env, limits, resources, retry,
+    rule, template,
 };
 use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
@@ -99,15 +100,24 @@ pub(super) fn plan(
         rule,
         when,
         allow_failure: task.allow_failure,
-        join: task.join.is_some(),
+        work: if task.join.is_some() { Work::Join } else { Work::Pod },
         keep_log_tail: true,
         ..PlannedTask::default()
     };
-    if gate.join {
-        // The defaults are about containers, and it has none.
+    if task.join.is_some() {
+        // The defaults are about what is tried, and a gate isn't.
         rule::check_join(task, &path, report);
         return gate;
     }
+    let retry = task.retry.as_ref().map(|retry| retry::plan(retry, &path.field("retry"), numbers, report));
+    let retry = retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new);
+    let times = Times::of_task(task, defaults.times, &path, report);
+    check_polls(&retry, times, &path, report);
+    if child::is_child(task) {
+        let work = child::plan(task, &path, numbers, report);
+        return PlannedTask { work, times, retry, ..gate };
+    }
+    check_no_params(task, &path, report);
     check_image(task.image.as_ref(), &path, report);
     check_has_image(task, defaults, &path, report);
     check_command(task, &path, report);
@@ -128,10 +138,6 @@ pub(super) fn plan(
         resources::check(resources, &path.field("resources"), report);
     }
     output::check(&task.outputs, &path.field("outputs"), report);
-    let retry = task.retry.as_ref().map(|retry| retry::plan(retry, &path.field("retry"), numbers, report));
-    let retry = retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new);
-    let times = Times::of_task(task, defaults.times, &path, report);
-    check_polls(&retry, times, &path, report);
 
     let shell = task.shell.as_ref().or(defaults.shell);
     let script = task.script.as_ref();
@@ -152,6 +158,14 @@ pub(super) fn plan(
         on_node_lost: task.on_node_lost.or(defaults.on_node_lost).unwrap_or_default(),
         retry,
         ..gate
+    }
+}
+
+fn check_no_params(task: &Task, path: &Path<'_>, report: &mut Report) {
+    if !task.params.is_empty() {
+        report.add(Code::ParamsWithoutChild, &path.field("params"), || {
+            "params are for a child run, and the task is a container: write env, or name a workflowRef".to_owned()
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use super::expr::Reference;
 use super::problem::Code;
 use super::report::{Path, Report};
 use super::words::quote;
-use super::{EnvSource, Plan, PlannedExpr, PlannedTask, Problem, TriggerRule};
+use super::{EnvSource, Plan, PlannedChild, PlannedExpr, PlannedTask, Problem, TriggerRule};
 
 impl Plan {
     /// What may go wrong in a run: expressions that read an output without asking whether it is there, of a task that may have
@@ -47,8 +47,9 @@ impl Plan {
             EnvSource::Expr(expr) => Some(expr),
             _ => None,
         });
+        let params = task.child().into_iter().flat_map(PlannedChild::expressions);
         let mut found = Vec::new();
-        for expr in task.when.iter().chain(env) {
+        for expr in task.when.iter().chain(env).chain(params) {
             for reference in expr.expr.references() {
                 let Reference::Output { task: of, output } = reference else { continue };
                 let asks = |other: &PlannedExpr| other.expr.references().iter().any(|other| is_about_end(other, of));

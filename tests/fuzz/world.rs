@@ -2,8 +2,8 @@
 
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
-    RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal,
+    RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
 };
 use gantline::plan::{Code, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -69,7 +69,9 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        decide(&Observed { run, status: &self.status, definition: &definition, sights: &self.sights }, now)
+        let (status, sights, definition) = (&self.status, &self.sights, &definition);
+        let (children, lineage) = (&Sights::new(), &Lineage::default());
+        decide(&Observed { run, status, definition, sights, children, lineage }, now)
     }
 
     /// Decides, stores the status, and does all that was asked for.
@@ -91,6 +93,7 @@ impl World {
                     self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, &task, *attempt)));
                 }
             }
+            Effect::CreateRun { .. } => {}
             Effect::Release { pod, uid } => {
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
                     facts.held = false;
@@ -143,7 +146,7 @@ impl World {
             match sight {
                 Sight::Pod(pod) if gone(pod) => *sight = Sight::Absent,
                 Sight::Creating | Sight::Refused(_) => *sight = Sight::Absent,
-                Sight::Pod(_) | Sight::Absent => {}
+                Sight::Pod(_) | Sight::Child(_) | Sight::Absent => {}
             }
         }
         for attempt in self.status.tasks.iter().flat_map(|task| &task.attempts) {

@@ -26,7 +26,7 @@ fn told(world: &mut World) -> Vec<String> {
     let effects = world.round().effects;
     let env = |effect: &Effect| match effect {
         Effect::Create { env, .. } => env.first().and_then(|entry| entry["value"].as_str()).map(str::to_owned),
-        Effect::Release { .. } | Effect::Delete { .. } => None,
+        Effect::CreateRun { .. } | Effect::Release { .. } | Effect::Delete { .. } => None,
     };
     effects.iter().filter_map(env).collect()
 }

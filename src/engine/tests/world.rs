@@ -2,10 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{Cancel, Reason, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{
+    Cancel, Reason, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
+};
 use crate::engine::{
-    Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, PodFacts, PodPhase, RunFacts, Sight,
-    Sights, Urgency, decide,
+    ChildFacts, Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed, PodFacts, PodPhase,
+    RunFacts, Sight, Sights, Urgency, decide,
 };
 use crate::plan::Plan;
 
@@ -14,6 +16,8 @@ pub(super) struct World {
     pub(super) spec: WorkflowRunSpec,
     pub(super) status: WorkflowRunStatus,
     pub(super) sights: Sights,
+    pub(super) children: Sights,
+    pub(super) lineage: Lineage,
     pub(super) now: Timestamp,
     /// Names of pods ever made, in order.
     pub(super) made: Vec<String>,
@@ -43,6 +47,8 @@ impl World {
             spec: WorkflowRunSpec::default(),
             status: WorkflowRunStatus::default(),
             sights: Sights::new(),
+            children: Sights::new(),
+            lineage: Lineage::default(),
             now: Timestamp::from_second(1_000).unwrap(),
             made: Vec::new(),
             lost: false,
@@ -65,7 +71,8 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        decide(&Observed { run, status: &self.status, definition, sights: &self.sights }, self.now)
+        let (status, sights, children, lineage) = (&self.status, &self.sights, &self.children, &self.lineage);
+        decide(&Observed { run, status, definition, sights, children, lineage }, self.now)
     }
 
     /// Decides, stores the status, and carries out every effect at once.
@@ -96,6 +103,11 @@ impl World {
                 self.made.push(pod.clone());
                 let task = self.plan.tasks()[*task].name.clone();
                 self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, &task, *attempt)));
+            }
+            Effect::CreateRun { run, .. } => {
+                assert!(!self.made.contains(run), "{run} was made twice");
+                self.made.push(run.clone());
+                self.children.insert(run.clone(), Sight::Child(new_child(run)));
             }
             Effect::Release { pod, uid } => {
                 let gone = match self.sights.get_mut(pod) {
@@ -131,6 +143,16 @@ impl World {
         match self.sights.get_mut(&name) {
             Some(Sight::Pod(facts)) => facts,
             other => panic!("pod of {task}: {other:?}"),
+        }
+    }
+
+    /// The newest child run of a task.
+    pub(super) fn child(&mut self, task: &str) -> &mut ChildFacts {
+        let status = self.status.tasks.iter().find(|it| it.name == task).unwrap();
+        let name = status.attempts.last().unwrap_or_else(|| panic!("{task} has no attempt")).run.clone();
+        match self.children.get_mut(&name) {
+            Some(Sight::Child(facts)) => facts,
+            other => panic!("child run of {task}: {other:?}"),
         }
     }
 
@@ -208,6 +230,19 @@ pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         held: true,
         astray: false,
         containers: 1,
+    }
+}
+
+pub(super) fn new_child(name: &str) -> ChildFacts {
+    ChildFacts {
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        phase: RunPhase::Pending,
+        message: String::new(),
+        started_at: None,
+        finished_at: None,
+        outputs: None,
+        deleting: false,
     }
 }
 

@@ -12,6 +12,8 @@ pub enum Place {
     When,
     /// The default of a parameter: `run` alone.
     ParamDefault,
+    /// What a run hands on when it has succeeded: `params`, `run`, `tasks`.
+    RunOutput,
     /// A rule about a failed attempt: the same as of a variable, but `attempt` has fields.
     Rule,
 }
@@ -22,7 +24,7 @@ impl Place {
     pub fn roots(self) -> &'static [&'static str] {
         match self {
             Place::Env | Place::Rule => &["params", "run", "tasks", "attempt"],
-            Place::When => &["params", "run", "tasks"],
+            Place::When | Place::RunOutput => &["params", "run", "tasks"],
             Place::ParamDefault => &["run"],
         }
     }
