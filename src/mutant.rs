@@ -70,6 +70,10 @@ pub enum Mutant {
     CancelSkipsFinally,
     /// A finally task that fails counts as any other.
     FinallyCountsAsMain,
+    /// One item more than maxParallel allows has a pod.
+    MaxParallelOffByOne,
+    /// A task succeeds as soon as one of its items has, whatever became of the others.
+    ItemsFailedSucceeds,
     /// The next attempt doesn't wait for the end of the last one's pod.
     RetryBesideLivePod,
     /// Disruptions are made good without an end.
@@ -110,7 +114,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 50] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -141,6 +145,8 @@ impl Mutant {
         Self::FinallyRunsAgain,
         Self::CancelSkipsFinally,
         Self::FinallyCountsAsMain,
+        Self::MaxParallelOffByOne,
+        Self::ItemsFailedSucceeds,
         Self::RetryBesideLivePod,
         Self::DisruptionsUnbounded,
         Self::BudgetsShared,

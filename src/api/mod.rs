@@ -2,8 +2,11 @@
 //!
 //! Every doc comment on a field here is what `kubectl explain` prints, so each says meaning, unit, default and bound.
 
+mod for_each;
+mod items;
 mod param;
 mod phase;
+pub mod ranges;
 mod record;
 mod retry;
 mod run;
@@ -12,6 +15,8 @@ mod status;
 mod task;
 mod workflow;
 
+pub use for_each::ForEach;
+pub use items::{ItemStatus, ItemsStatus, MAX_ITEMS};
 pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use record::{WorkflowRecord, WorkflowRecordData};
@@ -38,6 +43,8 @@ pub mod label {
     pub const RUN_UID: &str = "gantline.dev/run-uid";
     /// The task's name.
     pub const TASK: &str = "gantline.dev/task";
+    /// The index of the item of a task with forEach, from 0.
+    pub const INDEX: &str = "gantline.dev/index";
     /// The attempt's number, from 1.
     pub const ATTEMPT: &str = "gantline.dev/attempt";
     /// Kubernetes' recommended label for the tool that manages an object.

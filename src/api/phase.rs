@@ -136,6 +136,12 @@ pub enum Reason {
     /// The workflow's outputs could not be made; the message tells why.
     OutputsFailed,
 
+    // of tasks with forEach, and their items
+    /// Fewer of its items succeeded than minSucceededPercent asks for.
+    ItemsFailed,
+    /// So many items had failed before that its task could not succeed any more, and it has failFast.
+    FailFast,
+
     // of tasks that don't run
     /// Its triggerRule can't be met any more.
     RuleNotMet,
@@ -216,6 +222,8 @@ pub enum WaitKind {
     Suspended,
     /// The time of the next attempt.
     Backoff,
+    /// Other items of its task, of which only so many may have a pod at the same time.
+    Pool,
     /// A resource quota of the namespace, or room among the attempts that start at once.
     Quota,
     /// An admission webhook or policy, or an API server that can't take the pod now.

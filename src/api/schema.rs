@@ -50,6 +50,17 @@ pub(super) fn any_list(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The literal values of a forEach: a list of any JSON values.
+pub(super) fn values(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 1000,
+        "items": { "x-kubernetes-preserve-unknown-fields": true },
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
 /// Amounts of resources by name; each a Kubernetes quantity (resource.Quantity in the API reference).
 pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

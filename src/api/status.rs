@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 // `Reason` by its path: the derive brings a type of that name into scope.
+use super::items::ItemsStatus;
 use super::phase::{self, AttemptOutcome, RunPhase, TaskPhase, WaitKind};
 
 /// The state of a run: everything the operator needs to go on after a crash.
@@ -73,6 +74,17 @@ pub struct WorkflowRunStatus {
     pub history: Vec<Transition>,
 }
 
+impl WorkflowRunStatus {
+    /// All that has attempts, tasks and the items that are spelt out, each with its phase. What is under way always is.
+    pub fn tried(&self) -> impl Iterator<Item = (TaskPhase, &[Attempt])> {
+        self.tasks.iter().flat_map(|task| {
+            let items = task.items.iter().flat_map(|items| &items.entries);
+            let items = items.map(|item| (item.phase, item.attempts.as_slice()));
+            items.chain([(task.phase, task.attempts.as_slice())])
+        })
+    }
+}
+
 /// The state of a task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -118,6 +130,9 @@ pub struct TaskStatus {
     /// Attempts before those that are listed, counted by what came of them. Their pods are deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<EarlierAttempts>,
+    /// The items of a task with forEach, once its list is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<ItemsStatus>,
 }
 
 /// Attempts that are listed no more, counted by what came of them.
@@ -200,7 +215,7 @@ pub struct WaitingFor {
     pub since: MicroTime,
 }
 
-/// One change of state of the run, a task or an attempt.
+/// One change of state of the run, a task or an item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transition {
@@ -211,7 +226,10 @@ pub struct Transition {
     /// Name of the task; absent for the run itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
-    /// Number of the attempt that the task was at.
+    /// Index of the item, from 0; absent for the task as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<u32>,
+    /// Number of the attempt that the task or item was at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
     /// The phase left.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::for_each::ForEach;
 use super::param::{ItemType, ValueType};
 use super::retry::Retry;
 use super::run::WorkflowRef;
@@ -50,6 +51,12 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub when: Option<String>,
+    /// Does the task once for every item of a list, many at the same time: each item has attempts, retries, timeouts and pods of its
+    /// own, and `item` and `index` in its expressions. The task succeeds when all items have, or as many as minSucceededPercent says;
+    /// its outputs are then lists in the order of the items, with null where one did not succeed.
+    /// Example: `{items: params.regions, maxParallel: 4}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEach>,
     /// Whether the run may succeed although this task fails; tasks that need it then go on as if it had succeeded. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_failure: bool,
@@ -246,7 +253,7 @@ pub struct EnvVar {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub value_from: Option<Map<String, Value>>,
-    /// CEL expression; it may read params, run, attempt and the outputs of upstream tasks. The value reaches the container
+    /// CEL expression; it may read params, run, attempt, item, index and the outputs of upstream tasks. The value reaches the container
     /// byte for byte. Example: `tasks.extract.outputs.rows`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]

@@ -79,14 +79,14 @@ fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
 }
 
 fn live_attempts(status: &WorkflowRunStatus) -> usize {
-    status.tasks.iter().filter(|task| task.phase.has_pod()).count()
+    status.tried().filter(|(phase, attempts)| phase.has_pod() && !attempts.is_empty()).count()
 }
 
 /// The pods and child runs that may be made once this status is on record.
 fn wanted(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
     let goes_on = status.phase != RunPhase::Suspended && !status.phase.is_finished();
-    let starting = status.tasks.iter().filter(move |task| goes_on && task.phase == TaskPhase::Starting);
-    starting.filter_map(|task| task.attempts.last()).map(Attempt::object)
+    let starting = status.tried().filter(move |(phase, _)| goes_on && *phase == TaskPhase::Starting);
+    starting.filter_map(|(_, attempts)| attempts.last()).map(Attempt::object)
 }
 
 /// Writes the record of the run's revision, where it isn't known to exist.

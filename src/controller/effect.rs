@@ -17,7 +17,7 @@ use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
 use super::watch::Watched;
 use super::{Context, Key, kin};
-use crate::api::{TaskPhase, TaskStatus, WorkflowRun};
+use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Effect, RefusalKind, clip, is_suspended};
 use crate::mutant::{Mutant, is};
 use crate::objects::child;
@@ -65,17 +65,17 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
     for effect in effects {
         let target = |name: String| Target { run: run.clone(), namespace: namespace.clone(), name };
         match effect {
-            Effect::Create { task, attempt, pod, env } => {
+            Effect::Create { task, item, attempt, pod, env } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(planned) = plan.tasks().get(task) else { continue };
-                let manifest = build(&owner, planned, attempt, &pod, env, context.settings.pod_security);
+                let manifest = build(&owner, planned, item, attempt, &pod, env, context.settings.pod_security);
                 make(pod, Made::Pod, manifest);
             }
-            Effect::CreateRun { task, attempt, run: name, params } => {
+            Effect::CreateRun { task, item, attempt, run: name, params } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(planned) = plan.tasks().get(task) else { continue };
                 let Some(child) = planned.child() else { continue };
-                let manifest = child::build(&owner, &planned.name, child, attempt, &name, params);
+                let manifest = child::build(&owner, &planned.name, child, item, attempt, &name, params);
                 make(name, Made::Run, manifest);
             }
             Effect::Release { pod, uid } => {
@@ -158,14 +158,12 @@ fn is_wanted(context: &Context, target: &Target) -> bool {
     let Some(run) = cache.run(&target.run) else { return false };
     let Ok(object) = &run.object else { return false };
     let lineage = kin::lineage_in_cache(&cache, &run);
-    let open = |task: &TaskStatus| {
-        task.phase == TaskPhase::Starting && task.attempts.last().is_some_and(|last| last.object() == target.name)
+    let open = |(phase, attempts): (TaskPhase, &[Attempt])| {
+        phase == TaskPhase::Starting && attempts.last().is_some_and(|last| last.object() == target.name)
     };
-    run.meta.deletion_timestamp.is_none()
-        && object
-            .status
-            .as_ref()
-            .is_some_and(|status| !is_suspended(&object.spec, status, &lineage) && status.tasks.iter().any(open))
+    let permits =
+        |status: &WorkflowRunStatus| !is_suspended(&object.spec, status, &lineage) && status.tried().any(open);
+    run.meta.deletion_timestamp.is_none() && object.status.as_ref().is_some_and(permits)
 }
 
 async fn create(context: Arc<Context>, target: Target, made: Made, manifest: Value) -> After {

@@ -1,6 +1,6 @@
 //! Everything a decision needs, read: from the caches where they are sure to tell the truth, from the API server where not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::revision::{self, Pinned};
 use super::watch::Watched;
 use super::{Context, Key, cache::PodEntry, kin};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Lineage, Refusal, RefusalKind, Sight, Sights};
+use crate::engine::{Lineage, PodFacts, Refusal, RefusalKind, Sight, Sights};
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
 use crate::pods::{SlimPod, facts, is_unlabelled_of};
@@ -116,12 +116,19 @@ fn seen_in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Sights {
 
 /// Whether one of the pods is named by no attempt. The status at hand may be older than the pod.
 fn has_stray(status: Option<&WorkflowRunStatus>, sights: &Sights) -> bool {
-    let named: BTreeSet<&str> = status
-        .into_iter()
-        .flat_map(|status| status.tasks.iter().flat_map(|task| &task.attempts))
-        .map(|attempt| attempt.pod.as_str())
-        .collect();
-    sights.iter().any(|(name, sight)| matches!(sight, Sight::Pod(_)) && !named.contains(name.as_str()))
+    let tried = status.into_iter().flat_map(WorkflowRunStatus::tried).flat_map(|(_, attempts)| attempts);
+    let named: BTreeSet<&str> = tried.map(|attempt| attempt.pod.as_str()).collect();
+    let tasks = status.map_or(&[][..], |status| &status.tasks);
+    let with_items = tasks.iter().filter_map(|task| Some((task.name.as_str(), task.items.as_ref()?.phases())));
+    let phases: BTreeMap<&str, Vec<TaskPhase>> = with_items.collect();
+    // Of an item that has ended, how is all that a large status goes on telling.
+    let has_ended = |pod: &PodFacts| {
+        let index = pod.item.and_then(|item| usize::try_from(item).ok());
+        let phase = index.and_then(|index| phases.get(pod.task.as_str())?.get(index));
+        phase.is_some_and(|phase| phase.is_finished())
+    };
+    let is_stray = |pod: &PodFacts| !named.contains(pod.name.as_str()) && !has_ended(pod);
+    sights.values().any(|sight| matches!(sight, Sight::Pod(pod) if is_stray(pod)))
 }
 
 /// Fills in what this process knows of the creates of open attempts; returns the attempts whose objects must be looked up.
@@ -164,8 +171,8 @@ fn refusal(context: &Context, held: &Held) -> Refusal {
 
 /// Attempts whose pod or child run matters: those without an outcome, and the last one of a task that will be tried again.
 pub fn open_attempts(status: &WorkflowRunStatus) -> impl Iterator<Item = &Attempt> {
-    let live = status.tasks.iter().filter(|task| task.phase.has_pod() || task.phase == TaskPhase::Backoff);
-    live.filter_map(|task| task.attempts.last())
+    let live = status.tried().filter(|(phase, _)| phase.has_pod() || *phase == TaskPhase::Backoff);
+    live.filter_map(|(_, attempts)| attempts.last())
 }
 
 /// Looks a pod up by its name.

@@ -3,7 +3,7 @@
 use super::ledger::Ledger;
 use super::lineage::{Lineage, Wish};
 use super::observed::Observed;
-use super::{stop, verdict};
+use super::{for_each, stop, verdict};
 use crate::api::{Reason, RunPhase, TaskPhase, WorkflowRunSpec, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 use crate::plan::Plan;
@@ -57,6 +57,13 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
 fn stop(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, finally: bool, why: Reason) {
     for index in plan.tasks().iter().enumerate().filter(|(_, task)| task.finally == finally).map(|(index, _)| index) {
         let Some(task) = ledger.task(index) else { continue };
+        if ledger.items.contains_key(&index) {
+            if let Some(planned) = plan.tasks().get(index).filter(|_| !task.phase.is_finished()) {
+                for_each::stop(ledger, seen, index, why);
+                for_each::settle(ledger, index, planned, seen);
+            }
+            continue;
+        }
         match task.phase {
             TaskPhase::Pending | TaskPhase::Backoff => {
                 ledger.move_task(index, TaskPhase::Cancelled, Some(why));

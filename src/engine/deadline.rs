@@ -18,12 +18,12 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::control::is_suspended;
-use super::disruption;
 use super::ledger::Ledger;
 use super::observed::{MainState, Observed, Sight};
-use super::stop;
 use super::track::{fail, told};
+use super::unit::Unit;
 use super::verdict::is_main_finished;
+use super::{disruption, for_each, stop};
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, Times};
@@ -65,10 +65,17 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     for (index, planned) in plan.tasks().iter().enumerate() {
         let Some(task) = ledger.task_mut(index).filter(|task| is_open(task)) else { continue };
         if counts && has_passed(&mut task.deadline_at, planned.times.total_timeout, now) {
-            total(ledger, seen, index);
-        } else if task.phase.has_pod() {
-            attempt(ledger, seen, index, planned);
+            total(ledger, seen, index, planned);
         }
+    }
+    for unit in ledger.unfinished() {
+        let Some(planned) = plan.tasks().get(unit.task) else { continue };
+        if ledger.unit(unit).is_some_and(|task| is_open(task) && task.phase.has_pod()) {
+            attempt(ledger, seen, unit, planned);
+        }
+    }
+    for (index, planned) in plan.tasks().iter().enumerate() {
+        for_each::settle(ledger, index, planned, seen);
     }
 }
 
@@ -89,7 +96,10 @@ pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
             let deadline = task.deadline_at.get_or_insert_with(|| from(now, timeout));
             wakes.extend(counts.then_some(deadline.0));
         }
-        if may_go_on(task, seen) {
+    }
+    for unit in ledger.unfinished() {
+        let (Some(planned), Some(task)) = (plan.tasks().get(unit.task), ledger.unit(unit)) else { continue };
+        if is_open(task) && may_go_on(task, seen) {
             wakes.extend(due(task, &planned.times).map(|(at, _)| at));
         }
     }
@@ -110,8 +120,8 @@ fn has_time(ledger: &Ledger, plan: &Plan) -> bool {
 
 /// When pods whose nodes are lost count as over.
 fn lost(ledger: &Ledger, plan: &Plan, seen: &Observed<'_>) -> Vec<Timestamp> {
-    let tasks = plan.tasks().iter().zip(&ledger.status.tasks);
-    let over = tasks.filter(|(_, task)| !task.phase.is_finished()).filter_map(|(planned, task)| {
+    let over = ledger.unfinished().into_iter().filter_map(|unit| {
+        let (planned, task) = (plan.tasks().get(unit.task)?, ledger.unit(unit)?);
         let Some(Sight::Pod(pod)) = seen.sights.get(&task.attempts.last()?.pod) else { return None };
         disruption::over_at(pod, planned)
     });
@@ -146,33 +156,35 @@ fn resume(ledger: &mut Ledger) {
 }
 
 /// The task's totalTimeout is over.
-fn total(ledger: &mut Ledger, seen: &Observed<'_>, index: usize) {
+fn total(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, planned: &PlannedTask) {
     let Some(task) = ledger.task(index) else { return };
-    if task.phase == TaskPhase::Backoff {
+    if planned.for_each.is_some() {
+        for_each::stop(ledger, seen, index, Reason::TotalTimedOut);
+    } else if task.phase == TaskPhase::Backoff {
         let last = task.attempts.last().map(|last| format!("; the last time: {}", told(last))).unwrap_or_default();
         let told = format!("was not done within its totalTimeout{last}");
         fail(ledger, index, Some(Reason::TotalTimedOut), &told);
     } else {
-        remember(ledger, index);
+        remember(ledger, index.into());
         stop::attempt(ledger, seen, index, Reason::TotalTimedOut);
     }
 }
 
 /// What keeps an attempt from starting would be forgotten with the wait for it: it goes on record.
-fn remember(ledger: &mut Ledger, index: usize) {
-    let task = ledger.task(index).filter(|task| !has_started(task));
+fn remember(ledger: &mut Ledger, unit: Unit) {
+    let task = ledger.unit(unit).filter(|task| !has_started(task));
     let Some(waiting) = task.and_then(|task| task.waiting_for.as_ref()) else { return };
     let why = format!("{:?}: {}", waiting.kind, waiting.detail);
     let why = ledger.message(&why);
-    if let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) {
+    if let Some(last) = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()) {
         last.message = why;
     }
 }
 
 /// Stops the open attempt if its time is over.
-fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, planned: &PlannedTask) {
+fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: Unit, planned: &PlannedTask) {
     let now = ledger.now;
-    let Some(task) = ledger.task_mut(index) else { return };
+    let Some(task) = ledger.unit_mut(unit) else { return };
     if !may_go_on(task, seen) {
         return;
     }
@@ -181,8 +193,8 @@ fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, planned: &Pla
         has_passed(&mut last.deadline_at, timeout, now);
     }
     let Some((_, reason)) = due(task, &planned.times).filter(|(at, _)| *at <= now) else { return };
-    remember(ledger, index);
-    stop::attempt(ledger, seen, index, reason);
+    remember(ledger, unit);
+    stop::attempt(ledger, seen, unit, reason);
 }
 
 /// Whether the pod or child run of the open attempt may go on for ever.

@@ -43,6 +43,8 @@ pub enum Effect {
     Create {
         /// Index of the task in the plan.
         task: usize,
+        /// Index of the item, in a task with forEach.
+        item: Option<u32>,
         /// Number of the attempt.
         attempt: u32,
         /// Name of the pod.
@@ -54,6 +56,8 @@ pub enum Effect {
     CreateRun {
         /// Index of the task in the plan.
         task: usize,
+        /// Index of the item, where the task has items.
+        item: Option<u32>,
         /// Number of the attempt.
         attempt: u32,
         /// Name of the run.

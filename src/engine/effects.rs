@@ -8,8 +8,9 @@ use super::decision::{Decision, Effect, Urgency};
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
+use super::unit::Unit;
 use super::{retry, stop, tally};
-use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WorkflowRunStatus};
+use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
 /// Closes the ledger: the status as it is to be written, and what follows from it.
@@ -19,12 +20,13 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
         creates(&mut ledger, plan, seen, &mut effects);
         backoffs(&mut ledger, plan, seen);
     }
+    ledger.write_items();
     let mut deletes = Vec::new();
-    let owners = owners(&ledger.status);
+    let owners = owners(&ledger);
     for sight in seen.sights.values() {
         if let Sight::Pod(pod) = sight {
             let owner = owners.get(pod.name.as_str()).copied();
-            settle_pod(owner, &ledger.status, seen, pod, &mut effects, &mut deletes);
+            settle_pod(owner, &ledger, seen, pod, &mut effects, &mut deletes);
         }
     }
     effects.append(&mut deletes);
@@ -43,11 +45,11 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
     if is_suspended(seen.run.spec, &ledger.status, seen.lineage) || ledger.phase().is_finished() {
         return;
     }
-    for (index, planned) in plan.tasks().iter().enumerate() {
-        let Some(task) = ledger.task(index).filter(|task| task.phase == TaskPhase::Starting) else { continue };
+    for unit in ledger.unfinished() {
+        let Some(planned) = plan.tasks().get(unit.task) else { continue };
+        let Some(task) = ledger.unit(unit).filter(|task| task.phase == TaskPhase::Starting) else { continue };
         let Some(last) = task.attempts.last().filter(|last| last.uid.is_none()) else { continue };
-        let newest_before = seen.status.tasks.get(index).and_then(|old| old.attempts.last());
-        let recorded_now = newest_before.is_none_or(|newest| newest.number < last.number);
+        let recorded_now = ledger.intended.contains(&unit);
         let (attempt, name) = (last.number, last.object().to_owned());
         match seen.sight(last) {
             Some(Sight::Refused(refusal)) if !may_retry(refusal, ledger.now) => {
@@ -59,9 +61,10 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
             _ => continue,
         }
         // It could be made when the intent was recorded, from the same values; should that have changed, the record wins.
-        effects.extend(inputs(plan, planned, &ledger.status, seen, attempt).ok().map(|inputs| match inputs {
-            Inputs::Env(env) => Effect::Create { task: index, attempt, pod: name, env },
-            Inputs::Params(params) => Effect::CreateRun { task: index, attempt, run: name, params },
+        let Unit { task, item } = unit;
+        effects.extend(inputs(ledger, unit, plan, planned, seen, attempt).ok().map(|inputs| match inputs {
+            Inputs::Env(env) => Effect::Create { task, item, attempt, pod: name, env },
+            Inputs::Params(params) => Effect::CreateRun { task, item, attempt, run: name, params },
         }));
     }
 }
@@ -73,12 +76,13 @@ fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
 /// Releases a pod whose outcome is on record, and deletes what must not run.
 fn settle_pod(
     owner: Option<(&TaskStatus, &Attempt)>,
-    status: &WorkflowRunStatus,
+    ledger: &Ledger,
     seen: &Observed<'_>,
     pod: &PodFacts,
     effects: &mut Vec<Effect>,
     deletes: &mut Vec<Effect>,
 ) {
+    let status = &ledger.status;
     // An attempt without a uid on record takes the pod of its name.
     let is_its_own = |attempt: &Attempt| attempt.uid.as_ref().is_none_or(|uid| *uid == pod.uid);
     let (stop, grace_seconds, done) = match owner.filter(|(_, attempt)| is_its_own(attempt)) {
@@ -99,13 +103,17 @@ fn settle_pod(
                 None => (cancelled || !followed, grace, !followed),
             }
         }
+        // Its item has ended, and how is all that is on record of it.
+        None if has_ended(ledger, pod) => (pod.lingering, None, true),
         // It belongs to the run, but no attempt on record: nothing may come of it.
         None => (true, None, true),
     };
     let (name, uid) = (pod.name.clone(), pod.uid.clone());
     // Of attempts that are counted and listed no more, there may be any number: their pods go.
     let counted = owner.is_none()
-        && status.tasks.iter().any(|task| task.name == pod.task && tally::is_counted(task, pod.attempt));
+        && status.tasks.iter().enumerate().filter(|(_, task)| task.name == pod.task).any(|(index, _)| {
+            ledger.unit(Unit { task: index, item: pod.item }).is_some_and(|it| tally::is_counted(it, pod.attempt))
+        });
     if stop && !pod.deleting && (!pod.is_over() || counted) {
         deletes.push(Effect::Delete { pod: name.clone(), uid: uid.clone(), grace_seconds });
     }
@@ -115,9 +123,19 @@ fn settle_pod(
     }
 }
 
+/// Whether a pod is of an item that has ended and isn't spelt out any more.
+fn has_ended(ledger: &Ledger, pod: &PodFacts) -> bool {
+    let Some(item) = pod.item else { return false };
+    let index = ledger.status.tasks.iter().position(|task| task.name == pod.task);
+    let items = index.and_then(|index| ledger.items.get(&index)).filter(|items| items.get(item).is_none());
+    items.and_then(|items| items.phase(item)).is_some_and(TaskPhase::is_finished)
+}
+
 /// The attempts on record, by the names of their pods.
-fn owners(status: &WorkflowRunStatus) -> BTreeMap<&str, (&TaskStatus, &Attempt)> {
-    let attempts = status.tasks.iter().flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));
+fn owners(ledger: &Ledger) -> BTreeMap<&str, (&TaskStatus, &Attempt)> {
+    let items = ledger.items.values().flat_map(|items| items.known().map(|(_, item)| item));
+    let all = ledger.status.tasks.iter().chain(items);
+    let attempts = all.flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));
     let attempts = attempts.filter(|(_, attempt)| attempt.run.is_empty());
     attempts.map(|(task, attempt)| (attempt.pod.as_str(), (task, attempt))).collect()
 }
@@ -127,8 +145,9 @@ fn backoffs(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     if is_suspended(seen.run.spec, &ledger.status, seen.lineage) {
         return;
     }
-    for (index, planned) in plan.tasks().iter().enumerate() {
-        let Some(task) = ledger.task(index).filter(|task| task.phase == TaskPhase::Backoff) else { continue };
+    for unit in ledger.unfinished() {
+        let Some(planned) = plan.tasks().get(unit.task) else { continue };
+        let Some(task) = ledger.unit(unit).filter(|task| task.phase == TaskPhase::Backoff) else { continue };
         let Some(at) = task.attempts.last().and_then(|last| last.next_at.as_ref()).map(|at| at.0) else { continue };
         if retry::is_ahead(at, &planned.retry, ledger.now) {
             ledger.wake(at);
@@ -153,9 +172,14 @@ fn urgency(old: &WorkflowRunStatus, ledger: &Ledger) -> Urgency {
 fn without_wording(status: &WorkflowRunStatus) -> WorkflowRunStatus {
     let mut status = status.clone();
     status.message.clear();
-    let waits = status.tasks.iter_mut().map(|task| &mut task.waiting_for).chain([&mut status.waiting_for]);
-    for waiting in waits.flatten() {
-        waiting.detail.clear();
+    let clear = |waiting: &mut Option<WaitingFor>| waiting.iter_mut().for_each(|waiting| waiting.detail.clear());
+    clear(&mut status.waiting_for);
+    for task in &mut status.tasks {
+        clear(&mut task.waiting_for);
+        if let Some(items) = &mut task.items {
+            clear(&mut items.waiting_for);
+            items.entries.iter_mut().for_each(|entry| clear(&mut entry.waiting_for));
+        }
     }
     status
 }

@@ -1,26 +1,28 @@
 //! What may start now, and what does the rest wait for?
 //!
-//! In this order: the end of all others for a finally task, its trigger rule, its `when`, suspend, the wait before another attempt
-//! and the last pod's end, room to start, its environment.
+//! In this order: the end of all others for a finally task, its trigger rule, its `when`, the list of its items; then, for each
+//! item by itself, suspend, the wait before another attempt and the last pod's end, room to start, its environment.
 
 use super::child;
 use super::control::suspended_by;
-use super::disruption;
+use super::items::Items;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
-use super::retry;
 use super::rule::{Kind, Needs, Ruling};
 use super::scope::{condition, inputs};
-use super::tally;
 use super::text::{names, time};
 use super::track::fail;
+use super::unit::Unit;
 use super::verdict::is_main_finished;
+use super::{disruption, for_each, retry, tally};
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
 const STARTING: usize = 64;
+/// Items of a run that may be under way at once: each of them is spelt out in its status.
+const ITEMS: usize = 500;
 
 /// The state of one task's gates.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,9 +51,14 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
             plan.tasks().iter().zip(&mut ledger.status.tasks).filter_map(|mut it| again(&mut it).then_some(it.1));
         ended.for_each(|task| task.phase = TaskPhase::Pending);
     }
-    let mut room = STARTING.saturating_sub(without_pod(ledger));
+    let mut room = Room::of(ledger);
     for &index in plan.order() {
         let (Some(planned), Some(task)) = (plan.tasks().get(index), ledger.task(index)) else { continue };
+        if ledger.items.contains_key(&index) {
+            for_each::start(ledger, index, plan, planned, seen, &mut room);
+            for_each::settle(ledger, index, planned, seen);
+            continue;
+        }
         let is_pending = task.phase == TaskPhase::Pending;
         let gate = match task.phase {
             TaskPhase::Pending if planned.finally && !may_finally(ledger, plan) => {
@@ -61,29 +68,66 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
                 Gate::Open => when(ledger, index, planned, plan, seen),
                 closed => closed,
             },
-            TaskPhase::Backoff => backoff(ledger, planned, task, seen),
+            TaskPhase::Backoff => {
+                backoff(ledger, planned, task, seen).map_or(Gate::Open, |(kind, detail)| Gate::Waits(kind, detail))
+            }
             _ => continue,
         };
         match gate {
             Gate::Closed(phase, reason, why) => close(ledger, index, phase, reason, &why),
             Gate::Fails(why) => fail(ledger, index, Some(Reason::ExpressionError), &why),
             Gate::Waits(kind, detail) => ledger.wait(index, kind, &detail),
+            Gate::Open if planned.for_each.is_some() => {
+                if for_each::open(ledger, index, plan, planned, seen) {
+                    for_each::start(ledger, index, plan, planned, seen, &mut room);
+                    for_each::settle(ledger, index, planned, seen);
+                }
+            }
             Gate::Open if suspended.is_some() => {
                 ledger.wait(index, WaitKind::Suspended, suspended.unwrap_or_default());
             }
             Gate::Open if matches!(planned.work, Work::Join) && is_pending => {
                 ledger.move_task(index, TaskPhase::Succeeded, None);
             }
-            Gate::Open if room == 0 => {
-                let detail = format!("{STARTING} attempts of this run wait for their pods or runs to be made");
-                ledger.wait(index, WaitKind::Quota, &detail);
-            }
-            Gate::Open => {
-                if intend(ledger, index, plan, planned, seen) {
-                    room = room.saturating_sub(1);
+            Gate::Open => match room.is_full() {
+                Some(detail) => ledger.wait(index, WaitKind::Quota, &detail),
+                None => {
+                    if intend(ledger, index.into(), plan, planned, seen) {
+                        room.take();
+                    }
                 }
-            }
+            },
         }
+    }
+}
+
+/// How many more attempts may begin now.
+pub(super) struct Room {
+    /// Attempts without a pod that may be added.
+    starting: usize,
+    /// Items that may be added to those under way.
+    items: usize,
+}
+
+impl Room {
+    fn of(ledger: &Ledger) -> Self {
+        let live = ledger.items.values().map(Items::live).fold(0, usize::saturating_add);
+        Self { starting: STARTING.saturating_sub(without_pod(ledger)), items: ITEMS.saturating_sub(live) }
+    }
+
+    /// Why no more may begin, if so.
+    pub(super) fn is_full(&self) -> Option<String> {
+        if self.starting == 0 {
+            return Some(format!("{STARTING} attempts of this run wait for their pods to be made"));
+        }
+        (self.items == 0)
+            .then(|| format!("{ITEMS} items of this run are under way, as many as its status has room for"))
+    }
+
+    /// One more has begun.
+    pub(super) fn take(&mut self) {
+        self.starting = self.starting.saturating_sub(1);
+        self.items = self.items.saturating_sub(1);
     }
 }
 
@@ -150,61 +194,69 @@ fn close(ledger: &mut Ledger, index: usize, phase: TaskPhase, reason: Option<Rea
     ledger.move_task(index, phase, reason);
 }
 
-/// Before another attempt: the recorded time must have come, and the last pod or child run must really be over.
-fn backoff(ledger: &Ledger, planned: &PlannedTask, task: &TaskStatus, seen: &Observed<'_>) -> Gate {
-    let Some(last) = task.attempts.last() else { return Gate::Open };
+/// What another attempt waits for: the recorded time must have come, and the last pod or child run must really be over.
+pub(super) fn backoff(
+    ledger: &Ledger,
+    planned: &PlannedTask,
+    task: &TaskStatus,
+    seen: &Observed<'_>,
+) -> Option<(WaitKind, String)> {
+    let last = task.attempts.last()?;
     if let Some(at) = last.next_at.as_ref().filter(|at| retry::is_ahead(at.0, &planned.retry, ledger.now)) {
-        return Gate::Waits(WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), time(at.0)));
+        return Some((WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), time(at.0))));
     }
     match seen.sight(last) {
-        _ if is(Mutant::RetryBesideLivePod) => Gate::Open,
+        _ if is(Mutant::RetryBesideLivePod) => None,
         Some(Sight::Pod(pod))
             if !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid) =>
         {
-            Gate::Waits(WaitKind::Node, format!("pod {} to end", last.pod))
+            Some((WaitKind::Node, format!("pod {} to end", last.pod)))
         }
         Some(Sight::Child(child)) if !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid) => {
-            Gate::Waits(WaitKind::Child, format!("run {} to end", last.run))
+            Some((WaitKind::Child, format!("run {} to end", last.run)))
         }
-        None if last.run.is_empty() => Gate::Waits(WaitKind::Node, format!("the end of pod {}", last.pod)),
-        None => Gate::Waits(WaitKind::Child, format!("the end of run {}", last.run)),
-        _ => Gate::Open,
+        None if last.run.is_empty() => Some((WaitKind::Node, format!("the end of pod {}", last.pod))),
+        None => Some((WaitKind::Child, format!("the end of run {}", last.run))),
+        _ => None,
     }
 }
 
 /// Records the intent of the next attempt. An environment or parameters that can't be made fail the task without an attempt.
-fn intend(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
+pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
     let mut number =
-        ledger.task(index).and_then(|task| task.attempts.last()).map_or(1, |last| last.number.saturating_add(1));
+        ledger.unit(unit).and_then(|task| task.attempts.last()).map_or(1, |last| last.number.saturating_add(1));
     if is(Mutant::NumberFromPods) {
-        let own = |sight: &&Sight| matches!(sight, Sight::Pod(pod) if pod.task == planned.name);
+        let own =
+            |sight: &&Sight| matches!(sight, Sight::Pod(pod) if pod.task == planned.name && pod.item == unit.item);
         number = u32::try_from(seen.sights.values().filter(own).count()).unwrap_or(0).saturating_add(1);
     }
     if let Some(why) = planned.child().and_then(|child| child::refused(child, seen.lineage, seen.run.spec)) {
-        fail(ledger, index, Some(Reason::NestingRefused), &why);
+        fail(ledger, unit, Some(Reason::NestingRefused), &why);
         return false;
     }
-    if let Err(problem) = inputs(plan, planned, &ledger.status, seen, number) {
-        fail(ledger, index, Some(Reason::ExpressionError), &problem);
+    if let Err(problem) = inputs(ledger, unit, plan, planned, seen, number) {
+        fail(ledger, unit, Some(Reason::ExpressionError), &problem);
         return false;
     }
     let attempt = match planned.work {
         Work::Pod | Work::Join => {
-            let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, number);
-            ledger.wait(index, WaitKind::Node, &to_start(&pod));
+            let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
+            ledger.wait(unit, WaitKind::Node, &to_start(&pod));
             Attempt { number, pod, ..Attempt::default() }
         }
         Work::Child(_) => {
-            let run = child_name(seen.run.name, seen.run.uid, &planned.name, number);
-            ledger.wait(index, WaitKind::Child, &child::to_start(&run));
+            let run = child_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
+            ledger.wait(unit, WaitKind::Child, &child::to_start(&run));
             Attempt { number, run, ..Attempt::default() }
         }
     };
-    let listed = tally::listed(ledger.status.tasks.len());
-    let Some(task) = ledger.task_mut(index) else { return false };
+    let with_items = ledger.items.values().map(Items::total).fold(0, usize::saturating_add);
+    let listed = tally::listed(ledger.status.tasks.len().saturating_add(with_items));
+    let Some(task) = ledger.unit_mut(unit) else { return false };
     tally::make_room(task, listed);
     task.attempts.push(attempt);
-    ledger.move_task(index, TaskPhase::Starting, None)
+    ledger.intended.insert(unit);
+    ledger.move_task(unit, TaskPhase::Starting, None)
 }
 
 /// What a task waits for whose pod is in no trouble that anyone tells of: it is being made, or its node gets it ready.
@@ -216,5 +268,6 @@ pub(super) fn to_start(pod: &str) -> String {
 fn without_pod(ledger: &Ledger) -> usize {
     let open = |task: &&TaskStatus| task.phase == TaskPhase::Starting;
     let unmade = |task: &&TaskStatus| task.attempts.last().is_some_and(|last| last.uid.is_none());
-    ledger.status.tasks.iter().filter(open).filter(unmade).count()
+    let items = ledger.items.values().flat_map(|items| items.known().map(|(_, item)| item));
+    ledger.status.tasks.iter().chain(items).filter(open).filter(unmade).count()
 }

@@ -1,13 +1,21 @@
 //! The record being written. Every change of a phase goes through here: it is checked, numbered and put into history once.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use serde_json::{Map, Value};
 
 use super::decision::Note;
+use super::items::{self, Items};
 use super::text::{MESSAGE_BYTES, clip};
 use super::transition::{run_may, task_may};
-use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, Transition, WaitKind, WaitingFor, WorkflowRunStatus};
+use super::unit::Unit;
+use crate::api::{
+    ItemStatus, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, Transition, WaitKind, WaitingFor,
+    WorkflowRunStatus,
+};
 use crate::mutant::{Mutant, is};
 
 /// Transitions that a status spells out.
@@ -24,7 +32,7 @@ const FULL_DETAIL_TASKS: usize = 64;
 /// A transition that the facts asked for and the law forbids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IllegalTransition {
-    /// The task; `None` for the run.
+    /// The task, and where it is one of its items, its index; `None` for the run.
     pub task: Option<String>,
     /// The phase it is in.
     pub from: String,
@@ -34,8 +42,14 @@ pub struct IllegalTransition {
 
 /// A status being edited.
 pub(super) struct Ledger {
-    /// The status as it will be.
+    /// The status as it will be, but for the items of tasks that have not ended.
     pub(super) status: WorkflowRunStatus,
+    /// The items of the tasks that have some, by the index of the task.
+    pub(super) items: BTreeMap<usize, Items>,
+    /// The lists of those, as far as they were asked for.
+    pub(super) lists: BTreeMap<usize, Arc<Vec<Value>>>,
+    /// What was decided to have another attempt in this decision.
+    pub(super) intended: BTreeSet<Unit>,
     /// The time of this decision.
     pub(super) now: Timestamp,
     /// Events to tell.
@@ -60,8 +74,14 @@ impl Ledger {
             .tasks
             .iter()
             .map(|task| task.attempts.iter().fold(task.message.len(), |sum, a| sum.saturating_add(a.message.len())))
+            .chain(status.tasks.iter().filter_map(|task| task.items.as_ref()).map(bytes_of))
             .fold(0, usize::saturating_add);
+        let with_items =
+            status.tasks.iter().enumerate().filter_map(|(index, task)| Some((index, task, task.items.as_ref()?)));
         Self {
+            items: with_items.map(|(index, task, items)| (index, Items::read(&task.name, items))).collect(),
+            lists: BTreeMap::new(),
+            intended: BTreeSet::new(),
             status: status.clone(),
             now,
             notes: Vec::new(),
@@ -89,6 +109,68 @@ impl Ledger {
         self.status.tasks.get_mut(index)
     }
 
+    /// A task, or what is known of an item.
+    pub(super) fn unit(&self, unit: Unit) -> Option<&TaskStatus> {
+        match unit.item {
+            None => self.task(unit.task),
+            Some(item) => self.items.get(&unit.task)?.get(item),
+        }
+    }
+
+    /// A task or an item, to be changed.
+    pub(super) fn unit_mut(&mut self, unit: Unit) -> Option<&mut TaskStatus> {
+        match unit.item {
+            None => self.status.tasks.get_mut(unit.task),
+            Some(item) => {
+                let name = self.status.tasks.get(unit.task)?.name.as_str();
+                self.items.get_mut(&unit.task)?.get_mut(item, name)
+            }
+        }
+    }
+
+    /// All that may have an open attempt: tasks without items, and items under way.
+    pub(super) fn unfinished(&self) -> Vec<Unit> {
+        let mut units = Vec::new();
+        for (index, _) in self.status.tasks.iter().enumerate().filter(|(_, task)| !task.phase.is_finished()) {
+            match self.items.get(&index) {
+                None => units.push(index.into()),
+                Some(items) => {
+                    let open = items.known().filter(|(_, item)| !item.phase.is_finished());
+                    units.extend(open.map(|(item, _)| Unit::item(index, item)));
+                }
+            }
+        }
+        units
+    }
+
+    /// A task or item as people write it.
+    pub(super) fn name(&self, unit: Unit) -> String {
+        unit.told(self.task(unit.task).map_or("", |task| task.name.as_str()))
+    }
+
+    /// The items of a task that ends now go on record as they are.
+    pub(super) fn close_items(&mut self, index: usize) {
+        let ended = items::ended(self.items.len());
+        if let Some(items) = self.items.get_mut(&index) {
+            items.clear_outputs();
+            items.waiting_for = None;
+            let written = items.write(ended);
+            if let Some(task) = self.task_mut(index) {
+                task.items = Some(written);
+            }
+        }
+    }
+
+    /// All items go on record as they are.
+    pub(super) fn write_items(&mut self) {
+        let ended = items::ended(self.items.len());
+        for (index, items) in &self.items {
+            if let Some(task) = self.status.tasks.get_mut(*index) {
+                task.items = Some(items.write(ended));
+            }
+        }
+    }
+
     /// The current time as it goes on record.
     pub(super) fn stamp(&self) -> MicroTime {
         MicroTime(self.now)
@@ -103,7 +185,10 @@ impl Ledger {
     pub(super) fn add_outputs(&mut self, outputs: &Map<String, Value>, bound: usize) -> bool {
         let size = |outputs: &Map<String, Value>| serde_json::to_string(outputs).map_or(0, |text| text.len());
         let on_record = self.output_bytes.unwrap_or_else(|| {
-            self.status.tasks.iter().filter_map(|task| task.outputs.as_ref()).map(size).fold(0, usize::saturating_add)
+            let of_tasks = self.status.tasks.iter().filter_map(|task| task.outputs.as_ref()).map(size);
+            let of_items =
+                self.status.tasks.iter().filter_map(|task| task.items.as_ref()).map(|items| items.outputs.len());
+            of_tasks.chain(of_items).fold(0, usize::saturating_add)
         });
         let total = on_record.saturating_add(size(outputs));
         let fits = total <= bound;
@@ -119,20 +204,21 @@ impl Ledger {
         message
     }
 
-    /// Moves a task to a phase. Moving to the phase that it is in does nothing; an illegal move is refused and reported.
-    pub(super) fn move_task(&mut self, index: usize, to: TaskPhase, reason: Option<Reason>) -> bool {
-        let stamp = self.stamp();
-        let Some(task) = self.status.tasks.get_mut(index) else { return false };
+    /// Moves a task or an item to a phase. Moving to the phase that it is in does nothing; an illegal move is refused and reported.
+    pub(super) fn move_task(&mut self, unit: impl Into<Unit>, to: TaskPhase, reason: Option<Reason>) -> bool {
+        let (unit, stamp): (Unit, _) = (unit.into(), self.stamp());
+        let Some(task) = self.unit_mut(unit) else { return false };
         let from = task.phase;
         if from == to {
             return true;
         }
         if !task_may(from, to) {
-            self.illegal.push(IllegalTransition {
-                task: Some(task.name.clone()),
+            let illegal = IllegalTransition {
+                task: Some(unit.told(&task.name)),
                 from: format!("{from:?}"),
                 to: format!("{to:?}"),
-            });
+            };
+            self.illegal.push(illegal);
             return false;
         }
         task.phase = to;
@@ -143,12 +229,15 @@ impl Ledger {
         if to.is_finished() {
             task.finished_at = Some(stamp);
         }
-        // Nothing hangs on a task's being known to run, so it can ride along with the next write.
-        self.urgent |= to != TaskPhase::Running;
         let attempt = task.attempts.last().map(|attempt| attempt.number);
         // It is a plan's, and short, unless someone edited the record.
         let name = clip(&task.name, NAME);
-        self.record(Some(name), attempt, format!("{from:?}"), format!("{to:?}"), reason);
+        if let (Some(item), Some(items)) = (unit.item, self.items.get_mut(&unit.task)) {
+            items.set_phase(item, to);
+        }
+        // Nothing hangs on a task's being known to run, so it can ride along with the next write.
+        self.urgent |= to != TaskPhase::Running;
+        self.record(Some((name, unit.item)), attempt, format!("{from:?}"), format!("{to:?}"), reason);
         true
     }
 
@@ -178,13 +267,30 @@ impl Ledger {
         self.notes.push(Note { seq: self.seq, warning, reason, message: clip(message, MESSAGE_BYTES) });
     }
 
-    /// Records what a task waits for. The time since when stays while the kind does.
-    pub(super) fn wait(&mut self, index: usize, kind: WaitKind, detail: &str) {
-        let room = if self.status.tasks.len() <= FULL_DETAIL_TASKS { MESSAGE_BYTES } else { SHORT_MESSAGE };
-        let next =
-            waiting(self.task(index).and_then(|task| task.waiting_for.as_ref()), kind, clip(detail, room), self.now);
-        if let Some(task) = self.task_mut(index) {
-            task.waiting_for = Some(next);
+    /// Records what a task or an item waits for. The time since when stays while the kind does.
+    pub(super) fn wait(&mut self, unit: impl Into<Unit>, kind: WaitKind, detail: &str) {
+        let unit: Unit = unit.into();
+        let many = self.status.tasks.len() > FULL_DETAIL_TASKS
+            || self.items.get(&unit.task).is_some_and(|items| items.total() > FULL_DETAIL_TASKS);
+        let room = if many { SHORT_MESSAGE } else { MESSAGE_BYTES };
+        let now = self.now;
+        if let Some(task) = self.unit_mut(unit) {
+            task.waiting_for = Some(waiting(task.waiting_for.as_ref(), kind, clip(detail, room), now));
+        }
+    }
+
+    /// Records what the items of a task wait for that have not begun, if any do; while none has begun, that is what the task waits
+    /// for.
+    pub(super) fn wait_items(&mut self, index: usize, what: Option<(WaitKind, String)>) {
+        let now = self.now;
+        let pending = self.task(index).is_some_and(|task| task.phase == TaskPhase::Pending);
+        let begun = self.items.get(&index).is_some_and(|items| items.any_in(|phase| phase != TaskPhase::Pending));
+        if let (Some((kind, detail)), true, false) = (&what, pending, begun) {
+            self.wait(index, *kind, detail);
+        }
+        if let Some(items) = self.items.get_mut(&index) {
+            let old = items.waiting_for.take();
+            items.waiting_for = what.map(|(kind, detail)| waiting(old.as_ref(), kind, detail, now));
         }
     }
 
@@ -194,14 +300,30 @@ impl Ledger {
         self.status.waiting_for = Some(next);
     }
 
-    fn record(&mut self, task: Option<String>, attempt: Option<u32>, from: String, to: String, reason: Option<Reason>) {
+    fn record(
+        &mut self,
+        task: Option<(String, Option<u32>)>,
+        attempt: Option<u32>,
+        from: String,
+        to: String,
+        reason: Option<Reason>,
+    ) {
         self.seq = self.seq.saturating_add(1);
         let at = self.stamp();
         let history = &mut self.status.history;
-        history.push(Transition { seq: self.seq, at, task, attempt, from, to, reason });
+        let (task, item) = task.map_or((None, None), |(task, item)| (Some(task), item));
+        history.push(Transition { seq: self.seq, at, task, item, attempt, from, to, reason });
         let surplus = history.len().saturating_sub(HISTORY);
         history.drain(..surplus);
     }
+}
+
+/// Bytes of the messages of items.
+fn bytes_of(items: &ItemsStatus) -> usize {
+    let of = |entry: &ItemStatus| {
+        entry.attempts.iter().fold(entry.message.len(), |sum, a| sum.saturating_add(a.message.len()))
+    };
+    items.entries.iter().map(of).fold(0, usize::saturating_add)
 }
 
 fn waiting(old: Option<&WaitingFor>, kind: WaitKind, detail: String, now: Timestamp) -> WaitingFor {

@@ -80,16 +80,17 @@ impl Ancestor<'_> {
     /// The child runs that it follows, by name, each with its uid, once that is on record: open attempts that it doesn't stop.
     #[must_use]
     pub fn followed(&self) -> BTreeMap<&str, Option<&str>> {
-        let tasks = self.run.into_iter().flat_map(|(_, status)| &status.tasks);
-        let tasks = tasks.filter(|task| matches!(task.phase, TaskPhase::Starting | TaskPhase::Running));
-        let open = tasks.filter_map(|task| task.attempts.last()).filter(|last| last.outcome.is_none());
+        let tried = self.run.into_iter().flat_map(|(_, status)| status.tried());
+        let goes_on = tried.filter(|(phase, _)| matches!(phase, TaskPhase::Starting | TaskPhase::Running));
+        let open = goes_on.filter_map(|(_, attempts)| attempts.last()).filter(|last| last.outcome.is_none());
         open.filter(|last| !last.run.is_empty()).map(|last| (last.run.as_str(), last.uid.as_deref())).collect()
     }
 
     /// Whether an attempt of it names this run, which is known by its uid once that is on record.
     #[must_use]
     pub fn names(&self, child: &str, uid: &str) -> bool {
-        let mut attempts = self.run.into_iter().flat_map(|(_, status)| &status.tasks).flat_map(|task| &task.attempts);
+        let tried = self.run.into_iter().flat_map(|(_, status)| status.tried());
+        let mut attempts = tried.flat_map(|(_, attempts)| attempts);
         attempts.any(|attempt| attempt.run == child && attempt.uid.as_ref().is_none_or(|known| known == uid))
     }
 }

@@ -18,6 +18,9 @@
 //! | `control` | suspend and cancel |
 //! | `stop` | what becomes of what is stopped before it has ended? |
 //! | `gate` | what may start now, and what does the rest wait for? |
+//! | `for_each` | the items of a task: its list, which of them may start, what they come to |
+//! | `items` | the same items, as they are on record |
+//! | `unit` | what has attempts: a task, or an item of one |
 //! | `rule` | trigger rules: may a task run, as far as what it needs has come? |
 //! | `scope` | what do a task's expressions see? |
 //! | `verdict` | is the run finished, and how? |
@@ -47,7 +50,9 @@ mod deadline;
 mod decision;
 mod disruption;
 mod effects;
+mod for_each;
 mod gate;
+mod items;
 mod ledger;
 mod lineage;
 mod observed;
@@ -64,6 +69,7 @@ mod tests;
 mod text;
 mod track;
 mod transition;
+mod unit;
 mod verdict;
 
 pub use control::is_suspended;

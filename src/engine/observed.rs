@@ -125,6 +125,8 @@ pub struct PodFacts {
     pub uid: String,
     /// Name of the task, by its label.
     pub task: String,
+    /// Index of the item, by its label, if it has one.
+    pub item: Option<u32>,
     /// Number of the attempt, by its label.
     pub attempt: u32,
     /// Its phase.

@@ -1,13 +1,31 @@
 //! What a task's expressions see: the parameters, the run, and the tasks, as they are on record. So the same attempt has the same
 //! environment whenever it is asked for.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
+use super::for_each;
+use super::ledger::Ledger;
 use super::observed::Observed;
 use super::start::run_value;
+use super::unit::Unit;
 use super::verdict::so_far;
 use crate::api::{Reason, RunPhase, WorkflowRunStatus};
 use crate::plan::{Plan, PlannedTask, Scope, TaskView, Work};
+
+/// What an expression is evaluated for.
+#[derive(Clone, Copy)]
+pub(super) struct Of<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) planned: &'a PlannedTask,
+    pub(super) status: &'a WorkflowRunStatus,
+    pub(super) seen: &'a Observed<'a>,
+    /// Number of the attempt; 0 where there is none yet.
+    pub(super) attempt: u32,
+    /// Index and value of the item.
+    pub(super) item: Option<&'a (u32, Value)>,
+}
 
 /// What an attempt's object is made with.
 pub(super) enum Inputs {
@@ -19,13 +37,16 @@ pub(super) enum Inputs {
 
 /// What an attempt's object is made with; or why it can't be.
 pub(super) fn inputs(
+    ledger: &mut Ledger,
+    unit: Unit,
     plan: &Plan,
     planned: &PlannedTask,
-    status: &WorkflowRunStatus,
     seen: &Observed<'_>,
     attempt: u32,
 ) -> Result<Inputs, String> {
-    let made = in_scope(plan, planned, status, seen, attempt, |scope| match planned.work {
+    let item = for_each::item(ledger, unit, plan, planned, seen)?;
+    let of = Of { plan, planned, status: &ledger.status, seen, attempt, item: item.as_ref() };
+    let made = in_scope(&of, |scope| match planned.work {
         Work::Pod | Work::Join => planned.environment(scope).map(Inputs::Env),
         Work::Child(_) => planned.child_params(scope).map(Inputs::Params),
     });
@@ -39,7 +60,8 @@ pub(super) fn run_outputs(
     seen: &Observed<'_>,
     end: (RunPhase, Option<Reason>),
 ) -> Result<Option<Map<String, Value>>, String> {
-    scope(plan, status, seen, 0, end, |scope| plan.run_outputs(scope)).map_err(|problem| problem.to_string())
+    let evaluate = |scope: &Scope<'_>| plan.run_outputs(scope);
+    scope(plan, status, seen, (0, None), end, evaluate).map_err(|problem| problem.to_string())
 }
 
 /// What a task's `when` comes to now.
@@ -49,28 +71,34 @@ pub(super) fn condition(
     status: &WorkflowRunStatus,
     seen: &Observed<'_>,
 ) -> Result<bool, String> {
-    in_scope(plan, planned, status, seen, 0, |scope| planned.condition(scope)).map_err(|problem| problem.to_string())
+    let of = Of { plan, planned, status, seen, attempt: 0, item: None };
+    in_scope(&of, |scope| planned.condition(scope)).map_err(|problem| problem.to_string())
 }
 
-/// Evaluates something over what the expressions of an attempt can read.
-pub(super) fn in_scope<T>(
+/// The list of a task's items.
+pub(super) fn list(
     plan: &Plan,
     planned: &PlannedTask,
     status: &WorkflowRunStatus,
     seen: &Observed<'_>,
-    attempt: u32,
-    evaluate: impl FnOnce(&Scope<'_>) -> T,
-) -> T {
+) -> Result<Arc<Vec<Value>>, String> {
+    let of = Of { plan, planned, status, seen, attempt: 0, item: None };
+    in_scope(&of, |scope| planned.list(scope)).map_err(|problem| problem.to_string())
+}
+
+/// Evaluates something over what the expressions of an attempt can read.
+pub(super) fn in_scope<T>(of: &Of<'_>, evaluate: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let Of { plan, planned, status, seen, attempt, item } = *of;
     // When a finally task is asked, all others have ended.
     let verdict = if planned.finally { so_far(status, plan) } else { (RunPhase::Running, None) };
-    scope(plan, status, seen, attempt, verdict, evaluate)
+    scope(plan, status, seen, (attempt, item), verdict, evaluate)
 }
 
 fn scope<T>(
     plan: &Plan,
     status: &WorkflowRunStatus,
     seen: &Observed<'_>,
-    attempt: u32,
+    (attempt, item): (u32, Option<&(u32, Value)>),
     (phase, reason): (RunPhase, Option<Reason>),
     evaluate: impl FnOnce(&Scope<'_>) -> T,
 ) -> T {
@@ -83,5 +111,6 @@ fn scope<T>(
         let view = TaskView::from(status.tasks.get(index)?);
         Some(TaskView { outputs: view.outputs.or(defaults), ..view })
     };
-    evaluate(&Scope { params: status.params.as_ref().unwrap_or(&empty), run: &run, tasks: &tasks, attempt })
+    let params = status.params.as_ref().unwrap_or(&empty);
+    evaluate(&Scope { params, run: &run, tasks: &tasks, attempt, item: item.map(|(index, item)| (*index, item)) })
 }

@@ -1,5 +1,7 @@
 //! Whether a run can start, and with what. It pins the workflow's revision and the parameters; only these are read later.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -8,7 +10,9 @@ use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
 use super::stop;
 use super::text::{MESSAGE_BYTES, clip, count};
-use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus};
+use crate::api::{
+    Attempt, AttemptOutcome, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus,
+};
 use crate::plan::{Plan, PlannedTask, Problem};
 
 /// How long after a run's creation its Workflow may still appear, so that one `kubectl apply` may hold both.
@@ -66,9 +70,37 @@ fn edited(status: &WorkflowRunStatus, plan: &Plan, revision: &str) -> Option<Str
     if !aligned {
         return Some(format!("it no longer lists the tasks of revision {revision}"));
     }
-    let has_ended = |task: &TaskStatus| task.attempts.last().is_none_or(|last| last.outcome.is_some());
-    let task = status.tasks.iter().find(|task| task.phase.has_pod() && has_ended(task))?;
-    Some(format!("{} is {:?}, and no attempt of it is open", task.name, task.phase))
+    let has_ended = |attempts: &[Attempt]| attempts.last().is_none_or(|last| last.outcome.is_some());
+    for (planned, task) in plan.tasks().iter().zip(&status.tasks) {
+        let stuck = match (&task.items, &planned.for_each) {
+            (None, None) => task.phase.has_pod() && has_ended(&task.attempts),
+            (None, Some(_)) => task.phase.has_pod() || task.phase == TaskPhase::Backoff,
+            (Some(_), None) => return Some(format!("{} has items, and no forEach", task.name)),
+            (Some(items), Some(_)) => {
+                if let Some(index) = stuck_item(items) {
+                    return Some(format!("item {index} of {} is under way, and no attempt of it is open", task.name));
+                }
+                false
+            }
+        };
+        if stuck {
+            return Some(format!("{} is {:?}, and no attempt of it is open", task.name, task.phase));
+        }
+    }
+    None
+}
+
+/// An item that is under way by its phase, and nothing more is told of it.
+fn stuck_item(items: &ItemsStatus) -> Option<u32> {
+    let known: BTreeMap<u32, &[Attempt]> =
+        items.entries.iter().map(|entry| (entry.index, entry.attempts.as_slice())).collect();
+    let phases = items.phases();
+    let mut under_way = (0..).zip(&phases).filter(|(_, phase)| phase.has_pod() || **phase == TaskPhase::Backoff);
+    let stuck = under_way.find(|(index, phase)| {
+        let last = known.get(index).and_then(|attempts| attempts.last());
+        last.is_none_or(|last| last.outcome.is_some() == phase.has_pod())
+    });
+    stuck.map(|(index, _)| index)
 }
 
 fn missing(ledger: &mut Ledger, seen: &Observed<'_>) {
@@ -126,12 +158,22 @@ fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) ->
 fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
     let stamp = ledger.stamp();
     for index in 0..ledger.status.tasks.len() {
-        let Some(task) = ledger.task_mut(index).filter(|task| !task.phase.is_finished()) else { continue };
-        if let Some(open) = task.attempts.last_mut().filter(|last| last.outcome.is_none()) {
-            open.outcome = Some(AttemptOutcome::Cancelled);
-            open.reason = Some(reason);
-            open.finished_at = Some(stamp.clone());
+        if ledger.task(index).is_none_or(|task| task.phase.is_finished()) {
+            continue;
         }
+        if let Some(items) = ledger.items.get_mut(&index) {
+            items.cancel_pending();
+        }
+        for unit in ledger.unfinished().into_iter().filter(|unit| unit.task == index) {
+            let last = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut());
+            if let Some(open) = last.filter(|last| last.outcome.is_none()) {
+                open.outcome = Some(AttemptOutcome::Cancelled);
+                open.reason = Some(reason);
+                open.finished_at = Some(stamp.clone());
+            }
+            ledger.move_task(unit, TaskPhase::Cancelled, Some(reason));
+        }
+        ledger.close_items(index);
         ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
     }
     if ledger.phase() == RunPhase::Stopping {

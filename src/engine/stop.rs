@@ -7,6 +7,7 @@ use super::lineage::{Lineage, Wish};
 use super::observed::{MainState, Observed, PodFacts, Sight};
 use super::text::names;
 use super::track::{fail, told as told_of};
+use super::unit::Unit;
 use crate::api::{AttemptOutcome, Cancel, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunSpec, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 
@@ -19,11 +20,12 @@ pub(super) fn why(status: &WorkflowRunStatus) -> Reason {
     }
 }
 
-/// Why the pod of a task is being stopped, if it is: the task's own time is over, or the whole run is being stopped.
+/// Why the pod of a task or an item is being stopped, if it is: its own time is over, its task can't succeed any more, or the whole
+/// run is being stopped.
 pub(super) fn of(task: &TaskStatus, run: &WorkflowRunStatus) -> Option<Reason> {
     // A finally task may be cancelled in a run that is stopping for another reason.
-    let asked = |reason| matches!(reason, Reason::CancelRequested | Reason::ParentStopped);
-    let own = task.reason.filter(|reason| is_timeout(*reason) || asked(*reason));
+    let of_its_own = |reason| matches!(reason, Reason::CancelRequested | Reason::ParentStopped | Reason::FailFast);
+    let own = task.reason.filter(|reason| is_timeout(*reason) || of_its_own(*reason));
     (task.phase == TaskPhase::Stopping).then(|| own.unwrap_or_else(|| why(run)))
 }
 
@@ -65,14 +67,15 @@ pub(super) fn words<'a>(seen: &Observed<'a>) -> Option<&'a Cancel> {
     })
 }
 
-/// Stops the open attempt of a task. One whose create was never sent or was refused has nothing to stop, and ends at once.
-pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, reason: Reason) {
+/// Stops the open attempt of a task or an item. One whose create was never sent or was refused has nothing to stop, and ends at once.
+pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: impl Into<Unit>, reason: Reason) {
+    let unit: Unit = unit.into();
     let stamp = ledger.stamp();
-    let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) else { return };
+    let Some(last) = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()) else { return };
     let sight = seen.sight(last);
     let is_made = last.uid.is_some() || !matches!(sight, Some(Sight::Absent | Sight::Refused(_)));
     if is_made && !(is(Mutant::EndsBeforeChild) && !last.run.is_empty()) {
-        ledger.move_task(index, TaskPhase::Stopping, Some(reason));
+        ledger.move_task(unit, TaskPhase::Stopping, Some(reason));
         return;
     }
     last.reason = Some(reason);
@@ -80,10 +83,10 @@ pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, re
     if is_timeout(reason) {
         last.outcome = Some(AttemptOutcome::Failed);
         let told = told_of(last);
-        fail(ledger, index, Some(reason), &told);
+        fail(ledger, unit, Some(reason), &told);
     } else {
         last.outcome = Some(AttemptOutcome::Cancelled);
-        ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
+        ledger.move_task(unit, TaskPhase::Cancelled, Some(reason));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use super::items::Items;
 use super::ledger::Ledger;
 use super::lineage::Wish;
 use super::observed::{Definition, Observed};
@@ -80,9 +81,11 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
     let named = |phase: TaskPhase| tasks.iter().filter(move |task| task.phase == phase).map(|task| task.name.as_str());
     match ledger.phase() {
         RunPhase::Pending => ledger.status.waiting_for.as_ref().map(|waiting| waiting.detail.clone()),
-        RunPhase::Running => Some(running(tasks)),
+        RunPhase::Running => Some(running(ledger)),
         RunPhase::Suspended => {
-            let live = tasks.iter().filter(|task| task.phase.has_pod()).count();
+            let live = tasks.iter().enumerate().filter(|(_, task)| task.phase.has_pod());
+            let live =
+                live.map(|(index, _)| ledger.items.get(&index).map_or(1, Items::live)).fold(0, usize::saturating_add);
             Some(if live == 0 {
                 "suspended".to_owned()
             } else {
@@ -92,7 +95,7 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
         // What was to be stopped has ended; now come the finally tasks.
         RunPhase::Stopping if named(TaskPhase::Stopping).next().is_none() => {
             let why = stop::word(&ledger.status);
-            let goes_on = running(tasks);
+            let goes_on = running(ledger);
             Some(if goes_on.is_empty() { why.to_owned() } else { format!("{why}; {goes_on}") })
         }
         RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
@@ -139,17 +142,11 @@ fn succeeded(tasks: &[TaskStatus]) -> String {
 }
 
 /// Trouble comes first, then what runs, then what is about to.
-fn running(tasks: &[TaskStatus]) -> String {
-    let told = |waiting: &WaitingFor| waiting.kind != WaitKind::Node;
-    let troubled =
-        |task: &&TaskStatus| task.phase == TaskPhase::Starting && task.waiting_for.as_ref().is_some_and(told);
-    if let Some(task) = tasks.iter().find(troubled)
-        && let Some(waiting) = &task.waiting_for
-    {
-        // One line of a table; the task's waitingFor has all of it.
-        return format!("{}: {:?}: {}", task.name, waiting.kind, clip(&waiting.detail, ROW_DETAIL));
+fn running(ledger: &Ledger) -> String {
+    if let Some(trouble) = trouble(ledger) {
+        return trouble;
     }
-    let of = |phase: TaskPhase| tasks.iter().filter(move |task| task.phase == phase).map(|task| task.name.as_str());
+    let tasks = &ledger.status.tasks;
     let told = [
         (TaskPhase::Running, "running"),
         (TaskPhase::Starting, "starting"),
@@ -157,11 +154,46 @@ fn running(tasks: &[TaskStatus]) -> String {
         (TaskPhase::Backoff, "waiting to retry"),
     ];
     for (phase, verb) in told {
-        if of(phase).next().is_some() {
-            return format!("{} {verb}", text::names(of(phase)));
+        let of = || tasks.iter().enumerate().filter(|(_, task)| task.phase == phase);
+        let mut first = of();
+        match (first.next(), first.next()) {
+            (None, _) => {}
+            (Some((index, task)), None) if ledger.items.contains_key(&index) => {
+                return format!("{}: {}", task.name, ledger.items.get(&index).map(items).unwrap_or_default());
+            }
+            _ => return format!("{} {verb}", text::names(of().map(|(_, task)| task.name.as_str()))),
         }
     }
     String::new()
+}
+
+/// How far the items of a task are: `3 of 10 items running, 5 succeeded`.
+fn items(items: &Items) -> String {
+    let told = [
+        (TaskPhase::Running, "running"),
+        (TaskPhase::Starting, "starting"),
+        (TaskPhase::Stopping, "stopping"),
+        (TaskPhase::Backoff, "waiting to retry"),
+        (TaskPhase::Succeeded, "succeeded"),
+        (TaskPhase::Failed, "failed"),
+    ];
+    let told = told.iter().map(|(phase, verb)| (items.count(*phase), verb)).filter(|(count, _)| *count > 0);
+    let told = told.enumerate().map(|(place, (count, verb))| {
+        let of = if place == 0 { format!(" of {}", text::count(items.total(), "item")) } else { String::new() };
+        format!("{count}{of} {verb}")
+    });
+    told.collect::<Vec<String>>().join(", ")
+}
+
+/// What keeps something from starting, if anything does.
+fn trouble(ledger: &Ledger) -> Option<String> {
+    let told = |waiting: &&WaitingFor| waiting.kind != WaitKind::Node;
+    ledger.unfinished().into_iter().find_map(|unit| {
+        let task = ledger.unit(unit).filter(|task| task.phase == TaskPhase::Starting)?;
+        let waiting = task.waiting_for.as_ref().filter(told)?;
+        // One line of a table; the task's waitingFor has all of it.
+        Some(format!("{}: {:?}: {}", ledger.name(unit), waiting.kind, clip(&waiting.detail, ROW_DETAIL)))
+    })
 }
 
 /// `Succeeded` and `Finished`, the contract that `kubectl wait` relies on.

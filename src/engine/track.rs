@@ -1,4 +1,4 @@
-//! What the facts mean for each task whose attempt is open.
+//! What the facts mean for each task and item whose attempt is open.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -10,21 +10,26 @@ use super::gate::to_start;
 use super::ledger::Ledger;
 use super::observed::{ChildFacts, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::retry::{self, Next, Seed};
-use super::scope::{in_scope, inputs};
+use super::scope::{Of, in_scope, inputs};
 use super::stop;
 use super::tally::Tally;
-use super::{deadline, disruption, text};
+use super::unit::Unit;
+use super::{deadline, disruption, for_each, text};
 use crate::api::{Attempt, AttemptOutcome, Reason, TaskPhase, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Action, Failure, Plan, PlannedTask, Work};
 
 /// Bytes that the outputs of a run may have in all.
 const ALL_OUTPUTS: usize = 384 * 1024;
+/// Items of a list up to which each failure, retry and disruption is told as an Event.
+const TOLD_ITEMS: usize = 16;
+/// Failed items of a longer list up to which they are.
+const TOLD_FAILURES: usize = 8;
 
-/// A task whose attempt is open.
+/// A task or item whose attempt is open.
 #[derive(Clone, Copy)]
 struct Open<'a> {
-    index: usize,
+    unit: Unit,
     planned: &'a PlannedTask,
     plan: &'a Plan,
     seen: &'a Observed<'a>,
@@ -36,14 +41,15 @@ struct Open<'a> {
 
 /// Puts on record what is seen of every open attempt.
 pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
-    for (index, planned) in plan.tasks().iter().enumerate() {
+    for unit in ledger.unfinished() {
+        let Some(planned) = plan.tasks().get(unit.task) else { continue };
         if is(Mutant::NextTimeAnew) {
-            next_time_anew(ledger, index);
+            next_time_anew(ledger, unit);
         }
-        let Some(task) = ledger.task(index).filter(|task| task.phase.has_pod()) else { continue };
+        let Some(task) = ledger.unit(unit).filter(|task| task.phase.has_pod()) else { continue };
         let was_running = task.phase == TaskPhase::Running;
         let stop = stop::of(task, &ledger.status);
-        let open = Open { index, planned, plan, seen, stop, pod: None };
+        let open = Open { unit, planned, plan, seen, stop, pod: None };
         let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { continue };
         let (known_uid, number) = (last.uid.clone(), last.number);
         // Of what isn't known, nothing is decided.
@@ -63,23 +69,26 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
             Sight::Refused(refusal) if known_uid.is_none() => refused(ledger, open, refusal),
             Sight::Absent if stop.is_some() => finish(ledger, open, lost(planned, stop)),
             Sight::Absent if let Some(why) = suspended_by(seen, &ledger.status) => {
-                ledger.wait(index, WaitKind::Suspended, why);
+                ledger.wait(unit, WaitKind::Suspended, why);
             }
             Sight::Absent => {
                 // It could be made when the intent was recorded; another version of this program may see that otherwise.
-                if let Err(problem) = inputs(plan, planned, &ledger.status, seen, number) {
+                if let Err(problem) = inputs(ledger, unit, plan, planned, seen, number) {
                     finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem));
                 }
             }
             Sight::Pod(_) | Sight::Child(_) | Sight::Refused(_) | Sight::Creating => {}
         }
     }
+    for (index, planned) in plan.tasks().iter().enumerate() {
+        for_each::settle(ledger, index, planned, seen);
+    }
 }
 
 /// What the mutant does.
-fn next_time_anew(ledger: &mut Ledger, index: usize) {
+fn next_time_anew(ledger: &mut Ledger, unit: Unit) {
     let soon = ledger.now.checked_add(jiff::SignedDuration::from_secs(1)).unwrap_or(ledger.now);
-    let waiting = ledger.task_mut(index).filter(|task| task.phase == TaskPhase::Backoff);
+    let waiting = ledger.unit_mut(unit).filter(|task| task.phase == TaskPhase::Backoff);
     if let Some(last) = waiting.and_then(|task| task.attempts.last_mut()) {
         last.next_at = Some(MicroTime(soon));
     }
@@ -87,7 +96,7 @@ fn next_time_anew(ledger: &mut Ledger, index: usize) {
 
 /// The pod exists: record its uid, its start, its trouble or its end.
 fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
-    let Open { index, planned, stop, .. } = open;
+    let Open { unit, planned, stop, .. } = open;
     let since = match &pod.main {
         MainState::Running { since } => *since,
         MainState::Ended(main) => main.started_at,
@@ -106,11 +115,11 @@ fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
     } else if stop.is_some() {
         // It is on record that it is being stopped.
     } else if started {
-        ledger.move_task(index, TaskPhase::Running, None);
+        ledger.move_task(unit, TaskPhase::Running, None);
     } else if let Some(trouble) = &pod.trouble {
-        ledger.wait(index, trouble.kind, &trouble.message);
+        ledger.wait(unit, trouble.kind, &trouble.message);
     } else {
-        ledger.wait(index, WaitKind::Node, &to_start(&pod.name));
+        ledger.wait(unit, WaitKind::Node, &to_start(&pod.name));
     }
 }
 
@@ -122,16 +131,16 @@ fn follow_child(ledger: &mut Ledger, open: Open<'_>, run: &ChildFacts) {
     } else if open.stop.is_some() {
         // It is on record that it is being stopped, which the child run sees by itself.
     } else if run.started_at.is_some() {
-        ledger.move_task(open.index, TaskPhase::Running, None);
+        ledger.move_task(open.unit, TaskPhase::Running, None);
     } else {
-        ledger.wait(open.index, WaitKind::Child, &child::waits(run));
+        ledger.wait(open.unit, WaitKind::Child, &child::waits(run));
     }
 }
 
 /// Records what an attempt's object is known by, and when it started, if it has.
-fn meet(ledger: &mut Ledger, Open { index, planned, .. }: Open<'_>, uid: &str, started: Option<Timestamp>) {
+fn meet(ledger: &mut Ledger, Open { unit, planned, .. }: Open<'_>, uid: &str, started: Option<Timestamp>) {
     let now = ledger.now;
-    let Some(task) = ledger.task_mut(index) else { return };
+    let Some(task) = ledger.unit_mut(unit) else { return };
     if let Some(last) = task.attempts.last_mut() {
         if last.uid.is_none() {
             last.uid = Some(uid.to_owned());
@@ -165,10 +174,10 @@ fn refused(ledger: &mut Ledger, open: Open<'_>, refusal: &Refusal) {
 /// Waits for another try at a create. What its expressions read may have changed since it was recorded, as what goes on can end:
 /// then it would never be asked for again.
 fn still_wanted(ledger: &mut Ledger, open: Open<'_>, kind: WaitKind, message: &str) {
-    let Open { index, planned, plan, seen, .. } = open;
-    let number = ledger.task(index).and_then(|task| task.attempts.last()).map_or(0, |last| last.number);
-    match inputs(plan, planned, &ledger.status, seen, number) {
-        Ok(_) => ledger.wait(index, kind, message),
+    let Open { unit, planned, plan, seen, .. } = open;
+    let number = ledger.unit(unit).and_then(|task| task.attempts.last()).map_or(0, |last| last.number);
+    match inputs(ledger, unit, plan, planned, seen, number) {
+        Ok(_) => ledger.wait(unit, kind, message),
         Err(problem) => {
             finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem));
         }
@@ -186,7 +195,7 @@ fn lost(planned: &PlannedTask, stop: Option<Reason>) -> End {
 
 /// Records the end of the open attempt, and what follows for the task.
 fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
-    let Open { index, planned, stop, .. } = open;
+    let Open { unit, planned, stop, .. } = open;
     let end = within_bounds(ledger, end);
     let end = match stop {
         Some(reason) => stop::judged(end, reason, open.pod),
@@ -194,7 +203,7 @@ fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
     };
     let message = ledger.message(&end.message);
     let now = ledger.now;
-    let Some(task) = ledger.task_mut(index) else { return };
+    let Some(task) = ledger.unit_mut(unit) else { return };
     let Some(last) = task.attempts.last_mut() else { return };
     let started_at = end.started_at.or(last.started_at.as_ref().map(|at| at.0));
     // The kubelet's clock isn't ours; an end before its start would be nonsense to a reader.
@@ -210,14 +219,19 @@ fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
     match end.outcome {
         AttemptOutcome::Succeeded => {
             let has_outputs = !planned.outputs.is_empty() || !end.outputs.is_empty();
-            task.outputs = has_outputs.then_some(end.outputs);
             task.message.clear();
-            ledger.move_task(index, TaskPhase::Succeeded, None);
+            if has_outputs {
+                match (unit.item, ledger.items.get_mut(&unit.task)) {
+                    (Some(item), Some(items)) => items.add_outputs(item, end.outputs),
+                    _ => ledger.unit_mut(unit).into_iter().for_each(|task| task.outputs = Some(end.outputs.clone())),
+                }
+            }
+            ledger.move_task(unit, TaskPhase::Succeeded, None);
         }
         // Only what follows a failure says that it was none.
         AttemptOutcome::Failed | AttemptOutcome::NotYet => after_failure(ledger, open),
         AttemptOutcome::Cancelled => {
-            ledger.move_task(index, TaskPhase::Cancelled, end.reason);
+            ledger.move_task(unit, TaskPhase::Cancelled, end.reason);
         }
         AttemptOutcome::Disrupted => after_disruption(ledger, open),
     }
@@ -225,68 +239,64 @@ fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
 
 /// The newest attempt failed by the task's own fault.
 fn after_failure(ledger: &mut Ledger, open: Open<'_>) {
-    let Open { index, planned, seen, .. } = open;
-    let Some(task) = ledger.task(index) else { return };
+    let Open { unit, planned, seen, .. } = open;
+    let Some(task) = ledger.unit(unit) else { return };
     let Some(last) = task.attempts.last() else { return };
-    let (name, told, reason) = (task.name.clone(), told(last), last.reason);
-    let seed = Seed { run: seen.run.uid, task: &planned.name, attempt: last.number };
-    let number = last.number;
-    let action = if retry::may_be_tried_again(reason) { action(ledger, open, last) } else { Ok(Action::FailTask) };
+    let (name, told, reason) = (unit.told(&task.name), told(last), last.reason);
+    let (number, tally) = (last.number, Tally::of(task));
+    let last = last.clone();
+    let action = if retry::may_be_tried_again(reason) { action(ledger, open, &last) } else { Ok(Action::FailTask) };
     let action = match action {
         Ok(action) => action,
-        Err(problem) => return fail(ledger, index, Some(Reason::ExpressionError), &format!("{told}; {problem}")),
+        Err(problem) => return fail(ledger, unit, Some(Reason::ExpressionError), &format!("{told}; {problem}")),
     };
-    match retry::next(&planned.retry, action, Tally::of(task), seed, ledger.now) {
+    let seed = Seed { run: seen.run.uid, task: &name, attempt: number };
+    match retry::next(&planned.retry, action, tally, seed, ledger.now) {
         Next::Again(at) => {
-            again(ledger, index, at, reason);
+            again(ledger, unit, at, reason);
             let next = number.saturating_add(1);
-            ledger.note(true, "TaskRetrying", &format!("{name}: {told}; attempt {next} at {}", text::time(at)));
+            tell(ledger, unit, "TaskRetrying", &format!("{name}: {told}; attempt {next} at {}", text::time(at)));
         }
         Next::NotYet(at) => {
-            if let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) {
+            if let Some(last) = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()) {
                 last.outcome = Some(AttemptOutcome::NotYet);
             }
-            again(ledger, index, at, reason);
+            again(ledger, unit, at, reason);
         }
-        Next::Fail => fail(ledger, index, reason, &told),
+        Next::Fail => fail(ledger, unit, reason, &told),
         // What comes after the last main task has no say in what the run has come to.
-        Next::FailRun if planned.finally => fail(ledger, index, reason, &told),
+        Next::FailRun if planned.finally => fail(ledger, unit, reason, &told),
         Next::FailRun => {
-            fail(ledger, index, Some(Reason::FailRun), &told);
+            fail(ledger, unit, Some(Reason::FailRun), &told);
             stop::run(ledger, seen, Reason::FailRun);
         }
     }
 }
 
 /// What the task's rules say of its failure.
-fn action(ledger: &Ledger, open: Open<'_>, last: &Attempt) -> Result<Action, String> {
-    let Open { planned, plan, seen, .. } = open;
+fn action(ledger: &mut Ledger, open: Open<'_>, last: &Attempt) -> Result<Action, String> {
+    let Open { unit, planned, plan, seen, .. } = open;
     let Attempt { number, exit_code, reason, ref message, .. } = *last;
     let failure = Failure { number, exit_code, reason, message };
-    let action = in_scope(plan, planned, &ledger.status, seen, number, |scope| planned.retry.action(&failure, scope));
+    let item = for_each::item(ledger, unit, plan, planned, seen)?;
+    let of = Of { plan, planned, status: &ledger.status, seen, attempt: number, item: item.as_ref() };
+    let action = in_scope(&of, |scope| planned.retry.action(&failure, scope));
     action.map_err(|problem| problem.to_string())
 }
 
 /// The infrastructure took the pod of the newest attempt.
 fn after_disruption(ledger: &mut Ledger, open: Open<'_>) {
-    let Open { index, planned, .. } = open;
-    let Some(task) = ledger.task(index) else { return };
+    let Open { unit, planned, .. } = open;
+    let Some(task) = ledger.unit(unit) else { return };
     let Some(last) = task.attempts.last() else { return };
-    let (name, told, reason) = (task.name.clone(), told(last), last.reason);
+    let (name, told, reason) = (unit.told(&task.name), told(last), last.reason);
     let (started, after_start) = (last.started_at.is_some(), planned.retry.disruptions);
-    match disruption::next_attempt_at(Tally::of(task), started, after_start, ledger.now) {
-        Some(at) => {
-            again(ledger, index, at, reason);
-            ledger.note(true, "TaskDisrupted", &format!("{name}: {told}; it will be tried again"));
-        }
-        None => {
-            fail(
-                ledger,
-                index,
-                Some(Reason::TooManyDisruptions),
-                &format!("disrupted too often; the last time: {told}"),
-            );
-        }
+    if let Some(at) = disruption::next_attempt_at(Tally::of(task), started, after_start, ledger.now) {
+        again(ledger, unit, at, reason);
+        tell(ledger, unit, "TaskDisrupted", &format!("{name}: {told}; it will be tried again"));
+    } else {
+        let told = format!("disrupted too often; the last time: {told}");
+        fail(ledger, unit, Some(Reason::TooManyDisruptions), &told);
     }
 }
 
@@ -296,22 +306,31 @@ pub(super) fn told(Attempt { reason, exit_code, number, message, .. }: &Attempt)
 }
 
 /// Another attempt may start at `at`; that is on record from now on.
-fn again(ledger: &mut Ledger, index: usize, at: Timestamp, reason: Option<Reason>) {
-    if let Some(last) = ledger.task_mut(index).and_then(|task| task.attempts.last_mut()) {
+fn again(ledger: &mut Ledger, unit: Unit, at: Timestamp, reason: Option<Reason>) {
+    if let Some(last) = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()) {
         last.next_at = Some(MicroTime(at));
     }
-    ledger.move_task(index, TaskPhase::Backoff, reason);
+    ledger.move_task(unit, TaskPhase::Backoff, reason);
 }
 
-/// Fails a task.
-pub(super) fn fail(ledger: &mut Ledger, index: usize, reason: Option<Reason>, told: &str) {
+/// Fails a task or an item.
+pub(super) fn fail(ledger: &mut Ledger, unit: impl Into<Unit>, reason: Option<Reason>, told: &str) {
+    let unit: Unit = unit.into();
     let message = ledger.message(told);
-    if let Some(task) = ledger.task_mut(index) {
+    if let Some(task) = ledger.unit_mut(unit) {
         task.message = message;
-        let name = task.name.clone();
-        if ledger.move_task(index, TaskPhase::Failed, reason) {
-            ledger.note(true, "TaskFailed", &format!("{name}: {told}"));
+        let name = unit.told(&task.name);
+        if ledger.move_task(unit, TaskPhase::Failed, reason) {
+            tell(ledger, unit, "TaskFailed", &format!("{name}: {told}"));
         }
+    }
+}
+
+/// Tells people what went wrong. Of a long list only the first failures are told one by one: the task's own end tells of the rest.
+fn tell(ledger: &mut Ledger, unit: Unit, reason: &'static str, message: &str) {
+    let items = ledger.items.get(&unit.task).filter(|_| unit.item.is_some());
+    if items.is_none_or(|items| items.total() <= TOLD_ITEMS || items.count(TaskPhase::Failed) <= TOLD_FAILURES) {
+        ledger.note(true, reason, message);
     }
 }
 

@@ -36,6 +36,7 @@ pub fn build(
     owner: &Owner<'_>,
     task: &str,
     child: &PlannedChild,
+    item: Option<u32>,
     attempt: u32,
     name: &str,
     params: Map<String, Value>,
@@ -47,19 +48,24 @@ pub fn build(
     if !params.is_empty() {
         spec.insert("params".to_owned(), Value::Object(params));
     }
+    let mut labels = Map::new();
+    for (key, value) in [
+        (label::MANAGED_BY, "gantline"),
+        (label::RUN, owner.name),
+        (label::RUN_UID, owner.uid),
+        (label::TASK, task),
+        (label::ATTEMPT, &attempt.to_string()),
+    ] {
+        labels.insert(key.to_owned(), value.into());
+    }
+    labels.extend(item.map(|item| (label::INDEX.to_owned(), item.to_string().into())));
     json!({
         "apiVersion": API_VERSION,
         "kind": "WorkflowRun",
         "metadata": {
             "name": name,
             "namespace": owner.namespace,
-            "labels": {
-                label::MANAGED_BY: "gantline",
-                label::RUN: owner.name,
-                label::RUN_UID: owner.uid,
-                label::TASK: task,
-                label::ATTEMPT: attempt.to_string(),
-            },
+            "labels": labels,
             // Without blockOwnerDeletion, which would hold up the deletion of the parent.
             "ownerReferences": [{
                 "apiVersion": API_VERSION,
@@ -105,7 +111,7 @@ mod tests {
     fn manifest(workflow: ChildWorkflow, params: &Value) -> Value {
         let owner = Owner { name: "parent", namespace: "ns", uid: "u1" };
         let child = PlannedChild { workflow, params: Vec::new() };
-        build(&owner, "load", &child, 2, "parent-load-2-x", params.as_object().cloned().unwrap())
+        build(&owner, "load", &child, Some(3), 2, "parent-load-3-2-x", params.as_object().cloned().unwrap())
     }
 
     #[test]
@@ -115,7 +121,8 @@ mod tests {
         let typed: WorkflowRun = serde_json::from_value(run).unwrap();
         assert_eq!(parent(&typed.metadata), Some(Parent { uid: "u1", name: "parent" }));
         let label = |name: &str| typed.metadata.labels.as_ref().unwrap()[name].clone();
-        assert_eq!([label(label::RUN_UID), label(label::TASK), label(label::ATTEMPT)], ["u1", "load", "2"]);
+        let labels = [label::RUN_UID, label::TASK, label::INDEX, label::ATTEMPT].map(label);
+        assert_eq!(labels, ["u1", "load", "3", "2"]);
         assert_eq!(typed.metadata.finalizers, None);
     }
 

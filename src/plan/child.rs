@@ -184,7 +184,8 @@ impl PlannedChild {
     }
 
     /// The names of the outputs that it has when it has succeeded; `None` where only its Workflow tells.
-    pub(super) fn outputs(&self) -> Option<&[String]> {
+    #[must_use]
+    pub fn outputs(&self) -> Option<&[String]> {
         match &self.workflow {
             ChildWorkflow::Reference(_) => None,
             ChildWorkflow::Inline { outputs, .. } => Some(outputs),

@@ -22,7 +22,7 @@ fn given(plan: &Plan) -> Result<Value, String> {
     let outputs = Map::from_iter([("rows".to_owned(), json!(3))]);
     let a = TaskView { phase: TaskPhase::Succeeded, reason: None, outputs: Some(&outputs) };
     let tasks = |name: &str| (name == "a").then_some(a);
-    let scope = Scope { params: &params, run: &run, tasks: &tasks, attempt: 2 };
+    let scope = Scope { params: &params, run: &run, tasks: &tasks, attempt: 2, item: None };
     plan.tasks()[1].child_params(&scope).map(Value::Object).map_err(|problem| problem.to_string())
 }
 

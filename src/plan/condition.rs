@@ -62,9 +62,9 @@ tasks:
         let params = plan.resolve_params(None, &json!({})).expect("params");
         let run = json!({"name": "r", "phase": "Running", "generation": 0});
         let outputs = Map::from_iter([("rows".to_owned(), json!(3))]);
-        let a = TaskView { phase: TaskPhase::Succeeded, reason: None, outputs: Some(&outputs) };
+        let a = TaskView { phase: TaskPhase::Succeeded, reason: None, outputs: Some(&outputs), items: None };
         let tasks = |name: &str| (name == "a").then_some(a);
-        let scope = Scope { params: &params, run: &run, tasks: &tasks, attempt: 0 };
+        let scope = Scope { params: &params, run: &run, tasks: &tasks, attempt: 0, item: None };
         plan.tasks()[1].condition(&scope).map_err(|problem| problem.to_string())
     }
 

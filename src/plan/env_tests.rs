@@ -82,13 +82,14 @@ tasks:
     let outputs = json!({"rows": 42, "share": 3, "text": "a$(X)$$é"});
     let tasks = |name: &str| {
         assert_eq!(name, "load-sales", "only what is named is looked up");
-        Some(TaskView { phase: TaskPhase::Succeeded, reason: None, outputs: outputs.as_object() })
+        Some(TaskView { phase: TaskPhase::Succeeded, reason: None, outputs: outputs.as_object(), items: None })
     };
     plan.tasks()[1].environment(&Scope {
         params: params.as_object().expect("an object"),
         run: &run,
         tasks: &tasks,
         attempt: 2,
+        item: None,
     })
 }
 
@@ -157,9 +158,15 @@ fn what_a_task_has_not_is_not_there() {
         "tasks: [{name: a, image: i, outputs: [{name: v, type: int}]}, {name: b, image: i, needs: [a], env: [{name: X, expr: 'tasks.a.?outputs.?v.orValue(7)'}, {name: Y, expr: tasks.a.reason}]}]",
     );
     let environment = |view: Option<TaskView<'static>>| {
-        plan.tasks()[1].environment(&Scope { params: &Map::new(), run: &json!({}), tasks: &|_| view, attempt: 1 })
+        plan.tasks()[1].environment(&Scope {
+            params: &Map::new(),
+            run: &json!({}),
+            tasks: &|_| view,
+            attempt: 1,
+            item: None,
+        })
     };
-    let failed = TaskView { phase: TaskPhase::Failed, reason: Some(Reason::ExitCode), outputs: None };
+    let failed = TaskView { phase: TaskPhase::Failed, reason: Some(Reason::ExitCode), outputs: None, items: None };
     let expected = vec![json!({"name": "X", "value": "7"}), json!({"name": "Y", "value": "ExitCode"})];
     assert_eq!(environment(Some(failed)), Ok(expected));
     let problem = environment(None).expect_err("no such task");

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::expr::{Expr, Place, ProblemKind, Reference};
 use super::problem::Code;
 use super::report::{Path, Report};
-use crate::api::{ItemType, Reason, TaskPhase, TaskStatus, ValueType, WorkflowSpec};
+use crate::api::{ItemType, ItemsStatus, Reason, TaskPhase, TaskStatus, ValueType, WorkflowSpec};
 
 /// Parses an expression; says what is wrong with its text.
 pub(super) fn parse(text: &str, place: Place, path: &Path<'_>, report: &mut Report) -> Option<Expr> {
@@ -50,6 +50,8 @@ pub struct Scope<'a> {
     pub tasks: &'a dyn Fn(&str) -> Option<TaskView<'a>>,
     /// Number of the attempt, from 1.
     pub attempt: u32,
+    /// The item that it is for, and its index; none in a task without forEach.
+    pub item: Option<(u32, &'a Value)>,
 }
 
 /// What expressions can read of a task.
@@ -61,11 +63,14 @@ pub struct TaskView<'a> {
     pub reason: Option<Reason>,
     /// Its outputs, if it succeeded.
     pub outputs: Option<&'a Map<String, Value>>,
+    /// Its items, if it has forEach and they are known.
+    pub items: Option<&'a ItemsStatus>,
 }
 
 impl<'a> From<&'a TaskStatus> for TaskView<'a> {
     fn from(status: &'a TaskStatus) -> Self {
-        TaskView { phase: status.phase, reason: status.reason, outputs: status.outputs.as_ref() }
+        let TaskStatus { phase, reason, ref outputs, ref items, .. } = *status;
+        TaskView { phase, reason, outputs: outputs.as_ref(), items: items.as_ref() }
     }
 }
 
@@ -84,6 +89,8 @@ enum Shape {
     One,
     /// It is a list of them.
     List,
+    /// It is a list of lists of them.
+    Lists,
 }
 
 impl Shape {
@@ -95,6 +102,14 @@ impl Shape {
         }
     }
 
+    /// Of a list of such values, as the outputs of the items of a task are. What is null stays so.
+    const fn of_each(self) -> Shape {
+        match self {
+            Shape::One => Shape::List,
+            Shape::List | Shape::Lists => Shape::Lists,
+        }
+    }
+
     fn apply(self, value: &Value) -> Value {
         match (self, value) {
             (Shape::One, Value::Number(number)) => {
@@ -103,6 +118,9 @@ impl Shape {
             }
             (Shape::List, Value::Array(items)) => {
                 Value::Array(items.iter().map(|item| Shape::One.apply(item)).collect())
+            }
+            (Shape::Lists, Value::Array(items)) => {
+                Value::Array(items.iter().map(|item| Shape::List.apply(item)).collect())
             }
             _ => value.clone(),
         }
@@ -125,6 +143,7 @@ impl Numbers {
         for task in spec.tasks.iter().chain(&spec.finally) {
             for output in &task.outputs {
                 if let Some(shape) = Shape::of(output.kind, output.items) {
+                    let shape = if task.for_each.is_some() { shape.of_each() } else { shape };
                     let outputs = numbers.outputs.entry(task.name.clone()).or_default();
                     outputs.insert(output.name.clone(), shape);
                 }
@@ -156,21 +175,23 @@ impl PlannedExpr {
             inputs.add(reference, scope, &self.numbers);
         }
         inputs.attempt = Some(attempt);
+        inputs.item = scope.item;
         self.expr.evaluate(&inputs.into_roots()).map_err(|error| error.to_string())
     }
 }
 
 /// The roots of one evaluation, as far as they are read.
 #[derive(Default)]
-struct Inputs {
+struct Inputs<'a> {
     params: Option<Map<String, Value>>,
     run: Option<Map<String, Value>>,
     tasks: BTreeMap<String, Map<String, Value>>,
     attempt: Option<Value>,
+    item: Option<(u32, &'a Value)>,
 }
 
-impl Inputs {
-    fn add(&mut self, reference: &Reference, scope: &Scope<'_>, numbers: &Numbers) {
+impl<'a> Inputs<'a> {
+    fn add(&mut self, reference: &Reference, scope: &Scope<'a>, numbers: &Numbers) {
         match reference {
             Reference::Param(name) => {
                 let params = self.params.get_or_insert_default();
@@ -195,7 +216,8 @@ impl Inputs {
                 run.extend(scope.run.as_object().cloned().unwrap_or_default());
             }
             Reference::Task(task) => {
-                for field in ["phase", "reason", "outputs"] {
+                let has_items = (scope.tasks)(task).is_some_and(|view| view.items.is_some());
+                for field in ["phase", "reason", "outputs"].into_iter().chain(has_items.then_some("items")) {
                     self.add_field(task, field, scope, numbers);
                 }
             }
@@ -208,12 +230,12 @@ impl Inputs {
                     copy.insert(output.clone(), numbers.output(task, output, value));
                 }
             }
-            // It is small, and there for all.
-            Reference::Attempt => {}
+            // They are there for all.
+            Reference::Attempt | Reference::Item | Reference::Index => {}
         }
     }
 
-    fn add_field(&mut self, task: &str, field: &str, scope: &Scope<'_>, numbers: &Numbers) {
+    fn add_field(&mut self, task: &str, field: &str, scope: &Scope<'a>, numbers: &Numbers) {
         let Some(view) = (scope.tasks)(task) else {
             self.tasks.entry(task.to_owned()).or_default();
             return;
@@ -221,6 +243,7 @@ impl Inputs {
         let value = match field {
             "phase" => word(&view.phase),
             "reason" => view.reason.map_or_else(|| Value::String(String::new()), |reason| word(&reason)),
+            "items" => view.items.map_or_else(|| Value::Array(Vec::new()), items),
             _ => {
                 if let Some(copy) = self.outputs(task) {
                     for (name, value) in view.outputs.into_iter().flatten() {
@@ -249,9 +272,17 @@ impl Inputs {
             ("run", self.run.map(Value::Object)),
             ("tasks", (!tasks.is_empty()).then_some(Value::Object(tasks))),
             ("attempt", self.attempt),
+            ("item", self.item.map(|(_, item)| item.clone())),
+            ("index", self.item.map(|(index, _)| Value::from(index))),
         ];
         roots.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
+}
+
+/// The items of a task, by index, each with its phase.
+fn items(items: &ItemsStatus) -> Value {
+    let phases = items.phases().into_iter();
+    phases.map(|phase| Value::Object(Map::from_iter([("phase".to_owned(), word(&phase))]))).collect()
 }
 
 /// A word of a closed set, as status writes it.

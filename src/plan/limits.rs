@@ -68,6 +68,13 @@ pub const CHILD_DEPTH: usize = 8;
 /// Bytes of what a run hands on, serialised.
 pub const RUN_OUTPUT_BYTES: usize = 64 * 1024;
 
+/// Items of a list that a task is done for.
+pub const ITEMS: usize = 20_000;
+/// Values of a list that is written out.
+pub const FOR_EACH_VALUES: usize = 1_000;
+/// Bytes of such a list, serialised.
+pub const FOR_EACH_VALUES_BYTES: usize = 64 * 1024;
+
 /// Parameters of a workflow.
 pub const PARAMS: usize = 64;
 /// Bytes of the values of all parameters of a run, serialised.

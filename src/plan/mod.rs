@@ -26,6 +26,7 @@ mod duration;
 mod env;
 pub mod expr;
 mod expression;
+mod for_each;
 mod graph;
 mod inline;
 pub mod limits;
@@ -56,6 +57,7 @@ mod testing;
 
 pub use child::{ChildValue, ChildWorkflow, PlannedChild, PlannedChildParam};
 pub use expression::{PlannedExpr, Scope, TaskView};
+pub use for_each::{List, PlannedForEach};
 pub use names::{child_name, pod_name, revision_name};
 pub use problem::{Code, Problem};
 pub(crate) use report::{bounded, segment};
@@ -128,6 +130,8 @@ pub struct PlannedTask {
     pub rule: TriggerRule,
     /// Whether it runs at all, once its rule lets it.
     pub when: Option<PlannedExpr>,
+    /// The list of its items, where it is done for each of them.
+    pub for_each: Option<PlannedForEach>,
     /// Whether the run may succeed although it fails.
     pub allow_failure: bool,
     /// What it is.

@@ -12,24 +12,29 @@ const POD_HASH: usize = 10;
 /// Characters of hash in a revision's name: 100 bits, so that nobody makes two workflows of one name.
 const REVISION_HASH: usize = 20;
 
-/// The name of an attempt's pod: `<run ≤ 20>-<task ≤ 15>-<attempt>-<hash of run uid, task and attempt>`, at most 63
-/// characters. The words are for people; the hash alone makes it unique, over namespaces and re-created runs too.
+/// The name of an attempt's pod: `<run ≤ 20>-<task ≤ 15>[-<item>]-<attempt>-<hash of run uid, task, item and attempt>`, at most
+/// 63 characters. The words are for people; the hash alone makes it unique, over namespaces and re-created runs too. `item` is
+/// the index of the item of a task with forEach.
 #[must_use]
-pub fn pod_name(run: &str, run_uid: &str, task: &str, attempt: u32) -> String {
-    let number = attempt.to_string();
+pub fn pod_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, attempt: u32) -> String {
+    let (index, number) = (item.map(|item| item.to_string()), attempt.to_string());
+    let place = index.as_ref().map(|index| format!("-{index}")).unwrap_or_default();
     if is(Mutant::NameWithoutHash) {
-        return format!("{}-{}-{number}", cut(run, 20), cut(task, 15));
+        return format!("{}-{}{place}-{number}", cut(run, 20), cut(task, 15));
     }
-    let hash = hash(&[run_uid, task, &number], POD_HASH);
-    format!("{}-{}-{number}-{hash}", cut(run, 20), cut(task, 15))
+    let parts: Vec<&str> = [run_uid, task].into_iter().chain(index.as_deref()).chain([number.as_str()]).collect();
+    let hash = hash(&parts, POD_HASH);
+    format!("{}-{}{place}-{number}-{hash}", cut(run, 20), cut(task, 15))
 }
 
 /// The name of an attempt's child run: as that of a pod, and never the same.
 #[must_use]
-pub fn child_name(run: &str, run_uid: &str, task: &str, attempt: u32) -> String {
-    let number = attempt.to_string();
-    let hash = hash(&["run", run_uid, task, &number], POD_HASH);
-    format!("{}-{}-{number}-{hash}", cut(run, 20), cut(task, 15))
+pub fn child_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, attempt: u32) -> String {
+    let (index, number) = (item.map(|item| item.to_string()), attempt.to_string());
+    let place = index.as_ref().map(|index| format!("-{index}")).unwrap_or_default();
+    let parts: Vec<&str> =
+        ["run", run_uid, task].into_iter().chain(index.as_deref()).chain([number.as_str()]).collect();
+    format!("{}-{}{place}-{number}-{}", cut(run, 20), cut(task, 15), hash(&parts, POD_HASH))
 }
 
 /// The name of the record that holds a workflow's spec: `<workflow ≤ 42>-<hash of the bytes>`; `inline-…` for a spec
@@ -68,26 +73,30 @@ mod tests {
     #[test]
     fn pod_names_fit_and_differ() {
         let long = "a".repeat(63);
-        let name = pod_name(&long, "uid", &"b".repeat(40), 4_000_000_000);
+        let plain = |run, uid, task, attempt| pod_name(run, uid, task, None, attempt);
+        let name = pod_name(&long, "uid", &"b".repeat(40), Some(19_999), 9_999_999);
         assert!(name.len() <= 63, "{name}");
-        assert_ne!(pod_name("r", "u1", "t", 1), pod_name("r", "u2", "t", 1), "another run of the same name");
-        assert_ne!(pod_name("r", "u", "t1", 1), pod_name("r", "u", "t", 11), "the border between the parts counts");
-        assert_eq!(pod_name("r", "u", "t", 1), pod_name("r", "u", "t", 1));
+        assert_ne!(plain("r", "u1", "t", 1), plain("r", "u2", "t", 1), "another run of the same name");
+        assert_ne!(plain("r", "u", "t1", 1), plain("r", "u", "t", 11), "the border between the parts counts");
+        assert_ne!(pod_name("r", "u", "t", Some(0), 1), plain("r", "u", "t", 1), "an item is not its task");
+        assert_ne!(pod_name("r", "u", "t", Some(1), 11), pod_name("r", "u", "t", Some(11), 1));
+        assert_eq!(plain("r", "u", "t", 1), plain("r", "u", "t", 1));
+        assert_eq!(pod_name("r", "u", "t", Some(7), 2).rsplit_once('-').map(|it| it.0), Some("r-t-7-2"));
     }
 
     #[test]
     fn a_child_run_is_named_as_a_pod_is_and_never_the_same() {
-        let (child, pod) = (child_name("run", "u", "t", 1), pod_name("run", "u", "t", 1));
+        let (child, pod) = (child_name("run", "u", "t", None, 1), pod_name("run", "u", "t", None, 1));
         assert_eq!((child.len(), &child[..8]), (pod.len(), "run-t-1-"));
         assert_ne!(child, pod);
-        let name = child_name(&"a".repeat(63), "uid", &"b".repeat(40), 4_000_000_000);
+        let name = child_name(&"a".repeat(63), "uid", &"b".repeat(40), Some(19_999), 4_000_000);
         assert!(name.len() <= 63, "{name}");
-        assert_ne!(name, child_name(&"a".repeat(63), "uid", &"b".repeat(40), 4_000_000_001));
+        assert_ne!(name, child_name(&"a".repeat(63), "uid", &"b".repeat(40), Some(19_999), 4_000_001));
     }
 
     #[test]
     fn a_cut_never_leaves_a_dash_before_a_dash() {
-        let name = pod_name("nineteen-characters-x", "u", "fourteen-chars-", 1);
+        let name = pod_name("nineteen-characters-x", "u", "fourteen-chars-", None, 1);
         assert!(name.starts_with("nineteen-characters-fourteen-chars-1-"), "{name}");
         assert!(!name.contains("--"), "{name}");
     }

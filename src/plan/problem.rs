@@ -96,6 +96,16 @@ codes! {
     /// The value of an expression would become part of a text.
     ValueInText,
 
+    // of items
+    /// A forEach has no list, or two.
+    ForEachList,
+    /// A bound of a forEach, or its list as written, is out of bounds.
+    BadForEach,
+    /// The list of a forEach reads a task that its rule doesn't wait for.
+    UnsettledList,
+    /// An expression reads an item in a task without forEach.
+    NoItem,
+
     // of time and of another try
     /// A text is no duration, or one out of bounds.
     BadDuration,

@@ -12,11 +12,8 @@ use super::report::{Path, Report};
 use super::task::Defaults;
 use super::tasks::Tasks;
 use super::words::{listing, quote, suggestion};
-use super::{EnvSource, PlannedChild, PlannedEnv, PlannedOutput, PlannedTask};
+use super::{EnvSource, List, PlannedChild, PlannedEnv, PlannedOutput, PlannedTask};
 use crate::api::Param;
-
-/// Fields that a task has only if it is of a kind that there isn't yet.
-const NO_FIELDS: [&str; 1] = ["items"];
 
 /// Says what expressions of the defaults and of all tasks read that they can't.
 pub(super) fn check(
@@ -41,9 +38,13 @@ pub(super) fn check(
     let mut told = BTreeSet::new();
     for (index, task) in tasks.iter().enumerate() {
         report.about(format!("task `{}`: ", quote(&task.name)));
-        if let Some(when) = &task.when {
-            reads.check_exists(when, report);
-            reads.check_upstream(index, when, report);
+        let list = task.for_each.as_ref().and_then(|for_each| match &for_each.list {
+            List::Expr(expr) => Some(expr),
+            List::Values(_) => None,
+        });
+        for expr in task.when.iter().chain(list) {
+            reads.check_exists(expr, report);
+            reads.check_upstream(index, expr, report);
         }
         let of_env = task.env.iter().flat_map(|entry| {
             let default = defaults.env.iter().any(|default| Arc::ptr_eq(default, entry));
@@ -58,7 +59,7 @@ pub(super) fn check(
             }
             // An expression of the defaults can be wrong in a thousand tasks. It is told for the first.
             let again = default && told.contains(expr.path.as_str());
-            if !again && reads.check_upstream(index, expr, report) {
+            if !again && (reads.check_upstream(index, expr, report) | check_item(task, expr, report)) {
                 told.insert(expr.path.as_str());
             }
         }
@@ -66,6 +67,19 @@ pub(super) fn check(
     report.about_nothing();
     // By then every task has ended.
     outputs.iter().for_each(|output| reads.check_exists(&output.expr, report));
+}
+
+/// Says that a task without a list has no items. Whether it said so.
+fn check_item(task: &PlannedTask, expr: &PlannedExpr, report: &mut Report) -> bool {
+    let of_item = |reference: &&Reference| matches!(reference, Reference::Item | Reference::Index);
+    let Some(found) = expr.expr.references().iter().find(of_item).filter(|_| task.for_each.is_none()) else {
+        return false;
+    };
+    let name = if *found == Reference::Item { "item" } else { "index" };
+    report.add(Code::NoItem, &Path::Root(&expr.path), || {
+        format!("reads `{name}`, and the task has no forEach: give it one, or read something else")
+    });
+    true
 }
 
 fn expressions(env: &[Arc<PlannedEnv>]) -> impl Iterator<Item = &PlannedExpr> {
@@ -129,7 +143,9 @@ impl Reads<'_> {
             // Only its Workflow tells.
             return;
         }
-        let of_container = self.listed.all.get(task).map(|task| task.outputs.as_slice());
+        let read = self.listed.all.get(task);
+        let has_items = read.is_some_and(|task| task.for_each.is_some());
+        let of_container = read.map(|task| task.outputs.as_slice());
         let of_child = child.and_then(PlannedChild::outputs);
         let outputs = || {
             let of_container = of_container.into_iter().flatten().map(|output| output.name.as_str());
@@ -143,10 +159,10 @@ impl Reads<'_> {
                     format!("reads the output `{output}` of `{task}`, which doesn't declare it{advice}; `{task}` declares {known}")
                 });
             }
-            Reference::TaskField { task, field } if NO_FIELDS.contains(&field.as_str()) => {
+            Reference::TaskField { task: name, field } if field == "items" && !has_items => {
                 report.add(Code::UnknownField, path, || {
-                    let task = quote(task);
-                    format!("`{task}` has no {field}; it has phase, reason and outputs")
+                    let task = quote(name);
+                    format!("`{task}` has no forEach, and so no items; it has phase, reason and outputs")
                 });
             }
             _ => {}
@@ -237,7 +253,7 @@ tasks:
             ("tasks.other.phase", Code::NotUpstream, "reads `other`, which it doesn't need, so that it may not have ended: add `other` to needs"),
             ("tasks.report.phase", Code::NotUpstream, "reads itself"),
             ("tasks.publish.phase", Code::NotUpstream, "reads `publish`, which starts only when this task has ended"),
-            ("tasks.extract.items", Code::UnknownField, "`extract` has no items; it has phase, reason and outputs"),
+            ("tasks.extract.items", Code::UnknownField, "`extract` has no forEach, and so no items; it has phase, reason and outputs"),
             ("tasks.extract.output", Code::UnknownField, "did you mean `outputs`?"),
             ("run.nam", Code::UnknownField, "did you mean `name`?"),
             ("param.date", Code::BadExpression, "did you mean `params`?"),

@@ -23,7 +23,7 @@ fn retry(text: &str) -> Arc<PlannedRetry> {
 fn action(rules: &str, failure: &Failure<'_>) -> Result<Action, String> {
     let params = Map::from_iter([("patience".to_owned(), json!(3))]);
     let run = json!({ "name": "r", "uid": "u", "namespace": "n", "phase": "Running", "reason": "", "generation": 0 });
-    let scope = Scope { params: &params, run: &run, tasks: &|_| None, attempt: failure.number };
+    let scope = Scope { params: &params, run: &run, tasks: &|_| None, attempt: failure.number, item: None };
     retry(&format!("{{rules: {rules}}}")).action(failure, &scope).map_err(|problem| problem.to_string())
 }
 

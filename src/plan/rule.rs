@@ -141,6 +141,7 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("workflowRef", task.workflow_ref.is_some()),
         ("workflow", task.workflow.is_some()),
         ("params", !task.params.is_empty()),
+        ("forEach", task.for_each.is_some()),
     ];
     let found: Vec<&str> = fields.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
     if !found.is_empty() {

@@ -109,7 +109,7 @@ outputs: [{outputs}]
             let outputs = (name == "a").then_some(&rows);
             Some(TaskView { phase: TaskPhase::Succeeded, reason: None, outputs })
         };
-        let scope = Scope { params: &params, run: &run, tasks: &tasks, attempt: 0 };
+        let scope = Scope { params: &params, run: &run, tasks: &tasks, attempt: 0, item: None };
         plan.run_outputs(&scope).map_err(|problem| problem.to_string())
     }
 

@@ -13,8 +13,8 @@ use super::report::{Path, Report};
 use super::tasks::Tasks;
 use super::words::{is_dns_label, quote};
 use super::{
-    EnvSource, PlannedEnv, PlannedRetry, PlannedTask, Times, Work, child, condition, env, limits, resources, retry,
-    rule, template,
+    EnvSource, PlannedEnv, PlannedRetry, PlannedTask, Times, Work, child, condition, env, for_each, limits, resources,
+    retry, rule, template,
 };
 use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
@@ -94,11 +94,13 @@ pub(super) fn plan(
     check_description(task.description.as_deref(), &path, report);
     let rule = rule::plan(task, &path, report);
     let when = condition::plan(task, &path, numbers, report);
+    let for_each = for_each::plan(task, rule, &path, numbers, report);
     let gate = PlannedTask {
         name: task.name.clone(),
         finally: tasks.is_finally(index),
         rule,
         when,
+        for_each,
         allow_failure: task.allow_failure,
         work: if task.join.is_some() { Work::Join } else { Work::Pod },
         keep_log_tail: true,
@@ -152,7 +154,8 @@ pub(super) fn plan(
         resources: task.resources.clone().map(Arc::new).or_else(|| defaults.resources.clone()),
         templates: defaults.template.iter().cloned().chain(own_template).collect(),
         outputs: task.outputs.clone(),
-        default_outputs: output::defaults(&task.outputs),
+        // The outputs of its items are a list, which there is none of before all have ended.
+        default_outputs: if task.for_each.is_some() { Map::new() } else { output::defaults(&task.outputs) },
         keep_log_tail: log_tail != Some(LogTail::Omit),
         times,
         on_node_lost: task.on_node_lost.or(defaults.on_node_lost).unwrap_or_default(),

@@ -40,12 +40,13 @@ pub enum PodSecurity {
     Restricted,
 }
 
-/// The manifest of the pod of a task's attempt. `env` is the task's environment with expressions evaluated, as entries of a
+/// The manifest of the pod of a task's attempt; `item` is the index of the item that it is for. `env` is the task's environment with expressions evaluated, as entries of a
 /// container's `env`. The same arguments give the same bytes.
 #[must_use]
 pub fn build(
     owner: &Owner<'_>,
     task: &PlannedTask,
+    item: Option<u32>,
     attempt: u32,
     pod_name: &str,
     env: Vec<Value>,
@@ -57,12 +58,12 @@ pub fn build(
     }
 
     let mut metadata = take_object(&mut pod, "metadata");
-    hold_metadata(&mut metadata, owner, task, attempt, pod_name);
+    hold_metadata(&mut metadata, owner, task, item, attempt, pod_name);
 
     let mut spec = take_object(&mut pod, "spec");
     let mut containers = take_list(&mut spec, "containers");
     let mut main = take_main(&mut containers).unwrap_or_else(|| container(MAIN, None, policy));
-    hold_main(&mut main, task, environment(owner, task, attempt, env));
+    hold_main(&mut main, task, environment(owner, task, item, attempt, env));
     containers.insert(0, Value::Object(main));
     spec.insert("containers".into(), Value::Array(containers));
     spec.insert("restartPolicy".into(), "Never".into());
@@ -145,6 +146,7 @@ fn hold_metadata(
     metadata: &mut Map<String, Value>,
     owner: &Owner<'_>,
     task: &PlannedTask,
+    item: Option<u32>,
     attempt: u32,
     pod_name: &str,
 ) {
@@ -157,6 +159,11 @@ fn hold_metadata(
         (label::ATTEMPT, &attempt.to_string()),
     ] {
         labels.insert(key.into(), value.into());
+    }
+    // A template's own would make it a pod of an item.
+    labels.remove(label::INDEX);
+    if let Some(item) = item {
+        labels.insert(label::INDEX.into(), item.to_string().into());
     }
     metadata.insert("name".into(), pod_name.into());
     metadata.insert("namespace".into(), owner.namespace.into());
@@ -206,8 +213,8 @@ fn hold_main(main: &mut Map<String, Value>, task: &PlannedTask, mut env: Vec<Val
 }
 
 /// Gantline's variables, then the task's.
-fn environment(owner: &Owner<'_>, task: &PlannedTask, attempt: u32, env: Vec<Value>) -> Vec<Value> {
-    let attempt = attempt.to_string();
+fn environment(owner: &Owner<'_>, task: &PlannedTask, item: Option<u32>, attempt: u32, env: Vec<Value>) -> Vec<Value> {
+    let (index, attempt) = (item.map(|item| item.to_string()), attempt.to_string());
     [
         ("GANTLINE_RUN", owner.name),
         ("GANTLINE_RUN_UID", owner.uid),
@@ -216,6 +223,7 @@ fn environment(owner: &Owner<'_>, task: &PlannedTask, attempt: u32, env: Vec<Val
         ("GANTLINE_OUTPUT", OUTPUT_PATH),
     ]
     .into_iter()
+    .chain(index.as_deref().map(|index| ("GANTLINE_INDEX", index)))
     .map(|(name, value)| json!({ "name": name, "value": value }))
     .chain(env.into_iter().filter(|entry| !reserved(entry)))
     .collect()

@@ -24,7 +24,11 @@ pub fn run_uid(pod: &SlimPod) -> Option<&str> {
     if labels.run.is_empty() || owner != labels.run_uid || labels.task.is_empty() {
         return None;
     }
-    let name = pod_name(&labels.run, owner, &labels.task, attempt(pod)?);
+    let item = item(pod);
+    if item.is_none() && !labels.index.is_empty() {
+        return None;
+    }
+    let name = pod_name(&labels.run, owner, &labels.task, item, attempt(pod)?);
     (name == pod.metadata.name).then_some(owner)
 }
 
@@ -59,6 +63,7 @@ pub fn facts(pod: &SlimPod) -> PodFacts {
         name: metadata.name.clone(),
         uid: metadata.uid.clone(),
         task: metadata.labels.task.clone(),
+        item: item(pod),
         attempt: attempt(pod).unwrap_or(0),
         phase: phase(pod),
         main: main_state(pod),
@@ -75,6 +80,12 @@ pub fn facts(pod: &SlimPod) -> PodFacts {
         astray: run_uid(pod).is_none(),
         containers: spec.containers.0.saturating_add(init).saturating_add(spec.ephemeral_containers.0),
     }
+}
+
+/// The index of the item, where the label is one: decimal, as we write it.
+fn item(pod: &SlimPod) -> Option<u32> {
+    let label = &pod.metadata.labels.index;
+    label.parse().ok().filter(|index: &u32| index.to_string() == *label)
 }
 
 /// The number of the attempt, where the label is one: decimal, from 1, as we write it.

@@ -66,6 +66,9 @@ pub struct SlimLabels {
     /// Name of the task.
     #[serde(rename = "gantline.dev/task", deserialize_with = "lenient")]
     pub task: String,
+    /// Index of the item.
+    #[serde(rename = "gantline.dev/index", deserialize_with = "lenient")]
+    pub index: String,
     /// Number of the attempt.
     #[serde(rename = "gantline.dev/attempt", deserialize_with = "lenient")]
     pub attempt: String,

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::read::{Changed, Status, text, time};
+use super::read::{Changed, Status, text, time, told_of};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -20,8 +20,8 @@ impl<'j> Invariant<'j> for Deadlines {
         let Some(pinned) = world.pinned(run, after) else { return };
         let mut faults = Vec::new();
         of_run(run, pinned, after, &mut faults);
-        for changed in &after.changed {
-            let Some(planned) = world.planned(run, after, changed.new.name) else { continue };
+        for changed in after.changed.iter().filter(|it| it.new.is_told()) {
+            let Some(planned) = world.planned(run, after, &changed.new.name) else { continue };
             let timeout = |field: &str| {
                 let own = planned.get(field).filter(|own| !own.is_null());
                 duration(own.or_else(|| pinned.pointer(&format!("/taskDefaults/{field}"))))
@@ -40,7 +40,7 @@ fn duration(text: Option<&Value>) -> Option<SignedDuration> {
 /// When the run, where `task` is empty, or a task entered a phase, by the newest transition that says so.
 fn entered(status: &Status<'_>, task: &str, phase: &str, reason: &str) -> Option<Timestamp> {
     let is_it = |entry: &&Value| {
-        text(entry, "task") == task && entry["to"] == phase && (reason.is_empty() || text(entry, "reason") == reason)
+        told_of(entry) == task && entry["to"] == phase && (reason.is_empty() || text(entry, "reason") == reason)
     };
     time(status.history.iter().rev().find(is_it)?, "at")
 }
@@ -75,16 +75,17 @@ fn of_task(
     let before = changed.old.as_deref().map_or(&Value::Null, |old| old.value);
     // A hand may have taken attempts out of the record, which doesn't begin the task anew.
     let begins = changed.old_attempts().is_empty() && before.get("deadlineAt").is_none();
-    let first = entered(after, task.name, "Starting", "").filter(|_| begins);
-    set("totalTimeout", time(task.value, "deadlineAt"), first, timeout("totalTimeout"), task.name, faults);
+    // Of items, their task has one for all.
+    let first = entered(after, &task.name, "Starting", "").filter(|_| begins && task.item.is_none());
+    set("totalTimeout", time(task.value, "deadlineAt"), first, timeout("totalTimeout"), &task.name, faults);
 
     let Some(last) = task.attempts.last() else { return };
     let old = changed.old_attempts().iter().find(|old| old.number == last.number);
     let ran = old.is_some_and(super::read::Attempt::has_started);
-    let runs = entered(after, task.name, "Running", "").filter(|_| last.has_started() && !ran);
+    let runs = entered(after, &task.name, "Running", "").filter(|_| last.has_started() && !ran);
     // It may have entered that phase with an earlier attempt.
     let runs = runs.filter(|_| text(task.value, "phase") == "Running");
-    set("timeout", time(last.value, "deadlineAt"), runs, timeout("timeout"), task.name, faults);
+    set("timeout", time(last.value, "deadlineAt"), runs, timeout("timeout"), &task.name, faults);
 
     let reason = text(task.value, "reason");
     if text(before, "reason") == reason {
@@ -99,13 +100,14 @@ fn of_task(
             let since = before.get("waitingFor").and_then(|waiting| time(waiting, "since"));
             (since.and_then(|since| since.checked_add(UNABLE_TO_START).ok()), "start")
         }
+        "TotalTimedOut" if task.item.is_some() => return,
         "TotalTimedOut" => (time(before, "deadlineAt"), "totalTimeout"),
         _ => return,
     };
     // Only what we stop; a kubelet has a clock of its own.
     let total = reason == "TotalTimedOut";
-    let failed = entered(after, task.name, "Failed", reason).filter(|_| total);
-    let Some(at) = entered(after, task.name, "Stopping", reason).or(failed) else { return };
+    let failed = entered(after, &task.name, "Failed", reason).filter(|_| total);
+    let Some(at) = entered(after, &task.name, "Stopping", reason).or(failed) else { return };
     if deadline.is_none_or(|deadline| at < deadline) {
         faults.push(format!("the {of} of {} was over at {at}, and its deadline is {deadline:?}", task.name));
     }

@@ -4,7 +4,7 @@
 use gantline::api::{RunPhase, TaskPhase, label};
 
 use super::journal::Verb;
-use super::read::{Status, meta, text};
+use super::read::{Status, meta, task_of, text, unit};
 use super::rules::Needs;
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
@@ -19,7 +19,8 @@ impl<'j> Invariant<'j> for Gates {
             return;
         }
         let of = |name| meta::label(&write.object, name);
-        let (task, attempt) = (of(label::TASK), of(label::ATTEMPT));
+        let (task, attempt) = (unit(of(label::TASK), of(label::INDEX)), of(label::ATTEMPT));
+        let task = task.as_str();
         let Some(run) = world.runs.get(of(label::RUN_UID)) else {
             return findings
                 .check("S3", step.index, false, || format!("pod {} is of no run that ever was", write.name));
@@ -87,7 +88,11 @@ fn closed(
     if planned.get("join").is_some() {
         return Some("the task is a join, and has no pod".to_owned());
     }
-    if planned.get("when").is_some() && task.value.get("when") != Some(&true.into()) {
+    let of_task = status.task(task_of(name)).map_or(&serde_json::Value::Null, |task| task.value);
+    if planned.get("forEach").is_some() != task.item.is_some() {
+        return Some("it has items, and the pod is of none, or the other way round".to_owned());
+    }
+    if planned.get("when").is_some() && of_task.get("when") != Some(&true.into()) {
         return Some("its condition is not true on record".to_owned());
     }
     let needs = Needs::of(world, run, status, name).filter(|needs| !needs.let_run())?;

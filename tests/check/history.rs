@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use gantline::api::{RunPhase, TaskPhase};
 use serde_json::Value;
 
-use super::read::{Attempt, Changed, Status, Task, list, text};
+use super::read::{Attempt, Changed, Status, Task, list, text, told_of};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -102,7 +102,7 @@ fn fresh<'j>(before: &[Value], after: &'j [Value], faults: &mut Vec<String>) -> 
 struct Replay<'s, 'j> {
     run: RunPhase,
     /// The phases of the tasks that have changed, or that a transition speaks of.
-    tasks: BTreeMap<&'j str, TaskPhase>,
+    tasks: BTreeMap<String, TaskPhase>,
     before: Option<&'s Status<'j>>,
     /// Transitions that there was no room to spell out: so many steps may stay unexplained.
     unseen: u64,
@@ -121,30 +121,33 @@ impl<'s, 'j> Replay<'s, 'j> {
             if let Err(why) = self.follow(entry) {
                 faults.push(format!("transition {}: {why}", entry["seq"]));
             }
-            let task = text(entry, "task");
-            reasons.insert(task, entry.get("reason"));
-            if entry["to"] == "Starting" {
-                intents.push((task, entry["attempt"].as_u64().unwrap_or(0)));
+            let task = told_of(entry);
+            // A task with items begins with the first of them.
+            if entry["to"] == "Starting" && entry.get("attempt").is_some() {
+                intents.push((task.clone(), entry["attempt"].as_u64().unwrap_or(0)));
             }
+            reasons.insert(task, entry.get("reason"));
         }
         // A task that is as it was may have been led away from there.
         let led = self.tasks.keys().filter_map(|name| after.task(name));
-        let changed = after.changed.iter().map(|it| it.new.as_ref()).filter(|it| !self.tasks.contains_key(it.name));
+        let changed = after.changed.iter().filter(|it| !is_called_off(it)).map(|it| it.new.as_ref());
+        let changed = changed.filter(|it| !self.tasks.contains_key(&it.name));
         let tasks: Vec<&Task<'_>> = led.chain(changed).collect();
         let unexplained = self.steps_to_run(after.phase) + tasks.iter().map(|task| self.steps_to(task)).sum::<u64>();
         if unexplained > self.unseen {
             let phases: Vec<_> =
-                tasks.iter().filter(|task| self.steps_to(task) > 0).map(|task| (task.name, task.phase)).collect();
+                tasks.iter().filter(|task| self.steps_to(task) > 0).map(|task| (&task.name, task.phase)).collect();
             faults.push(format!("no transition explains run {:?}, tasks {phases:?}", after.phase));
         }
         for (task, reason) in &reasons {
-            let told = if task.is_empty() { Some(after.value) } else { after.task(task).map(|task| task.value) };
+            let told = after.task(task).filter(|task| task.is_told()).map(|task| task.value);
+            let told = if task.is_empty() { Some(after.value) } else { told };
             if told.is_some_and(|told| told.get("reason") != *reason) {
                 faults.push(format!("the reason of the newest transition of {task:?} is not the one on record"));
             }
         }
-        let added: Vec<(&str, u64)> = after.changed.iter().flat_map(added).collect();
-        let told = |attempt: &&(&str, u64)| intents.contains(attempt);
+        let added: Vec<(String, u64)> = after.changed.iter().flat_map(added).collect();
+        let told = |attempt: &&(String, u64)| intents.contains(attempt);
         let untold = added.iter().filter(|attempt| !told(attempt)).count();
         let vain = intents.iter().filter(|attempt| !added.contains(attempt)).count();
         if vain > 0 || u64::try_from(untold).unwrap_or(u64::MAX) > self.unseen {
@@ -154,7 +157,7 @@ impl<'s, 'j> Replay<'s, 'j> {
 
     /// Goes along one transition.
     fn follow(&mut self, entry: &'j Value) -> Result<(), String> {
-        let (name, from, to) = (text(entry, "task"), &entry["from"], &entry["to"]);
+        let (name, from, to) = (told_of(entry), &entry["from"], &entry["to"]);
         if name.is_empty() {
             let (from, to) = (phase::<RunPhase>(from)?, phase::<RunPhase>(to)?);
             self.unseen = self
@@ -165,7 +168,7 @@ impl<'s, 'j> Replay<'s, 'j> {
             return legal(RUN, from, to);
         }
         let (from, to) = (phase::<TaskPhase>(from)?, phase::<TaskPhase>(to)?);
-        let was = self.phase_of(name);
+        let was = self.phase_of(&name);
         let skipped = steps(TASK, was, from).unwrap_or(u64::MAX);
         self.unseen = self.unseen.checked_sub(skipped).ok_or(format!("task {name} was {was:?}, not {from:?}"))?;
         self.tasks.insert(name, to);
@@ -179,7 +182,7 @@ impl<'s, 'j> Replay<'s, 'j> {
 
     /// Steps from where a task is to the phase that it has on record.
     fn steps_to(&self, task: &Task<'_>) -> u64 {
-        steps(TASK, self.phase_of(task.name), task.phase).unwrap_or(1 << 32)
+        steps(TASK, self.phase_of(&task.name), task.phase).unwrap_or(1 << 32)
     }
 
     /// Where a task is, so far.
@@ -189,11 +192,18 @@ impl<'s, 'j> Replay<'s, 'j> {
     }
 }
 
+/// Whether an item that had not begun never will: that it is cancelled its task tells, for any number of them.
+fn is_called_off(Changed { old, new }: &Changed<'_>) -> bool {
+    let was_pending = old.as_ref().is_none_or(|old| old.phase == TaskPhase::Pending);
+    new.item.is_some() && was_pending && new.phase == TaskPhase::Cancelled
+}
+
 /// The attempts that a task has now and had not.
-fn added<'j>(task: &Changed<'j>) -> impl Iterator<Item = (&'j str, u64)> {
-    let name = task.new.name;
+fn added(task: &Changed<'_>) -> impl Iterator<Item = (String, u64)> {
+    let name = &task.new.name;
     let last = task.old_attempts().last().map_or(0, |last| last.number);
-    task.new.attempts.iter().filter(move |attempt| attempt.number > last).map(move |attempt| (name, attempt.number))
+    let added = task.new.attempts.iter().filter(|attempt| attempt.number > last);
+    added.map(|attempt| (name.clone(), attempt.number)).collect::<Vec<_>>().into_iter()
 }
 
 fn phase<'j, P: serde::Deserialize<'j>>(word: &'j Value) -> Result<P, String> {
@@ -242,10 +252,10 @@ fn times(before: &Status<'_>, after: &Status<'_>, faults: &mut Vec<String>) {
         }
     }
     since(&mut stay, "the run", before.value, after.value);
-    for Changed { old, new } in &after.changed {
+    for Changed { old, new } in after.changed.iter().filter(|it| it.new.is_told()) {
         let Some(old) = old else { continue };
-        stay(old.name, old.value, new.value, &["startedAt", "finishedAt"]);
-        since(&mut stay, old.name, old.value, new.value);
+        stay(&old.name, old.value, new.value, &["startedAt", "finishedAt"]);
+        since(&mut stay, &old.name, old.value, new.value);
         let same = |old: &Attempt<'_>| new.attempts.iter().find(|new| new.number == old.number);
         for (old, new) in old.attempts.iter().filter_map(|old| Some((old, same(old)?))) {
             stay(old.pod, old.value, new.value, &["startedAt", "finishedAt"]);

@@ -13,6 +13,7 @@
 //! | `outcome` | S6 no attempt is lost, and each outcome is the truth |
 //! | `history` | S7 each transition is legal and on record once |
 //! | `deadlines` | S7 and nothing times out before its time |
+//! | `for_each` | S10 as many items as may have a pod; S3 a task ends as its items did |
 //! | `lease` | S9 who writes leads |
 //! | `leftover` | S11 nothing is left behind |
 //! | `size` | S12 bounds |
@@ -30,6 +31,7 @@ pub mod journal;
 
 mod attempts;
 mod deadlines;
+mod for_each;
 mod gates;
 mod history;
 mod lease;
@@ -129,6 +131,7 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
         Box::new(pods::Pods::default()),
         Box::new(gates::Gates),
         Box::new(rules::NotRun),
+        Box::new(for_each::Items),
         Box::new(terminal::Terminal),
         Box::new(attempts::Attempts),
         Box::new(outcome::Outcomes),

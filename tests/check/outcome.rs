@@ -26,7 +26,7 @@ impl<'j> Invariant<'j> for Outcomes {
                 let closed =
                     changed.old_attempts().iter().any(|old| old.number == attempt.number && old.outcome.is_some());
                 let Some(outcome) = attempt.outcome.filter(|_| !closed) else { continue };
-                let task = changed.new.name;
+                let task = changed.new.name.as_str();
                 let claim = Claim { world, run, after, task, attempt };
                 let fault = claim.fault(outcome);
                 findings.check("S6", step.index, fault.is_none(), || {
@@ -49,7 +49,12 @@ impl<'j> Invariant<'j> for Outcomes {
             let own: Vec<_> = all.filter(|(_, attempt)| attempt.pod == pod.name).collect();
             // A hand may have taken it out of the record; and of many attempts the oldest are only counted, once they have ended.
             let number: u64 = pod.attempt.parse().unwrap_or(0);
-            let first = status.task(pod.task).and_then(|task| task.attempts.first()).map_or(0, |first| first.number);
+            let task = status.task(&pod.task);
+            if own.is_empty() && task.is_some_and(|task| !task.is_told() && task.phase.is_finished()) {
+                // How its item ended is all that is told.
+                continue;
+            }
+            let first = task.and_then(|task| task.attempts.first()).map_or(0, |first| first.number);
             let counted = number < first && run.closed.contains_key(pod.name);
             let lost = own.is_empty() && !run.edited && !counted;
             findings.check("S6", world.entries, own.len() <= 1 && !lost, || {
@@ -104,6 +109,13 @@ fn may_release(world: &World<'_>, pod: &Pod<'_>, step: &Step<'_>) -> bool {
         Some(attempt) if attempt.uid.is_some_and(|uid| uid != pod.uid) => true,
         // What a hand has put on record may leave an attempt that nobody follows any more.
         Some(_) => run.edited || world.is_operator_going(),
+        None if run
+            .status()
+            .and_then(|it| it.task(&pod.task))
+            .is_some_and(|it| !it.is_told() && it.phase.is_finished()) =>
+        {
+            true
+        }
         // A hand made the pod, or took its attempt out of the record.
         None => !pod.made || run.edited || world.is_operator_going(),
     }
@@ -224,6 +236,9 @@ impl Claim<'_, '_> {
         if self.attempt.reason() == "CancelRequested" && self.world.is_finally(self.run, self.after, self.task) {
             return self.cancelled_finally();
         }
+        if self.attempt.reason() == "FailFast" {
+            return self.too_many_failed();
+        }
         let reason = text(self.after.value, "reason");
         if matches!(reason, "FailRun" | "RunTimedOut") {
             let said_so =
@@ -251,6 +266,21 @@ impl Claim<'_, '_> {
         if self.attempt.reason() != "CancelRequested" {
             // Its revision was lost while it was stopping: what its pods do counts no more.
             return None;
+        }
+        self.was_honest()
+    }
+
+    /// So many items failed that their task could not succeed any more, and it says that the rest is cancelled then.
+    fn too_many_failed(&self) -> Option<String> {
+        let task = read::task_of(self.task);
+        let for_each = self.world.planned(self.run, self.after, task)?.get("forEach")?;
+        let items: Vec<_> =
+            self.after.tasks.iter().filter(|it| it.item.is_some() && read::task_of(&it.name) == task).collect();
+        let failed = items.iter().filter(|item| item.phase == TaskPhase::Failed).count();
+        let percent = for_each.get("minSucceededPercent").and_then(Value::as_u64).unwrap_or(100);
+        let in_reach = (items.len() - failed) * 100 >= usize::try_from(percent).unwrap_or(100) * items.len();
+        if in_reach || for_each.get("failFast") != Some(&true.into()) {
+            return Some(format!("{failed} of {} items failed, by {for_each}", items.len()));
         }
         self.was_honest()
     }

@@ -7,18 +7,18 @@ use gantline::api::label;
 use jiff::SignedDuration;
 
 use super::journal::Verb;
-use super::read::{Attempt, Status, meta};
+use super::read::{Attempt, Status, meta, unit};
 use super::world::{Pod, Run, Step, World};
 use super::{Findings, Invariant};
 
 /// How long an operator waits for the answer to a write.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Uids of the pods that operators made, by run and task, and by attempt.
+/// Uids of the pods that operators made, by run and task or item, and by attempt.
 #[derive(Default)]
 pub struct Pods<'j> {
-    of_task: BTreeMap<(&'j str, &'j str), Vec<&'j str>>,
-    of_attempt: BTreeMap<(&'j str, &'j str, &'j str), Vec<&'j str>>,
+    of_task: BTreeMap<(&'j str, String), Vec<&'j str>>,
+    of_attempt: BTreeMap<(&'j str, String, &'j str), Vec<&'j str>>,
 }
 
 impl<'j> Invariant<'j> for Pods<'j> {
@@ -28,9 +28,10 @@ impl<'j> Invariant<'j> for Pods<'j> {
             return;
         }
         let of = |name| meta::label(&write.object, name);
-        let (run, task, attempt) = (of(label::RUN_UID), of(label::TASK), of(label::ATTEMPT));
+        let (run, attempt) = (of(label::RUN_UID), of(label::ATTEMPT));
+        let task = unit(of(label::TASK), of(label::INDEX));
 
-        let made = self.of_attempt.entry((run, task, attempt)).or_default();
+        let made = self.of_attempt.entry((run, task.clone(), attempt)).or_default();
         let nameless = |status: &Status<'_>| status.attempts().all(|it| it.pod != write.name || it.uid.is_none());
         let unknown = world.runs.get(run).is_some_and(|run| run.as_of(write.sent, world.rules).any(nameless));
         let edited = world.runs.get(run).is_some_and(|run| run.edited);
@@ -49,7 +50,7 @@ impl<'j> Invariant<'j> for Pods<'j> {
         });
         made.push(&write.uid);
 
-        let others = self.of_task.entry((run, task)).or_default();
+        let others = self.of_task.entry((run, task.clone())).or_default();
         let live = |pod: &&Pod<'_>| !pod.is_over() && !is_disowned(pod, world) && !world.is_given_up(pod);
         let live = others.iter().filter_map(|uid| world.pods.get(uid)).find(live);
         findings.check("S2", step.index, live.is_none() || given_up && over, || {
@@ -62,7 +63,7 @@ impl<'j> Invariant<'j> for Pods<'j> {
         }
 
         let number: u64 = attempt.parse().unwrap_or(0);
-        let known = world.runs.get(run).and_then(Run::status).and_then(|status| status.task(task));
+        let known = world.runs.get(run).and_then(Run::status).and_then(|status| status.task(&task));
         let mut earlier = known.into_iter().flat_map(|task| &task.attempts).filter(|it| it.number < number);
         let open = earlier.find(|it| it.outcome.is_none()).map(|it| it.number);
         findings.check("S2", step.index, open.is_none(), || {

@@ -32,6 +32,7 @@ fn word<'j, T: Deserialize<'j> + Default>(value: &'j Value, field: &str) -> Opti
 pub struct Status<'j> {
     pub value: &'j Value,
     pub phase: RunPhase,
+    /// The tasks, each followed by its items.
     pub tasks: Vec<Rc<Task<'j>>>,
     /// The tasks that differ from what they were in the status before, or were not in it.
     pub changed: Vec<Changed<'j>>,
@@ -48,11 +49,14 @@ pub struct Changed<'j> {
     pub new: Rc<Task<'j>>,
 }
 
-/// The state of a task.
+/// The state of a task, or of an item of a task with `forEach`.
 #[derive(Debug)]
 pub struct Task<'j> {
     pub value: &'j Value,
-    pub name: &'j str,
+    /// Its name; of an item, `task[3]`.
+    pub name: String,
+    /// The index of the item.
+    pub item: Option<u32>,
     pub phase: TaskPhase,
     pub attempts: Vec<Attempt<'j>>,
 }
@@ -72,14 +76,34 @@ impl<'j> Status<'j> {
     /// not read again.
     pub fn read(value: &'j Value, before: Option<&Self>) -> Option<Self> {
         let (mut tasks, mut changed) = (Vec::new(), Vec::new());
-        for (index, value) in list(value, "tasks").iter().enumerate() {
+        for value in list(value, "tasks") {
             let name = text(value, "name");
-            let same_place = before.and_then(|before| before.tasks.get(index)).filter(|old| old.name == name);
-            let old = same_place.or_else(|| before?.tasks.iter().find(|old| old.name == name));
+            let find = |place: usize, name: &str| {
+                let same_place = before.and_then(|before| before.tasks.get(place)).filter(|old| old.name == name);
+                same_place.or_else(|| before?.tasks.iter().find(|old| old.name == name))
+            };
+            let old = find(tasks.len(), name);
             if let Some(old) = old.filter(|old| old.value == value) {
                 tasks.push(Rc::clone(old));
-            } else {
-                let new = Rc::new(Task::read(value)?);
+                // Its items are as they were too.
+                let is_item = |it: &&Rc<Task<'j>>| it.item.is_some() && task_of(&it.name) == name;
+                tasks.extend(before.into_iter().flat_map(|before| &before.tasks).filter(is_item).cloned());
+                continue;
+            }
+            let new = Rc::new(Task::read(value)?);
+            changed.push(Changed { old: old.cloned(), new: Rc::clone(&new) });
+            tasks.push(new);
+            for (phase, item, value) in items(value)? {
+                let name = format!("{name}[{item}]");
+                let old = find(tasks.len(), &name);
+                // Of one that has ended nothing more need be told.
+                let untold = value.is_null() && phase.is_finished();
+                if let Some(old) = old.filter(|old| old.phase == phase && (old.value == value || untold)) {
+                    tasks.push(Rc::clone(old));
+                    continue;
+                }
+                let attempts = list(value, "attempts").iter().map(Attempt::read).collect::<Option<_>>()?;
+                let new = Rc::new(Task { value, name, item: Some(item), phase, attempts });
                 changed.push(Changed { old: old.cloned(), new: Rc::clone(&new) });
                 tasks.push(new);
             }
@@ -108,6 +132,50 @@ impl<'j> Status<'j> {
     }
 }
 
+/// The task that a name is of: itself, or the task of the item.
+pub fn task_of(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(task, _)| task)
+}
+
+/// The name of a task or, with an index, of an item.
+pub fn unit(task: &str, index: &str) -> String {
+    if index.is_empty() { task.to_owned() } else { format!("{task}[{index}]") }
+}
+
+/// The name of what a transition is of; empty for the run itself.
+pub fn told_of(transition: &Value) -> String {
+    let index = transition.get("item").and_then(Value::as_u64).map(|item| item.to_string()).unwrap_or_default();
+    unit(text(transition, "task"), &index)
+}
+
+/// The items of a task, by index: the phase of each, and what is told of it.
+fn items(task: &Value) -> Option<Vec<(TaskPhase, u32, &Value)>> {
+    let Some(items) = task.get("items") else { return Some(Vec::new()) };
+    let total = usize::try_from(items.get("total")?.as_u64()?).ok().filter(|total| *total <= 20_000)?;
+    let mut all = vec![(TaskPhase::Pending, &Value::Null); total];
+    for (field, phase) in [
+        ("starting", TaskPhase::Starting),
+        ("running", TaskPhase::Running),
+        ("stopping", TaskPhase::Stopping),
+        ("backoff", TaskPhase::Backoff),
+        ("cancelled", TaskPhase::Cancelled),
+        ("failed", TaskPhase::Failed),
+        ("succeeded", TaskPhase::Succeeded),
+    ] {
+        for range in text(items, field).split(',').filter(|range| !range.is_empty()) {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+            all.get_mut(first..=last)?.iter_mut().for_each(|it| it.0 = phase);
+        }
+    }
+    for entry in list(items, "entries") {
+        let (index, phase) = (usize::try_from(entry.get("index")?.as_u64()?).ok()?, word::<TaskPhase>(entry, "phase")?);
+        let slot = all.get_mut(index).filter(|(by_range, _)| *by_range == phase)?;
+        slot.1 = entry;
+    }
+    Some((0..).zip(all).map(|(index, (phase, value))| (phase, index, value)).collect())
+}
+
 impl<'j> Changed<'j> {
     /// The attempts that the task had before.
     pub fn old_attempts(&self) -> &[Attempt<'j>] {
@@ -118,7 +186,12 @@ impl<'j> Changed<'j> {
 impl<'j> Task<'j> {
     fn read(value: &'j Value) -> Option<Self> {
         let attempts = list(value, "attempts").iter().map(Attempt::read).collect::<Option<_>>()?;
-        Some(Self { value, name: text(value, "name"), phase: word(value, "phase")?, attempts })
+        Some(Self { value, name: text(value, "name").to_owned(), item: None, phase: word(value, "phase")?, attempts })
+    }
+
+    /// Whether more of it is told than its phase. Of items that have ended that is all that large runs go on telling.
+    pub fn is_told(&self) -> bool {
+        self.item.is_none() || !self.value.is_null()
     }
 }
 

@@ -55,8 +55,8 @@ impl<'j> Invariant<'j> for Rights {
                 // Made before the journal began.
                 let Some(pod) = world.pods.get(uid) else { continue };
                 let number = attempt.number.to_string();
-                let told = (pod.name, pod.namespace, pod.owner, pod.run, pod.task, pod.attempt);
-                let own = told == (attempt.pod, run.namespace, run.uid, run.uid, task.name, number.as_str());
+                let told = (pod.name, pod.namespace, pod.owner, pod.run, pod.task.as_str(), pod.attempt);
+                let own = told == (attempt.pod, run.namespace, run.uid, run.uid, task.name.as_str(), number.as_str());
                 findings.check("S16", step.index, own, || {
                     format!("pod {uid} is on record as that of run {}, task {}, attempt {number}", run.uid, task.name)
                 });

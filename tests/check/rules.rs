@@ -26,7 +26,7 @@ impl<'j> Invariant<'j> for NotRun {
             if !newly || !matches!(task.phase, TaskPhase::Skipped | TaskPhase::UpstreamFailed) {
                 continue;
             }
-            let Some(needs) = Needs::of(world, run, after, task.name) else { continue };
+            let Some(needs) = Needs::of(world, run, after, &task.name) else { continue };
             if text(task.value, "reason") == "WhenFalse" {
                 let is_false = task.phase == TaskPhase::Skipped && after_it == Some(&false.into());
                 findings.check("S3", step.index, is_false && needs.let_run(), || {

@@ -73,7 +73,7 @@ fn fault(status: &Status<'_>) -> Option<String> {
     let mut conditions = list(status.value, "conditions").iter();
     let mut found = whole.or_else(|| conditions.find_map(|it| long(text(it, "type"), it, CONDITION)));
     for task in status.changed.iter().map(|it| &it.new) {
-        found = found.or_else(|| long(task.name, task.value, MESSAGE)).or_else(|| waits(task.name, task.value));
+        found = found.or_else(|| long(&task.name, task.value, MESSAGE)).or_else(|| waits(&task.name, task.value));
         for attempt in &task.attempts {
             found = found.or_else(|| long(attempt.pod, attempt.value, MESSAGE));
         }

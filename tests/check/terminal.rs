@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::read::{Changed, list};
+use super::read::{Changed, Task, list};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -23,10 +23,11 @@ impl<'j> Invariant<'j> for Terminal {
         }
         for Changed { old, new } in &after.changed {
             let Some(old) = old else { continue };
-            if old.phase.is_finished() {
+            let untold = old.item.is_some() && old.phase == new.phase && (!new.is_told() || !old.is_told());
+            if old.phase.is_finished() && !untold && !is_shortened(old, new) {
                 faults.push(format!("task {} is {:?} and was changed; it is {:?}", old.name, old.phase, new.phase));
             }
-            for old in old.attempts.iter().filter(|it| it.outcome.is_some()) {
+            for old in old.attempts.iter().filter(|it| it.outcome.is_some() && new.is_told()) {
                 // It may have made room for others; that it is counted then is S5.
                 let counted = new.attempts.first().is_some_and(|first| old.number < first.number);
                 let same = new.attempts.iter().any(|new| new.number == old.number && new.value == old.value) || counted;
@@ -41,6 +42,16 @@ impl<'j> Invariant<'j> for Terminal {
         let told = faults.join("; ");
         findings.check("S4", step.index, faults.is_empty(), || told);
     }
+}
+
+/// Whether all that has changed of a task that has ended is how many of its items are told of.
+fn is_shortened(old: &Task<'_>, new: &Task<'_>) -> bool {
+    let shortened = |task: &Task<'_>| {
+        let mut value = task.value.clone();
+        value.get_mut("items").and_then(Value::as_object_mut).map(|items| items.remove("entries"));
+        value
+    };
+    old.value.get("items").is_some() && shortened(old) == shortened(new)
 }
 
 /// The field that says which metadata.generation a status, or a condition, speaks of.

@@ -105,7 +105,8 @@ pub struct Pod<'j> {
     pub name: &'j str,
     /// Run, task and attempt, as its labels said when it was first seen.
     pub run: &'j str,
-    pub task: &'j str,
+    /// Of an item, `task[3]`.
+    pub task: String,
     pub attempt: &'j str,
     /// The uid of the run that controlled it when it was first seen.
     pub owner: &'j str,
@@ -196,17 +197,19 @@ impl<'j> World<'j> {
         record.or_else(|| run.object.pointer("/spec/workflow").filter(|_| !revision.is_empty()))
     }
 
-    /// A task of the spec that a run's status is pinned to.
+    /// A task of the spec that a run's status is pinned to; of an item, its task.
     pub fn planned(&self, run: &Run<'j>, status: &Status<'_>, task: &str) -> Option<&'j Value> {
         let spec = self.pinned(run, status)?;
         let mut tasks = list(spec, "tasks").iter().chain(list(spec, "finally"));
-        tasks.find(|planned| text(planned, "name") == task)
+        tasks.find(|planned| text(planned, "name") == read::task_of(task))
     }
 
     /// Whether a task is one of `finally`, by the spec that a run's status is pinned to.
     pub fn is_finally(&self, run: &Run<'j>, status: &Status<'_>, task: &str) -> bool {
         let spec = self.pinned(run, status);
-        spec.is_some_and(|spec| list(spec, "finally").iter().any(|planned| text(planned, "name") == task))
+        spec.is_some_and(|spec| {
+            list(spec, "finally").iter().any(|planned| text(planned, "name") == read::task_of(task))
+        })
     }
 
     /// A task that isn't of `finally` and has not ended on record.
@@ -221,7 +224,7 @@ impl<'j> World<'j> {
     pub fn is_given_up(&self, pod: &Pod<'_>) -> bool {
         let Some(run) = self.runs.get(pod.run) else { return false };
         let pinned = run.status().and_then(|status| self.pinned(run, status)).unwrap_or(&Value::Null);
-        let planned = run.status().and_then(|status| self.planned(run, status, pod.task)).unwrap_or(&Value::Null);
+        let planned = run.status().and_then(|status| self.planned(run, status, &pod.task)).unwrap_or(&Value::Null);
         let own = planned.get("onNodeLost").or_else(|| pinned.pointer("/taskDefaults/onNodeLost"));
         let conditions = pod.object.get("status").map_or(&[][..], |status| list(status, "conditions"));
         let lost = |it: &Value| {
@@ -333,7 +336,7 @@ impl<'j> World<'j> {
             namespace: &write.namespace,
             name: &write.name,
             run: meta::label(object, label::RUN_UID),
-            task: meta::label(object, label::TASK),
+            task: read::unit(meta::label(object, label::TASK), meta::label(object, label::INDEX)),
             attempt: meta::label(object, label::ATTEMPT),
             owner: meta::controller(object),
             object,
@@ -364,9 +367,9 @@ impl<'j> World<'j> {
 }
 
 /// The labels and the owner that a pod is known by.
-fn known_by(pod: &Value) -> [&str; 4] {
+fn known_by(pod: &Value) -> [&str; 5] {
     let label = |name| meta::label(pod, name);
-    [label(label::RUN_UID), label(label::TASK), label(label::ATTEMPT), meta::controller(pod)]
+    [label(label::RUN_UID), label(label::TASK), label(label::INDEX), label(label::ATTEMPT), meta::controller(pod)]
 }
 
 impl Rules {

@@ -48,7 +48,7 @@ pub fn corpus() -> Arc<Corpus> {
     ];
     let pods = states.into_iter().enumerate().map(|(n, status)| {
         let mut metadata = json!({
-            "name": pod_name("r", "run-uid", "a", 1), "namespace": "default", "uid": "pod-uid", "resourceVersion": "7", "creationTimestamp": at,
+            "name": pod_name("r", "run-uid", "a", None, 1), "namespace": "default", "uid": "pod-uid", "resourceVersion": "7", "creationTimestamp": at,
             "labels": {"gantline.dev/run": "r", "gantline.dev/run-uid": "run-uid", "gantline.dev/task": "a", "gantline.dev/attempt": "1"},
             "ownerReferences": [{"apiVersion": "gantline.dev/v1alpha1", "kind": "WorkflowRun", "name": "r", "uid": "run-uid", "controller": true}],
             "finalizers": ["gantline.dev/outcome"],

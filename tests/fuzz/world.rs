@@ -86,11 +86,12 @@ impl World {
 
     fn carry_out(&mut self, effect: &Effect) {
         match effect {
-            Effect::Create { pod, attempt, task, .. } => {
+            Effect::Create { pod, item, attempt, task, .. } => {
                 let task = self.plan.tasks()[*task].name.clone();
                 // A pod that is there already is the answer to a create, as good as a new one.
                 if !matches!(self.sights.get(pod), Some(Sight::Pod(_))) {
-                    self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, &task, *attempt)));
+                    self.sights
+                        .insert(pod.clone(), Sight::Pod(PodFacts { item: *item, ..new_pod(pod, &task, *attempt) }));
                 }
             }
             Effect::CreateRun { .. } => {}
@@ -223,6 +224,7 @@ pub fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         name: name.into(),
         uid: format!("uid-{name}"),
         task: task.into(),
+        item: None,
         attempt,
         phase: PodPhase::Pending,
         main: MainState::Waiting,

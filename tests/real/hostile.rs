@@ -153,7 +153,7 @@ fn a_pod_of_someone_else_under_our_name_is_left_alone() {
         "- {name: a, script: 'true'}\n- {name: b, script: 'true'}\n- {name: c, needs: [a], script: 'true'}",
     ));
     let uid = text(&stage.get("wfr", "taken").expect("the run")["metadata"]["uid"]).to_owned();
-    let name = pod_name("taken", &uid, "a", 1);
+    let name = pod_name("taken", &uid, "a", None, 1);
     let foreign = |name: &str, labels: &Value, owner: &Value| {
         let owners = if owner.is_null() { json!([]) } else { json!([owner]) };
         json!({

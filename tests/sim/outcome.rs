@@ -339,7 +339,7 @@ fn pods_made<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<String, u
         let Entry::Write(write) = entry else { continue };
         if write.verb == Verb::Create && write.resource == "pods" && write.actor.starts_with("op-") {
             let label = |name: &str| text(&write.object, &format!("/metadata/labels/gantline.dev~1{name}"));
-            let key = format!("{}/{}/{}", label("run"), label("task"), label("attempt"));
+            let key = format!("{}/{}/{}/{}", label("run"), label("task"), label("index"), label("attempt"));
             let count = made.entry(key).or_insert(0);
             if *count == 0 || write.at.duration_since(write.sent) <= PATIENCE {
                 *count += 1;

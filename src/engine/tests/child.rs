@@ -48,7 +48,7 @@ fn the_intent_is_on_record_before_the_child_is_made() {
     let attempt = &decision.status.tasks[0].attempts[0];
     assert!(attempt.run.starts_with("run-a-1-") && attempt.pod.is_empty() && attempt.uid.is_none());
     let params = Map::from_iter([("x".to_owned(), json!("run"))]);
-    let create = Effect::CreateRun { task: 0, attempt: 1, run: attempt.run.clone(), params };
+    let create = Effect::CreateRun { task: 0, item: None, attempt: 1, run: attempt.run.clone(), params };
     assert_eq!(decision.effects, [create]);
     world.settle();
     let waiting = world.status.tasks[0].waiting_for.as_ref().map(|it| it.detail.clone());

@@ -5,6 +5,7 @@ mod conditions;
 mod deadline;
 mod edited;
 mod finally;
+mod for_each;
 mod laws;
 mod reference;
 mod retry;

@@ -98,11 +98,11 @@ impl World {
 
     pub(super) fn carry_out(&mut self, effect: &Effect) {
         match effect {
-            Effect::Create { pod, attempt, task, .. } => {
+            Effect::Create { pod, item, attempt, task, .. } => {
                 assert!(!self.made.contains(pod), "{pod} was made twice");
                 self.made.push(pod.clone());
                 let task = self.plan.tasks()[*task].name.clone();
-                self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, &task, *attempt)));
+                self.sights.insert(pod.clone(), Sight::Pod(PodFacts { item: *item, ..new_pod(pod, &task, *attempt) }));
             }
             Effect::CreateRun { run, .. } => {
                 assert!(!self.made.contains(run), "{run} was made twice");
@@ -136,10 +136,18 @@ impl World {
         }
     }
 
-    /// The newest pod of a task.
+    /// The newest pod of a task, or of an item, written `task[3]`.
     pub(super) fn pod(&mut self, task: &str) -> &mut PodFacts {
-        let status = self.status.tasks.iter().find(|it| it.name == task).unwrap();
-        let name = status.attempts.last().unwrap_or_else(|| panic!("{task} has no attempt")).pod.clone();
+        let (name, item) = task.split_once('[').unwrap_or((task, ""));
+        let status = self.status.tasks.iter().find(|it| it.name == name).unwrap();
+        let attempts = match item.trim_end_matches(']').parse::<u32>() {
+            Err(_) => &status.attempts,
+            Ok(index) => {
+                let entries = &status.items.as_ref().unwrap_or_else(|| panic!("{name} has no items")).entries;
+                &entries.iter().find(|it| it.index == index).unwrap_or_else(|| panic!("{task} isn't told of")).attempts
+            }
+        };
+        let name = attempts.last().unwrap_or_else(|| panic!("{task} has no attempt")).pod.clone();
         match self.sights.get_mut(&name) {
             Some(Sight::Pod(facts)) => facts,
             other => panic!("pod of {task}: {other:?}"),
@@ -202,7 +210,8 @@ impl World {
                 .map(|it| format!("[{:?} {}]", it.kind, it.detail))
                 .unwrap_or_default();
             let attempts = if task.attempts.len() > 1 { format!("#{}", task.attempts.len()) } else { String::new() };
-            format!(" {}:{:?}{attempts}{reason}{waits}", task.name, task.phase)
+            let items = task.items.as_ref().map(items).unwrap_or_default();
+            format!(" {}:{:?}{attempts}{reason}{waits}{items}", task.name, task.phase)
         };
         let reason = self.status.reason.map(|reason| format!("({reason:?})")).unwrap_or_default();
         let tasks: String = self.status.tasks.iter().map(task).collect();
@@ -210,11 +219,29 @@ impl World {
     }
 }
 
+/// The items of a task: `{0-1 Succeeded, 2 Running, 3 Pending[Pool maxParallel is 3]}`.
+fn items(items: &crate::api::ItemsStatus) -> String {
+    let waits = items.waiting_for.as_ref().map(|it| format!("[{:?} {}]", it.kind, it.detail)).unwrap_or_default();
+    let told = [
+        (&items.succeeded, "Succeeded"),
+        (&items.failed, "Failed"),
+        (&items.cancelled, "Cancelled"),
+        (&items.stopping, "Stopping"),
+        (&items.running, "Running"),
+        (&items.starting, "Starting"),
+        (&items.backoff, "Backoff"),
+        (&items.pending, "Pending"),
+    ];
+    let told = told.iter().filter(|(ranges, _)| !ranges.is_empty()).map(|(ranges, phase)| format!("{ranges} {phase}"));
+    format!("{{{}{waits}}}", told.collect::<Vec<String>>().join(", "))
+}
+
 pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
     PodFacts {
         name: name.to_owned(),
         uid: format!("uid-{name}"),
         task: task.to_owned(),
+        item: None,
         attempt,
         phase: PodPhase::Pending,
         main: MainState::Waiting,

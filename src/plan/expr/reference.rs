@@ -6,9 +6,9 @@ use super::problem::{ExprProblem, ProblemKind, nearest};
 /// Where an expression stands, which says what it can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// The value of a task's environment variable: `params`, `run`, `tasks`, `attempt`.
+    /// The value of a task's environment variable: `params`, `run`, `tasks`, `attempt`, and in a task with forEach `item` and `index`.
     Env,
-    /// Whether a task runs: `params`, `run`, `tasks`. There is no attempt yet.
+    /// Whether a task runs, and the list of its items: `params`, `run`, `tasks`. There is no attempt yet.
     When,
     /// The default of a parameter: `run` alone.
     ParamDefault,
@@ -23,7 +23,7 @@ impl Place {
     #[must_use]
     pub fn roots(self) -> &'static [&'static str] {
         match self {
-            Place::Env | Place::Rule => &["params", "run", "tasks", "attempt"],
+            Place::Env | Place::Rule => &["params", "run", "tasks", "attempt", "item", "index"],
             Place::When | Place::RunOutput => &["params", "run", "tasks"],
             Place::ParamDefault => &["run"],
         }
@@ -59,6 +59,10 @@ pub enum Reference {
     Task(String),
     /// `attempt`
     Attempt,
+    /// `item`, or something of it.
+    Item,
+    /// `index`
+    Index,
 }
 
 /// The fields of `attempt`, where it has any.
@@ -121,6 +125,8 @@ impl Reads {
             "params" => (param(segments), 1),
             "run" => (run(segments)?, 1),
             "tasks" => task(at, segments)?,
+            "item" => (Reference::Item, 0),
+            "index" => (Reference::Index, 0),
             _ => (attempt(place, segments)?, 0),
         };
         let path: &[Segment] = segments.get(..used).unwrap_or(segments);

@@ -9,7 +9,7 @@ use crate::pods::odd::odd_pod;
 pub(in crate::pods) fn pod(layer: &Value) -> SlimPod {
     let mut pod = json!({
         "metadata": {
-            "name": pod_name("r", "run-uid", "t", 2), "namespace": "ns", "uid": "pod-uid", "resourceVersion": "7",
+            "name": pod_name("r", "run-uid", "t", None, 2), "namespace": "ns", "uid": "pod-uid", "resourceVersion": "7",
             "labels": {
                 "gantline.dev/run": "r", "gantline.dev/run-uid": "run-uid",
                 "gantline.dev/task": "t", "gantline.dev/attempt": "2", "other": "x",
@@ -87,7 +87,7 @@ fn a_pod_is_ours_by_uid_and_labels() {
         ("another task's label", json!({"metadata": {"labels": {"gantline.dev/task": "u"}}}), false),
         ("another attempt's label", json!({"metadata": {"labels": {"gantline.dev/attempt": "1"}}}), false),
         ("another run's label", json!({"metadata": {"labels": {"gantline.dev/run": "s"}}}), false),
-        ("another attempt's name", json!({"metadata": {"name": pod_name("r", "run-uid", "t", 1)}}), false),
+        ("another attempt's name", json!({"metadata": {"name": pod_name("r", "run-uid", "t", None, 1)}}), false),
         ("not even an object", json!({"metadata": "x"}), false),
     ] {
         assert_eq!(belongs_to(&pod(&layer), "run-uid"), ours, "{what}");
@@ -106,9 +106,10 @@ fn a_fresh_pod() {
     assert_eq!(
         of(&json!({})),
         PodFacts {
-            name: pod_name("r", "run-uid", "t", 2),
+            name: pod_name("r", "run-uid", "t", None, 2),
             uid: "pod-uid".into(),
             task: "t".into(),
+            item: None,
             attempt: 2,
             phase: PodPhase::Pending,
             main: MainState::Waiting,

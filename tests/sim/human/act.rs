@@ -11,7 +11,7 @@ use crate::scenario::{NAMESPACE, Scenario};
 use crate::wire::{Wire, path, path_of};
 
 /// The labels that make a pod one of ours.
-const OUR_LABELS: [&str; 4] = [label::RUN, label::RUN_UID, label::TASK, label::ATTEMPT];
+const OUR_LABELS: [&str; 5] = [label::RUN, label::RUN_UID, label::TASK, label::INDEX, label::ATTEMPT];
 
 impl Human {
     /// Does it, if it can be done now; returns whether it was.
@@ -63,7 +63,11 @@ impl Human {
                     && wire.patch(&path_of(&pod), &json!({ "metadata": { "labels": labels } }))
             }),
             Self::RestoreLabels { run, task } => newest_pod(&wire, run, task).is_some_and(|pod| {
-                let labels = labels(run, variable(&pod, "GANTLINE_RUN_UID"), task, variable(&pod, "GANTLINE_ATTEMPT"));
+                let of = |name| variable(&pod, name);
+                let mut labels = labels(run, of("GANTLINE_RUN_UID"), task, of("GANTLINE_ATTEMPT"));
+                if !of("GANTLINE_INDEX").is_empty() {
+                    labels[label::INDEX] = of("GANTLINE_INDEX").into();
+                }
                 pod["metadata"]["labels"][label::RUN_UID].is_null()
                     && wire.patch(&path_of(&pod), &json!({ "metadata": { "labels": labels } }))
             }),
@@ -176,7 +180,11 @@ fn foreign_pod(wire: &mut Wire<'_>, run: &str, task: &str, forgery: Forgery) -> 
     let Some(object) = get(wire, "workflowruns", run) else { return false };
     let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
     let tasks = object["status"]["tasks"].as_array();
-    let attempts = tasks.into_iter().flatten().find(|it| it["name"] == task).map(|it| &it["attempts"]);
+    let status = tasks.into_iter().flatten().find(|it| it["name"] == task);
+    // Of a task with items, the first of them.
+    let item = status.and_then(|it| it["items"].as_object()).map(|_| 0);
+    let attempts =
+        status.map(|it| if item.is_some() { &it["items"]["entries"][0]["attempts"] } else { &it["attempts"] });
     // An attempt that is on record without a uid may still be without its pod.
     let made = attempts.and_then(Value::as_array).into_iter().flatten().filter(|attempt| {
         let name = attempt["pod"].as_str().unwrap_or_default();
@@ -191,7 +199,7 @@ fn foreign_pod(wire: &mut Wire<'_>, run: &str, task: &str, forgery: Forgery) -> 
         Forgery::Task => (labels(run, uid, "another", &attempt), Some(uid)),
         Forgery::OlderRun => (labels(run, OLDER_RUN, task, &attempt), Some(OLDER_RUN)),
     };
-    let mut pod = plain_pod(&pod_name(run, uid, task, number), &labels);
+    let mut pod = plain_pod(&pod_name(run, uid, task, item, number), &labels);
     if let Some(owner) = owner {
         pod["metadata"]["ownerReferences"] = json!([{
             "apiVersion": API_VERSION, "kind": "WorkflowRun", "name": run, "uid": owner, "controller": true,

@@ -49,7 +49,7 @@ impl Stage {
 
     /// Name of an attempt's pod.
     fn pod_name(&self, task: &str, attempt: u32) -> String {
-        pod_name("run", &self.uid(), task, attempt)
+        pod_name("run", &self.uid(), task, None, attempt)
     }
 
     /// Makes the pod of task a's first attempt, and puts it on record.

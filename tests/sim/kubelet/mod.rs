@@ -38,7 +38,7 @@ pub struct Kubelet {
 }
 
 impl Kubelet {
-    /// Nodes whose delays come from `seed`. `behaviours` are those of each task's pods by attempt, the last of which repeats; any
+    /// Nodes whose delays come from `seed`. `behaviours` are those of the pods of each task, or of an item `task[3]`, by attempt, the last of which repeats; any
     /// other pod succeeds after two seconds.
     pub const fn new(seed: u64, behaviours: BTreeMap<String, Vec<Behaviour>>) -> Self {
         Self { seed, behaviours, pods: BTreeMap::new(), seen: 0 }
@@ -69,9 +69,11 @@ impl Kubelet {
         else {
             return (Behaviour::succeeds(2_000, ""), Rng::stream(self.seed, &["foreign pod", uid]));
         };
-        let scripts = self.behaviours.get(task).map_or(&[][..], Vec::as_slice);
+        let index = variable("GANTLINE_INDEX").unwrap_or_default();
+        let item = format!("{task}[{index}]");
+        let scripts = self.behaviours.get(&item).or_else(|| self.behaviours.get(task)).map_or(&[][..], Vec::as_slice);
         let script = scripts.get(attempt.saturating_sub(1)).or(scripts.last()).cloned();
-        let rng = Rng::stream(self.seed, &["pod", run, task, &attempt.to_string()]);
+        let rng = Rng::stream(self.seed, &["pod", run, task, index, &attempt.to_string()]);
         (script.unwrap_or_else(|| Behaviour::succeeds(2_000, "")), rng)
     }
 }

@@ -38,16 +38,18 @@ pub(super) struct TaskEnds {
 impl TaskEnds {
     /// From a task's spec, the script of its pods, and what people did to them.
     pub fn of(scenario: &Scenario, task: &Value, finally: bool, deeds: &[&Human]) -> Self {
-        use Human::{ForeignPod, ReplacePod, StripLabels};
         let name = task["name"].as_str().unwrap_or_default();
         let needs = task["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
         let plain = [Behaviour::succeeds(2_000, "")];
-        let scripts = scenario.behaviours.get(name).map_or(&plain[..], Vec::as_slice);
+        let scripts_of = |name: &str| scenario.behaviours.get(name).map(Vec::as_slice);
         // Only where there is another container can one go on.
         let others = task.pointer("/podTemplate/spec/containers").and_then(Value::as_array).map_or(0, Vec::len) > 1;
         let of_its_containers =
             |script: &Behaviour| Behaviour { lingers_ms: if others { script.lingers_ms } else { 0 }, ..script.clone() };
-        let scripts: Vec<Behaviour> = scripts.iter().map(of_its_containers).collect();
+        let of_item = |item: &str| -> Vec<Behaviour> {
+            let scripts = scripts_of(item).or_else(|| scripts_of(name)).unwrap_or(&plain);
+            scripts.iter().map(of_its_containers).collect()
+        };
         let mine = || deeds.iter().filter(|deed| deed.task() == Some(name));
         let mut own = BTreeSet::new();
         if !task["join"].is_null() {
@@ -56,14 +58,19 @@ impl TaskEnds {
             own.insert("Failed");
         } else {
             let deeds = mine().filter(|deed| deed.takes_a_pod()).count();
-            let of = Of { scripts: &scripts, task, clock_is_off: scenario.clock_is_off };
-            follow(&of, &Past { failures: 0, polls: 0, disruptions: [0, 0], deeds }, &mut own);
-        }
-        // Of a pod without labels that isn't on record yet, nobody can say whose it is: it has the name, like a foreign one. So
-        // has one that took the place of a pod before that was on record.
-        let taken = mine().any(|deed| matches!(deed, ForeignPod { .. } | StripLabels { .. } | ReplacePod { .. }));
-        if taken && task["join"].is_null() {
-            own.insert("Failed");
+            let ends_of = |item: &str| {
+                let mut ends = BTreeSet::new();
+                let of = Of { scripts: &of_item(item), task, clock_is_off: scenario.clock_is_off };
+                follow(&of, &Past { failures: 0, polls: 0, disruptions: [0, 0], deeds }, &mut ends);
+                if mine().any(|deed| takes_a_name(deed)) {
+                    ends.insert("Failed");
+                }
+                ends
+            };
+            own = match items(task) {
+                None => ends_of(name),
+                Some(total) => together(task, (0..total).map(|item| ends_of(&format!("{name}[{item}]"))).collect()),
+            };
         }
         Self {
             name: name.to_owned(),
@@ -122,6 +129,39 @@ impl TaskEnds {
     }
 }
 
+/// Whether someone may have taken the name of a pod of a task's. Of a pod without labels that isn't on record yet, nobody can say
+/// whose it is: it has the name, like a foreign one. So has one that took the place of a pod before that was on record.
+fn takes_a_name(deed: &Human) -> bool {
+    matches!(deed, Human::ForeignPod { .. } | Human::StripLabels { .. } | Human::ReplacePod { .. })
+}
+
+/// How many items a task has, where it is done for each: of a list that is written out, or of `lists.range`.
+fn items(task: &Value) -> Option<usize> {
+    let for_each = task.get("forEach")?;
+    let range =
+        for_each["items"].as_str().and_then(|text| text.strip_prefix("lists.range(")?.strip_suffix(")")?.parse().ok());
+    for_each["values"].as_array().map(Vec::len).or(range)
+}
+
+/// How a task may end whose items may end so, each by itself.
+fn together(task: &Value, items: Vec<BTreeSet<&'static str>>) -> BTreeSet<&'static str> {
+    let percent = task["forEach"]["minSucceededPercent"].as_u64().unwrap_or(100);
+    let is_enough = |succeeded: usize| succeeded * 100 >= usize::try_from(percent).unwrap_or(100) * items.len();
+    let may = items.iter().filter(|ends| ends.contains("Succeeded")).count();
+    let must = items.iter().filter(|ends| ends.len() == 1 && ends.contains("Succeeded")).count();
+    let mut ends = BTreeSet::new();
+    if is_enough(may) {
+        ends.insert("Succeeded");
+    }
+    if !is_enough(must) {
+        ends.insert("Failed");
+    }
+    if items.iter().any(|ends| ends.contains("FailRun")) {
+        ends.insert("FailRun");
+    }
+    ends
+}
+
 /// Polls after which a sensor that never finds what it waits for has used up its totalTimeout.
 const POLLS: usize = 50;
 
@@ -172,7 +212,12 @@ fn follow(of: &Of<'_>, past: &Past, ends: &mut BTreeSet<&'static str>) {
         }
     }
     let [start, run] = time::times_out(script, task, clock_is_off);
-    let too_long = [start, run].contains(&TimesOut::Always);
+    // Of tasks whose totalTimeout a single attempt uses up.
+    let all = time::timeout(task, "totalTimeout").zip(script.runs_ms()).is_some_and(|(limit, ms)| ms > limit);
+    if all {
+        ends.insert("Failed");
+    }
+    let too_long = [start, run].contains(&TimesOut::Always) || all;
     let mut failures = Vec::new();
     if outcomes.contains(&Outcome::Failed) && !too_long {
         failures.extend(Failure::all(script));

@@ -1,6 +1,7 @@
 //! What is played: manifests, the behaviour of their pods, what people do meanwhile, and the end that must come.
 
 mod build;
+mod for_each;
 mod standard;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,8 @@ pub struct Scenario {
     pub manifests: Vec<Value>,
     /// What [`Human::Create`] may create later, besides.
     pub later: Vec<Value>,
-    /// Behaviours of each task's pods, by attempt; the last one repeats. A task that isn't named succeeds after two seconds.
+    /// Behaviours of the pods of each task, or of an item `task[3]`, by attempt; the last one repeats. What isn't named succeeds
+    /// after two seconds.
     pub behaviours: BTreeMap<String, Vec<Behaviour>>,
     /// What people do, and when, in the order of time.
     pub humans: Vec<(u64, Human)>,

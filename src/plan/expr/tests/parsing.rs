@@ -46,7 +46,7 @@ fn names() {
         (
             "parms.date",
             &[
-                "column 1: `parms` is not known here, did you mean `params`?; this expression can read `params`, `run`, `tasks` and `attempt`",
+                "column 1: `parms` is not known here, did you mean `params`?; this expression can read `params`, `run`, `tasks`, `attempt`, `item` and `index`",
             ],
         ),
         ("1 + env.HOME", &["column 5: `env` is not known here; this"]),

@@ -1,0 +1,246 @@
+//! A task that is done for every item of a list: when its list is made, which items may start, and what it comes to.
+//!
+//! | the items | the task |
+//! |---|---|
+//! | the list is empty, or all have ended and enough succeeded | Succeeded; its outputs are lists |
+//! | all have ended, too few succeeded | Failed (ItemsFailed), or by why they were stopped: Failed (TotalTimedOut), Cancelled |
+//! | so many have failed that enough can't succeed, and it has failFast | Stopping: the rest is cancelled |
+//! | one runs or has ended | Running |
+//! | one has begun | Starting |
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::control::suspended_by;
+use super::gate::{self, Room};
+use super::items::Items;
+use super::ledger::Ledger;
+use super::observed::Observed;
+use super::scope::list;
+use super::stop;
+use super::text::{count, last_line};
+use super::track::fail;
+use super::unit::Unit;
+use crate::api::{Reason, TaskPhase, WaitKind};
+use crate::mutant::{Mutant, is};
+use crate::plan::{Plan, PlannedForEach, PlannedTask};
+
+/// Makes the list of a task that may start. False if there is none: then the task has failed.
+pub(super) fn open(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
+    match list(plan, planned, &ledger.status, seen) {
+        Ok(list) => {
+            ledger.items.insert(index, Items::new(list.len()));
+            ledger.lists.insert(index, list);
+            ledger.urgent = true;
+            true
+        }
+        Err(problem) => {
+            fail(ledger, index, Some(Reason::ExpressionError), &problem);
+            false
+        }
+    }
+}
+
+/// The item of a unit, as expressions see it; none where the task has no items.
+///
+/// # Errors
+/// That the list can't be had any more, or is another one.
+pub(super) fn item(
+    ledger: &mut Ledger,
+    unit: Unit,
+    plan: &Plan,
+    planned: &PlannedTask,
+    seen: &Observed<'_>,
+) -> Result<Option<(u32, Value)>, String> {
+    let Some(index) = unit.item else { return Ok(None) };
+    let list = if let Some(list) = ledger.lists.get(&unit.task) {
+        Arc::clone(list)
+    } else {
+        let list = list(plan, planned, &ledger.status, seen)?;
+        ledger.lists.insert(unit.task, Arc::clone(&list));
+        list
+    };
+    let total = ledger.items.get(&unit.task).map_or(0, Items::total);
+    let item = usize::try_from(index).ok().and_then(|index| list.get(index)).filter(|_| list.len() == total);
+    let item = item.ok_or_else(|| format!("the list had {}, and has {} now", count(total, "item"), list.len()))?;
+    Ok(Some((index, item.clone())))
+}
+
+/// Lets items start, in their order, as far as there is room.
+pub(super) fn start(
+    ledger: &mut Ledger,
+    index: usize,
+    plan: &Plan,
+    planned: &PlannedTask,
+    seen: &Observed<'_>,
+    room: &mut Room,
+) {
+    let (Some(items), Some(for_each)) = (ledger.items.get(&index), &planned.for_each) else { return };
+    if !matches!(
+        ledger.task(index).map(|task| task.phase),
+        Some(TaskPhase::Pending | TaskPhase::Starting | TaskPhase::Running)
+    ) {
+        return;
+    }
+    let suspended = suspended_by(seen, &ledger.status);
+    let extra = usize::from(is(Mutant::MaxParallelOffByOne));
+    let max =
+        for_each.max_parallel.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX).saturating_add(extra);
+    let mut live = items.live();
+    let waiting: Vec<(u32, TaskPhase)> = items.waiting().collect();
+    let mut holds_up = None;
+    for (item, phase) in waiting {
+        let unit = Unit::item(index, item);
+        if phase == TaskPhase::Backoff
+            && let Some((kind, detail)) = ledger.unit(unit).and_then(|task| gate::backoff(ledger, planned, task, seen))
+        {
+            ledger.wait(unit, kind, &detail);
+            continue;
+        }
+        let held = if let Some(why) = suspended {
+            Some((WaitKind::Suspended, why.to_owned()))
+        } else if live >= max {
+            Some((WaitKind::Pool, format!("maxParallel is {max}")))
+        } else {
+            room.is_full().map(|detail| (WaitKind::Quota, detail))
+        };
+        if let Some((kind, detail)) = held {
+            if phase == TaskPhase::Backoff {
+                ledger.wait(unit, kind, &detail);
+                continue;
+            }
+            // All others that have not begun wait for the same; those that wait for another attempt say so themselves.
+            holds_up.get_or_insert((kind, detail));
+            continue;
+        }
+        if gate::intend(ledger, unit, plan, planned, seen) {
+            room.take();
+            live = live.saturating_add(1);
+        }
+    }
+    ledger.wait_items(index, holds_up);
+}
+
+/// Brings the phase of a task with items up to what they have come to.
+pub(super) fn settle(ledger: &mut Ledger, index: usize, planned: &PlannedTask, seen: &Observed<'_>) {
+    let (Some(items), Some(for_each), Some(task)) = (ledger.items.get(&index), &planned.for_each, ledger.task(index))
+    else {
+        return;
+    };
+    if task.phase.is_finished() {
+        return;
+    }
+    if items.have_ended() {
+        return conclude(ledger, index, planned, for_each);
+    }
+    let begun = items.any_in(|phase| phase != TaskPhase::Pending);
+    let under_way = items.any_in(|phase| !matches!(phase, TaskPhase::Pending | TaskPhase::Starting));
+    if task.phase == TaskPhase::Pending && begun {
+        ledger.move_task(index, TaskPhase::Starting, None);
+    }
+    if under_way && ledger.task(index).is_some_and(|task| task.phase == TaskPhase::Starting) {
+        let since = ledger.items.get(&index).and_then(first_start).unwrap_or(ledger.now);
+        if let Some(task) = ledger.task_mut(index) {
+            task.started_at.get_or_insert(k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime(since));
+        }
+        ledger.move_task(index, TaskPhase::Running, None);
+    }
+    let stopping = ledger.task(index).is_some_and(|task| task.phase == TaskPhase::Stopping);
+    if for_each.fail_fast && !stopping && is_out_of_reach(ledger, index, for_each) {
+        stop(ledger, seen, index, Reason::FailFast);
+        if ledger.items.get(&index).is_some_and(Items::have_ended) {
+            conclude(ledger, index, planned, for_each);
+        }
+    }
+}
+
+fn first_start(items: &Items) -> Option<jiff::Timestamp> {
+    items.known().filter_map(|(_, item)| item.started_at.as_ref()).map(|at| at.0).min()
+}
+
+/// Whether so many items have ended badly that enough can't succeed any more.
+fn is_out_of_reach(ledger: &Ledger, index: usize, for_each: &PlannedForEach) -> bool {
+    let Some(items) = ledger.items.get(&index) else { return false };
+    let bad = items.count(TaskPhase::Failed).saturating_add(items.count(TaskPhase::Cancelled));
+    let whole = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    bad > 0 && !for_each.is_enough(whole(items.total().saturating_sub(bad)), whole(items.total()))
+}
+
+/// Stops all items that have not ended, and the task with them.
+pub(super) fn stop(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, why: Reason) {
+    let Some(items) = ledger.items.get_mut(&index) else { return };
+    items.cancel_pending();
+    let open: Vec<(u32, TaskPhase)> =
+        items.known().filter(|(_, item)| !item.phase.is_finished()).map(|(item, task)| (item, task.phase)).collect();
+    for (item, phase) in open {
+        let unit = Unit::item(index, item);
+        match phase {
+            TaskPhase::Backoff => {
+                ledger.move_task(unit, TaskPhase::Cancelled, Some(why));
+            }
+            TaskPhase::Starting | TaskPhase::Running => stop::attempt(ledger, seen, unit, why),
+            _ => {}
+        }
+    }
+    ledger.urgent = true;
+    match ledger.task(index).map(|task| task.phase) {
+        // None of them had begun.
+        Some(TaskPhase::Pending) => {
+            ledger.close_items(index);
+            ledger.move_task(index, TaskPhase::Cancelled, Some(why));
+        }
+        Some(TaskPhase::Starting | TaskPhase::Running) => {
+            ledger.move_task(index, TaskPhase::Stopping, Some(why));
+        }
+        _ => {}
+    }
+}
+
+/// All items have ended.
+fn conclude(ledger: &mut Ledger, index: usize, planned: &PlannedTask, for_each: &PlannedForEach) {
+    let (Some(items), Some(task)) = (ledger.items.get(&index), ledger.task(index)) else { return };
+    let whole = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let (succeeded, total) = (items.count(TaskPhase::Succeeded), items.total());
+    let enough = for_each.is_enough(whole(succeeded), whole(total)) || is(Mutant::ItemsFailedSucceeds) && succeeded > 0;
+    let stopped = (task.phase == TaskPhase::Stopping).then_some(task.reason).flatten();
+    if enough {
+        let handed_on = items.outputs();
+        let names: Vec<&str> = match planned.child() {
+            // Where only its Workflow tells, all that was handed on.
+            Some(child) => child.outputs().map_or_else(
+                || handed_on.keys().map(String::as_str).collect(),
+                |names| names.iter().map(String::as_str).collect(),
+            ),
+            None => planned.outputs.iter().map(|output| output.name.as_str()).collect(),
+        };
+        let outputs = items.gathered(names.into_iter());
+        if let Some(task) = ledger.task_mut(index) {
+            task.outputs = (!outputs.is_empty()).then_some(outputs);
+            task.message.clear();
+        }
+        ledger.close_items(index);
+        ledger.move_task(index, TaskPhase::Succeeded, None);
+        return;
+    }
+    let told = told(items);
+    ledger.close_items(index);
+    match stopped {
+        None | Some(Reason::FailFast) => fail(ledger, index, Some(Reason::ItemsFailed), &told),
+        Some(Reason::TotalTimedOut) => {
+            let told = format!("was not done within its totalTimeout: {succeeded} of {total} items succeeded");
+            fail(ledger, index, Some(Reason::TotalTimedOut), &told);
+        }
+        Some(why) => {
+            ledger.move_task(index, TaskPhase::Cancelled, Some(why));
+        }
+    }
+}
+
+/// Which items failed: `2 of 10 items failed; [3]: exit code 1`.
+fn told(items: &Items) -> String {
+    let (failed, total) = (items.count(TaskPhase::Failed), items.total());
+    let first = items.known().find(|(_, item)| item.phase == TaskPhase::Failed && !item.message.is_empty());
+    let first = first.map(|(index, item)| format!("; [{index}]: {}", last_line(&item.message)));
+    format!("{failed} of {} failed{}", count(total, "item"), first.unwrap_or_default())
+}
