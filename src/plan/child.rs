@@ -183,6 +183,23 @@ impl PlannedChild {
         })
     }
 
+    /// Names of the Workflows that it runs: itself, or in what is written inline.
+    pub(crate) fn workflows(&self) -> Vec<&str> {
+        let spec = match &self.workflow {
+            ChildWorkflow::Reference(name) => return vec![name],
+            ChildWorkflow::Inline { spec, .. } => spec,
+        };
+        let (mut found, mut left) = (Vec::new(), vec![spec]);
+        while let Some(spec) = left.pop() {
+            let tasks = ["tasks", "finally"].into_iter().filter_map(|list| spec.get(list)?.as_array()).flatten();
+            for task in tasks {
+                found.extend(task.get("workflowRef").and_then(|reference| reference.get("name")?.as_str()));
+                left.extend(task.get("workflow").and_then(Value::as_object));
+            }
+        }
+        found
+    }
+
     /// The names of the outputs that it has when it has succeeded; `None` where only its Workflow tells.
     #[must_use]
     pub fn outputs(&self) -> Option<&[String]> {

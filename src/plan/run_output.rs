@@ -107,7 +107,7 @@ outputs: [{outputs}]
         let rows = Map::from_iter([("rows".to_owned(), json!(3))]);
         let tasks = |name: &str| {
             let outputs = (name == "a").then_some(&rows);
-            Some(TaskView { phase: TaskPhase::Succeeded, reason: None, outputs })
+            Some(TaskView { phase: TaskPhase::Succeeded, reason: None, outputs, items: None })
         };
         let scope = Scope { params: &params, run: &run, tasks: &tasks, attempt: 0, item: None };
         plan.run_outputs(&scope).map_err(|problem| problem.to_string())

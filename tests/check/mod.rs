@@ -5,6 +5,7 @@
 //!
 //! | file | invariants |
 //! |---|---|
+//! | `children` | S1, S2, S6, S8, S16 of child runs |
 //! | `pods` | S1 one pod an attempt, ever; S2 one live pod a task |
 //! | `gates` | S3 no pod before its gates are satisfied on record; S8 none after a cancel, an end or a suspension on record |
 //! | `rules` | S3 what is skipped, or failed by what it needs, is so by its trigger rule or its condition; S4 which is evaluated once |
@@ -30,6 +31,7 @@ pub mod audit;
 pub mod journal;
 
 mod attempts;
+mod children;
 mod deadlines;
 mod for_each;
 mod gates;
@@ -129,6 +131,7 @@ impl Findings {
 pub fn check(journal: &Journal, rules: &Rules) -> Findings {
     let mut invariants: Vec<Box<dyn Invariant<'_> + '_>> = vec![
         Box::new(pods::Pods::default()),
+        Box::new(children::Children::default()),
         Box::new(gates::Gates),
         Box::new(rules::NotRun),
         Box::new(for_each::Items),

@@ -66,7 +66,10 @@ pub struct Task<'j> {
 pub struct Attempt<'j> {
     pub value: &'j Value,
     pub number: u64,
+    /// Name of its pod, or of its child run.
     pub pod: &'j str,
+    /// Whether it is a child run.
+    pub is_child: bool,
     pub uid: Option<&'j str>,
     pub outcome: Option<AttemptOutcome>,
 }
@@ -200,7 +203,8 @@ impl<'j> Attempt<'j> {
         Some(Self {
             value,
             number: value.get("number")?.as_u64()?,
-            pod: text(value, "pod"),
+            pod: [text(value, "pod"), text(value, "run")].into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+            is_child: value.get("run").is_some(),
             uid: value.get("uid").and_then(Value::as_str),
             outcome: word(value, "outcome")?,
         })

@@ -78,6 +78,8 @@ fn may_write(write: &Write, before: Option<&Value>) -> bool {
         | ("events", "", Verb::Create)
         | ("leases", "", Verb::Create | Verb::Update) => true,
         ("pods", "", Verb::Create) => ours(&write.object) && meta::is_held(&write.object),
+        // Without a finalizer: those are on pods only.
+        ("workflowruns", "", Verb::Create) => ours(&write.object) && !meta::is_held(&write.object),
         ("pods", "", Verb::Delete) => {
             let known = before.unwrap_or(&write.object);
             // Someone may have taken the labels off; the owner stays.

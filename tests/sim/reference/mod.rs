@@ -4,6 +4,7 @@
 //! Faults of the operator, the network or the clock change no end, only its time. People's deeds do; when they strike is a
 //! matter of time, so each then allows more than one end.
 
+mod child;
 mod pod;
 mod retry;
 mod rule;
@@ -141,7 +142,8 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         unstarted.insert("InvalidParams");
     }
     let last = scenario.finally_of(run);
-    let of_task = |task: &Value| TaskEnds::of(scenario, task, last.contains(task), deeds);
+    let above: Vec<&str> = workflow.into_iter().collect();
+    let of_task = |task: &Value| TaskEnds::of(scenario, task, last.contains(task), deeds, &above);
     let last_word = deeds.iter().rev().find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }));
     Ends {
         gone,

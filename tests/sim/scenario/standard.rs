@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build::{inline, join, run, run_with, task, task_with, workflow, workflow_with};
+use super::child::children;
 use super::for_each::for_each;
 use super::{Refusal, Scenario};
 use crate::kubelet::{Behaviour, OnTerm, Taker, Trouble, When, Work};
@@ -21,6 +22,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(retries());
     all.extend(timeouts());
     all.extend(for_each());
+    all.extend(children());
     all.extend(controls());
     all.extend(deletions());
     all.extend(mistakes());
