@@ -260,12 +260,9 @@ pub struct EnvVar {
     pub expr: Option<String>,
 }
 
-/// The value of a param of a child run: a literal, or an expression.
+/// The value of a param of a child run: a literal in value, or an expression in expr.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("has(self.value) != has(self.expr)").message("set exactly one of value and expr"),
-)]
 pub struct ChildParam {
     /// Name of a param of the child's workflow.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]

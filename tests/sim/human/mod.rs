@@ -38,6 +38,12 @@ pub enum Human {
     ReplacePod { run: String, task: String },
     /// Makes a pod under the name that the task's next attempt will have.
     ForeignPod { run: String, task: String, forgery: Forgery },
+    /// Deletes the child run of a task's newest attempt.
+    DeleteChild { run: String, task: String },
+    /// Sets `spec.cancel` of that child run.
+    CancelChild { run: String, task: String },
+    /// Makes a run under the name that the next child run of a task will have.
+    ForeignRun { run: String, task: String },
     /// Sets `spec.params` of a run.
     EditParams { run: String },
     /// Changes what every task of a workflow runs.
@@ -131,6 +137,16 @@ impl Human {
                 ]);
                 all.extend(Forgery::ALL.map(|forgery| Self::ForeignPod { run: run(), task: task(), forgery }));
             }
+            let tasks = scenario.tasks_of(&run());
+            let children = tasks.iter().filter(|task| scenario.workflow_of_task(task).is_some());
+            for task in children.filter_map(|task| task["name"].as_str()) {
+                let (run, task) = (|| run(), || task.to_owned());
+                all.extend([
+                    Self::DeleteChild { run: run(), task: task() },
+                    Self::CancelChild { run: run(), task: task() },
+                    Self::ForeignRun { run: run(), task: task() },
+                ]);
+            }
         }
         for workflow in scenario.names("Workflow") {
             let workflow = || workflow.clone();
@@ -149,7 +165,7 @@ impl Human {
         matches!(self, Self::EditStatus { .. })
     }
 
-    /// The task whose pods it is about.
+    /// The task whose pods or child runs it is about.
     pub fn task(&self) -> Option<&str> {
         match self {
             Self::DeletePod { task, .. }
@@ -157,7 +173,10 @@ impl Human {
             | Self::StripLabels { task, .. }
             | Self::RestoreLabels { task, .. }
             | Self::ReplacePod { task, .. }
-            | Self::ForeignPod { task, .. } => Some(task),
+            | Self::ForeignPod { task, .. }
+            | Self::DeleteChild { task, .. }
+            | Self::CancelChild { task, .. }
+            | Self::ForeignRun { task, .. } => Some(task),
             _ => None,
         }
     }
@@ -184,6 +203,9 @@ impl Human {
             | Self::RestoreLabels { run, .. }
             | Self::ReplacePod { run, .. }
             | Self::ForeignPod { run, .. }
+            | Self::DeleteChild { run, .. }
+            | Self::CancelChild { run, .. }
+            | Self::ForeignRun { run, .. }
             | Self::EditParams { run }
             | Self::DeleteRecord { run }
             | Self::EditStatus { run, .. } => Some(run),

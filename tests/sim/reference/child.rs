@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Ends;
 use super::task::TaskEnds;
 use super::time;
+use crate::human::Human;
 use crate::scenario::{Scenario, tasks_in};
 
 /// How the task may end: as its child run may, which fails each time as it did the first. `above` are the names of the workflows
@@ -44,5 +45,14 @@ pub(super) fn ends(scenario: &Scenario, task: &Value, above: &[&str]) -> BTreeSe
         Some(phase) if phase == "Succeeded" => BTreeSet::from(["Succeeded"]),
         Some(_) => BTreeSet::from(["Failed"]),
         None => BTreeSet::from(["Succeeded", "Failed"]),
+    }
+}
+
+/// Whether what someone did may make the task fail: its child run was cancelled, the name of one was taken, its workflow is gone.
+pub(super) fn may_fail_it(deed: &Human, task: &Value) -> bool {
+    match deed {
+        Human::CancelChild { task: of, .. } | Human::ForeignRun { task: of, .. } => task["name"] == *of,
+        Human::DeleteWorkflow { workflow } => task["workflowRef"]["name"] == *workflow,
+        _ => false,
     }
 }

@@ -59,6 +59,9 @@ impl TaskEnds {
             own.insert("Failed");
         } else if task.get("workflow").is_some() || task.get("workflowRef").is_some() {
             own = child::ends(scenario, task, above);
+            if deeds.iter().any(|deed| child::may_fail_it(deed, task)) {
+                own.insert("Failed");
+            }
         } else {
             let deeds = mine().filter(|deed| deed.takes_a_pod()).count();
             let ends_of = |item: &str| {
