@@ -26,7 +26,8 @@ pub struct Children<'j> {
 
 impl<'j> Invariant<'j> for Children<'j> {
     fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
-        if step.is(Verb::Create, "workflowruns") {
+        // One without labels is no run's at all, which S15 says.
+        if step.is(Verb::Create, "workflowruns") && !meta::label(&step.write.object, label::RUN_UID).is_empty() {
             self.made(step, world, findings);
         }
         let (Some(after), Some(run)) = (&step.status, world.runs.get(step.write.uid.as_str())) else { return };

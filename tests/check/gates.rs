@@ -19,6 +19,10 @@ impl<'j> Invariant<'j> for Gates {
             return;
         }
         let of = |name| meta::label(&write.object, name);
+        if write.resource == "workflowruns" && of(label::RUN_UID).is_empty() {
+            // It is no run's at all, which S15 says.
+            return;
+        }
         let (task, attempt) = (unit(of(label::TASK), of(label::INDEX)), of(label::ATTEMPT));
         let task = task.as_str();
         let Some(run) = world.runs.get(of(label::RUN_UID)) else {

@@ -339,15 +339,19 @@ const RUN_UID_LABEL: &str = "/metadata/labels/gantline.dev~1run-uid";
 /// How long an operator waits for the answer to a write.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Pods that were made by operators, by run, task and attempt. One that its sender had given up may come too late; nobody can
-/// call it back.
+/// Pods that were made by operators, by run, task and attempt: where the run is a child, by those that lead to it, since its name
+/// holds a hash of what is another in each world. One that its sender had given up may come too late; nobody can call it back.
 fn pods_made<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<String, u32> {
-    let mut made = BTreeMap::new();
+    let (mut made, mut children) = (BTreeMap::new(), BTreeMap::new());
     for entry in entries {
         let Entry::Write(write) = entry else { continue };
+        let label = |name: &str| text(&write.object, &format!("/metadata/labels/gantline.dev~1{name}"));
+        let run = children.get(label("run")).cloned().unwrap_or_else(|| label("run").to_owned());
+        let key = format!("{run}/{}/{}/{}", label("task"), label("index"), label("attempt"));
+        if write.verb == Verb::Create && write.resource == "workflowruns" && write.actor.starts_with("op-") {
+            children.insert(write.name.clone(), key.clone());
+        }
         if write.verb == Verb::Create && write.resource == "pods" && write.actor.starts_with("op-") {
-            let label = |name: &str| text(&write.object, &format!("/metadata/labels/gantline.dev~1{name}"));
-            let key = format!("{}/{}/{}/{}", label("run"), label("task"), label("index"), label("attempt"));
             let count = made.entry(key).or_insert(0);
             if *count == 0 || write.at.duration_since(write.sent) <= PATIENCE {
                 *count += 1;

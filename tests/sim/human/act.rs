@@ -226,7 +226,8 @@ fn next_attempt(wire: &Wire<'_>, run: &str, task: &str) -> Option<(String, Optio
         status.map(|it| if item.is_some() { &it["items"]["entries"][0]["attempts"] } else { &it["attempts"] });
     // An attempt that is on record without a uid may still be without its object.
     let made = attempts.and_then(Value::as_array).into_iter().flatten().filter(|attempt| {
-        let is_there = |resource, field: &str| get(wire, resource, attempt[field].as_str().unwrap_or_default()).is_some();
+        let is_there =
+            |resource, field: &str| get(wire, resource, attempt[field].as_str().unwrap_or_default()).is_some();
         !attempt["uid"].is_null()
             || !attempt["outcome"].is_null()
             || is_there("pods", "pod")

@@ -132,9 +132,12 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     let is_there =
         |manifest: &Value| manifest["kind"] == "Workflow" && manifest["metadata"]["name"].as_str() == workflow;
     let at_first = workflow.is_none() || scenario.manifests.iter().any(is_there);
-    let comes =
-        all.iter().any(|deed| matches!(deed, Human::Create { kind: Kind::Workflow, name } if Some(name.as_str()) == workflow));
-    let goes = all.iter().any(|deed| matches!(deed, Human::DeleteWorkflow { workflow: name } if Some(name.as_str()) == workflow));
+    let comes = all
+        .iter()
+        .any(|deed| matches!(deed, Human::Create { kind: Kind::Workflow, name } if Some(name.as_str()) == workflow));
+    let goes = all
+        .iter()
+        .any(|deed| matches!(deed, Human::DeleteWorkflow { workflow: name } if Some(name.as_str()) == workflow));
     let mut unstarted: BTreeSet<&'static str> = scenario.mistake.into_iter().collect();
     if !at_first || goes {
         unstarted.insert("WorkflowNotFound");
