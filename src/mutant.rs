@@ -70,6 +70,12 @@ pub enum Mutant {
     CancelSkipsFinally,
     /// A finally task that fails counts as any other.
     FinallyCountsAsMain,
+    /// What comes after a task that runs again doesn't.
+    DownstreamKept,
+    /// A new generation goes on with the budgets of the last one.
+    BudgetsGoOn,
+    /// A cancel stops every generation.
+    CancelOfAllGenerations,
     /// One item more than maxParallel allows has a pod.
     MaxParallelOffByOne,
     /// A task succeeds as soon as one of its items has, whatever became of the others.
@@ -114,7 +120,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 53] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -145,6 +151,9 @@ impl Mutant {
         Self::FinallyRunsAgain,
         Self::CancelSkipsFinally,
         Self::FinallyCountsAsMain,
+        Self::DownstreamKept,
+        Self::BudgetsGoOn,
+        Self::CancelOfAllGenerations,
         Self::MaxParallelOffByOne,
         Self::ItemsFailedSucceeds,
         Self::RetryBesideLivePod,

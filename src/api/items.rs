@@ -40,10 +40,16 @@ pub struct ItemsStatus {
     /// Indices of those that were cancelled.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cancelled: String,
+    /// The highest number of an attempt of any item.
+    #[serde(default)]
+    pub newest_attempt: u32,
+    /// The highest number of an attempt of a generation before the present one: items of which nothing more is told go on from it.
+    #[serde(default, skip_serializing_if = "super::status::is_zero")]
+    pub former_attempts: u32,
     /// What those wait for that have not begun, while others are under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
-    /// The outputs of the items that have succeeded, until the task ends: for each name the values by index, as JSON.
+    /// The outputs of the items that have succeeded, until the task succeeds: for each name the values by index, as JSON.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub outputs: String,
     /// The items that are under way, and some that have ended: failed ones and the newest. By index.

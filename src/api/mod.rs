@@ -21,7 +21,7 @@ pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use record::{WorkflowRecord, WorkflowRecordData};
 pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
-pub use run::{Cancel, WorkflowRef, WorkflowRun, WorkflowRunSpec};
+pub use run::{Cancel, RunRetry, WorkflowRef, WorkflowRun, WorkflowRunSpec};
 pub use status::{Attempt, EarlierAttempts, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
 pub use task::{ChildParam, EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
 pub use workflow::{RunOutput, Workflow, WorkflowSpec, WorkflowStatus};

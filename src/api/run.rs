@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::status::WorkflowRunStatus;
 use super::workflow::WorkflowSpec;
 
-/// One execution of a workflow. Its spec stays as it is, but for suspend and cancel.
+/// One execution of a workflow. Its spec stays as it is, but for suspend, cancel and retry.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "gantline.dev",
@@ -41,6 +41,9 @@ use super::workflow::WorkflowSpec;
     validation = Rule::new("!has(oldSelf.cancel) || has(self.cancel)").message("cancel can't be taken back"),
     validation = Rule::new("!has(oldSelf.cancel) || !has(self.cancel) || self.cancel.generation >= oldSelf.cancel.generation")
         .message("cancel.generation can only grow"),
+    validation = Rule::new("!has(oldSelf.retry) || has(self.retry)").message("retry can't be taken back"),
+    validation = Rule::new("!has(self.retry) || (has(oldSelf.retry) ? (self.retry == oldSelf.retry || self.retry.generation == oldSelf.retry.generation + 1) : self.retry.generation == 1)")
+        .message("retry.generation counts up by one: it is 1 at first, then one more than the last; what a generation retries can't be changed"),
 )]
 pub struct WorkflowRunSpec {
     /// The Workflow to run, in the same namespace. Exclusive with workflow.
@@ -62,6 +65,10 @@ pub struct WorkflowRunSpec {
     /// be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Cancel>,
+    /// Opens the next generation of the run once it has ended: tasks that did not succeed, and all that come after them, run again.
+    /// kubectl patch wfr NAME --type merge -p '{"spec":{"retry":{"generation":1}}}'
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RunRetry>,
 }
 
 /// A reference to a Workflow.
@@ -71,6 +78,35 @@ pub struct WorkflowRef {
     /// Name of a Workflow in the run's namespace.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
+}
+
+/// A request to go on with a run that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRetry {
+    /// The generation to open: 1 at first, then one more than the last. It is taken up when the run has ended; status.generation
+    /// says which one goes on. A cancel of an earlier generation doesn't stop it.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub generation: u32,
+    /// Names of the tasks to run again. Default: all that are Failed, UpstreamFailed or Cancelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1050), inner(length(max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub tasks: Vec<String>,
+    /// Whether tasks that come after those run again too though they Succeeded: what they read may be another value now. What did not
+    /// succeed runs again in any case. Default: true.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub clear_downstream: bool,
+}
+
+impl Default for RunRetry {
+    fn default() -> Self {
+        Self { generation: 0, tasks: Vec::new(), clear_downstream: true }
+    }
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A request to stop.

@@ -25,7 +25,7 @@ pub struct WorkflowRunStatus {
     /// Tasks that ran to an end or were skipped, of all: `7/12`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub progress: String,
-    /// Generation of the run, from 0; not metadata.generation.
+    /// Generation of the run, from 0: each spec.retry that is taken up opens the next. Not metadata.generation.
     #[serde(default)]
     pub generation: u32,
     /// The metadata.generation that this status speaks of.
@@ -41,13 +41,16 @@ pub struct WorkflowRunStatus {
     /// When the run was pinned and its first tasks could start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
+    /// When its present generation began, if that isn't the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried_at: Option<MicroTime>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
     /// When its timeout is over. The time that it is suspended is added when it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<MicroTime>,
-    /// How long it took, written at its end: `1m12s`.
+    /// How long it took, the present generation alone, written at its end: `1m12s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
     /// The workflow's outputs, once the run has succeeded.
@@ -151,14 +154,25 @@ pub struct EarlierAttempts {
     /// Those that ended NotYet.
     #[serde(default)]
     pub not_yet: u32,
+    /// Those of generations before the present one, however they ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub former: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+pub(super) const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One try at a task: at most one object, ever; a Pod or a child run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// Number, from 1.
+    /// Number, from 1; it goes on from one generation to the next.
     pub number: u32,
+    /// The generation of the run that it was made in; absent for 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
     /// Name of its pod, on record before the pod is made; absent where it is a child run.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pod: String,

@@ -15,7 +15,7 @@ use super::revision::{self, Pinned};
 use super::watch::Watched;
 use super::{Context, Key, cache::PodEntry, kin};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Lineage, PodFacts, Refusal, RefusalKind, Sight, Sights};
+use crate::engine::{Lineage, PodFacts, Refusal, RefusalKind, Sight, Sights, is_retry_wanted};
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
 use crate::pods::{SlimPod, facts, is_unlabelled_of};
@@ -73,7 +73,10 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             all.insert(name.to_owned(), sight);
         }
     }
-    let ended = status(&run).is_some_and(|status| status.phase.is_finished());
+    let ended = |run: &WorkflowRun| {
+        run.status.as_ref().is_some_and(|status| status.phase.is_finished() && !is_retry_wanted(&run.spec, status))
+    };
+    let ended = run.object.as_ref().is_ok_and(ended);
     let lineage = if ended { Lineage::default() } else { kin::lineage(context, &run).await? };
     let definition = revision::of(context, &run).await?;
     Ok(Some(Gathered { run, definition, sights, children, lineage }))

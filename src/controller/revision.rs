@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Context;
 use super::client::Failure;
 use super::loose::Loose;
-use crate::api::{Workflow, WorkflowRecord, WorkflowRecordData, WorkflowRun, WorkflowSpec};
-use crate::engine::Definition;
+use crate::api::{Workflow, WorkflowRecord, WorkflowRecordData, WorkflowRun, WorkflowRunStatus, WorkflowSpec};
+use crate::engine::{Definition, is_retry_wanted};
 use crate::plan::{Origin, Plan, Problem, revision_name};
 
 /// Plans that are kept, so that a run's plan isn't made anew each round.
@@ -108,7 +108,8 @@ pub async fn of(context: &Context, run: &Loose<WorkflowRun>) -> Result<Pinned, F
     let Ok(object) = &run.object else { return Ok(Pinned::Unread) };
     let namespace = run.meta.namespace.as_deref().unwrap_or_default();
     let status = object.status.as_ref();
-    if status.is_some_and(|status| status.phase.is_finished()) {
+    let goes_on = |status: &WorkflowRunStatus| !status.phase.is_finished() || is_retry_wanted(&object.spec, status);
+    if !status.is_none_or(goes_on) {
         return Ok(Pinned::Unread);
     }
     match status.and_then(|status| status.revision.as_deref()) {

@@ -57,7 +57,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
 fn stop(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, finally: bool, why: Reason) {
     for index in plan.tasks().iter().enumerate().filter(|(_, task)| task.finally == finally).map(|(index, _)| index) {
         let Some(task) = ledger.task(index) else { continue };
-        if ledger.items.contains_key(&index) {
+        if ledger.has_items(index) {
             if let Some(planned) = plan.tasks().get(index).filter(|_| !task.phase.is_finished()) {
                 for_each::stop(ledger, seen, index, why);
                 for_each::settle(ledger, index, planned, seen);

@@ -30,7 +30,8 @@ use crate::plan::{Plan, PlannedForEach, PlannedTask};
 pub(super) fn open(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
     match list(plan, planned, &ledger.status, seen) {
         Ok(list) => {
-            ledger.items.insert(index, Items::new(list.len()));
+            // Attempts of a generation before this one may have been numbered.
+            ledger.items.entry(index).or_insert_with(|| Items::new(0)).open(list.len());
             ledger.lists.insert(index, list);
             ledger.urgent = true;
             true
@@ -85,38 +86,40 @@ pub(super) fn start(
     }
     let suspended = suspended_by(seen, &ledger.status);
     let extra = usize::from(is(Mutant::MaxParallelOffByOne));
-    let max =
-        for_each.max_parallel.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX).saturating_add(extra);
+    let max = for_each.max_parallel.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
+    let max = max.saturating_add(extra);
     let mut live = items.live();
-    let waiting: Vec<(u32, TaskPhase)> = items.waiting().collect();
-    let mut holds_up = None;
-    for (item, phase) in waiting {
-        let unit = Unit::item(index, item);
-        if phase == TaskPhase::Backoff
-            && let Some((kind, detail)) = ledger.unit(unit).and_then(|task| gate::backoff(ledger, planned, task, seen))
-        {
-            ledger.wait(unit, kind, &detail);
-            continue;
-        }
-        let held = if let Some(why) = suspended {
+    let (again, pending): (Vec<u32>, Vec<u32>) =
+        (items.in_phase(TaskPhase::Backoff), items.in_phase(TaskPhase::Pending));
+    let held = |live: usize, room: &Room| {
+        if let Some(why) = suspended {
             Some((WaitKind::Suspended, why.to_owned()))
         } else if live >= max {
             Some((WaitKind::Pool, format!("maxParallel is {max}")))
         } else {
             room.is_full().map(|detail| (WaitKind::Quota, detail))
-        };
-        if let Some((kind, detail)) = held {
-            if phase == TaskPhase::Backoff {
-                ledger.wait(unit, kind, &detail);
-                continue;
-            }
-            // All others that have not begun wait for the same; those that wait for another attempt say so themselves.
-            holds_up.get_or_insert((kind, detail));
-            continue;
         }
-        if gate::intend(ledger, unit, plan, planned, seen) {
-            room.take();
-            live = live.saturating_add(1);
+    };
+    let mut holds_up = None;
+    for (item, is_new) in
+        again.into_iter().map(|item| (item, false)).chain(pending.into_iter().map(|item| (item, true)))
+    {
+        let unit = Unit::item(index, item);
+        let wait = if is_new { gate::last_object } else { gate::backoff };
+        let own = ledger.unit(unit).and_then(|task| wait(ledger, planned, task, seen));
+        match own.or_else(|| held(live, room)) {
+            // All that have not begun wait for the same.
+            Some(wait) if is_new && ledger.unit(unit).is_none() => {
+                holds_up = Some(wait);
+                break;
+            }
+            Some((kind, detail)) => ledger.wait(unit, kind, &detail),
+            None => {
+                if gate::intend(ledger, unit, plan, planned, seen) {
+                    room.take();
+                    live = live.saturating_add(1);
+                }
+            }
         }
     }
     ledger.wait_items(index, holds_up);
@@ -128,7 +131,7 @@ pub(super) fn settle(ledger: &mut Ledger, index: usize, planned: &PlannedTask, s
     else {
         return;
     };
-    if task.phase.is_finished() {
+    if task.phase.is_finished() || !items.is_listed() {
         return;
     }
     if items.have_ended() {
@@ -138,6 +141,7 @@ pub(super) fn settle(ledger: &mut Ledger, index: usize, planned: &PlannedTask, s
     let under_way = items.any_in(|phase| !matches!(phase, TaskPhase::Pending | TaskPhase::Starting));
     if task.phase == TaskPhase::Pending && begun {
         ledger.move_task(index, TaskPhase::Starting, None);
+        ledger.wait(index, WaitKind::Node, "its first item to run");
     }
     if under_way && ledger.task(index).is_some_and(|task| task.phase == TaskPhase::Starting) {
         let since = ledger.items.get(&index).and_then(first_start).unwrap_or(ledger.now);
@@ -187,7 +191,7 @@ pub(super) fn stop(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, why: 
     match ledger.task(index).map(|task| task.phase) {
         // None of them had begun.
         Some(TaskPhase::Pending) => {
-            ledger.close_items(index);
+            ledger.keep_items(index);
             ledger.move_task(index, TaskPhase::Cancelled, Some(why));
         }
         Some(TaskPhase::Starting | TaskPhase::Running) => {
@@ -224,7 +228,7 @@ fn conclude(ledger: &mut Ledger, index: usize, planned: &PlannedTask, for_each: 
         return;
     }
     let told = told(items);
-    ledger.close_items(index);
+    ledger.keep_items(index);
     match stopped {
         None | Some(Reason::FailFast) => fail(ledger, index, Some(Reason::ItemsFailed), &told),
         Some(Reason::TotalTimedOut) => {

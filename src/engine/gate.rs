@@ -54,7 +54,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     let mut room = Room::of(ledger);
     for &index in plan.order() {
         let (Some(planned), Some(task)) = (plan.tasks().get(index), ledger.task(index)) else { continue };
-        if ledger.items.contains_key(&index) {
+        if ledger.has_items(index) {
             for_each::start(ledger, index, plan, planned, seen, &mut room);
             for_each::settle(ledger, index, planned, seen);
             continue;
@@ -89,8 +89,12 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
             Gate::Open if matches!(planned.work, Work::Join) && is_pending => {
                 ledger.move_task(index, TaskPhase::Succeeded, None);
             }
-            Gate::Open => match room.is_full() {
-                Some(detail) => ledger.wait(index, WaitKind::Quota, &detail),
+            Gate::Open => match room
+                .is_full()
+                .map(|detail| (WaitKind::Quota, detail))
+                .or_else(|| still(ledger, index, planned, seen))
+            {
+                Some((kind, detail)) => ledger.wait(index, kind, &detail),
                 None => {
                     if intend(ledger, index.into(), plan, planned, seen) {
                         room.take();
@@ -129,6 +133,11 @@ impl Room {
         self.starting = self.starting.saturating_sub(1);
         self.items = self.items.saturating_sub(1);
     }
+}
+
+/// What a task that may start waits for of a pod of its own that a former generation left.
+fn still(ledger: &Ledger, index: usize, planned: &PlannedTask, seen: &Observed<'_>) -> Option<(WaitKind, String)> {
+    last_object(ledger, planned, ledger.task(index)?, seen)
 }
 
 /// Whether finally tasks may start: those that aren't have ended, however they did.
@@ -202,29 +211,45 @@ pub(super) fn backoff(
     seen: &Observed<'_>,
 ) -> Option<(WaitKind, String)> {
     let last = task.attempts.last()?;
+    let is_looked_up = seen.sight(last).is_some();
     if let Some(at) = last.next_at.as_ref().filter(|at| retry::is_ahead(at.0, &planned.retry, ledger.now)) {
         return Some((WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), time(at.0))));
     }
-    match seen.sight(last) {
-        _ if is(Mutant::RetryBesideLivePod) => None,
-        Some(Sight::Pod(pod))
-            if !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid) =>
-        {
-            Some((WaitKind::Node, format!("pod {} to end", last.pod)))
+    if is(Mutant::RetryBesideLivePod) {
+        return None;
+    }
+    let unknown = || match last.run.as_str() {
+        "" => (WaitKind::Node, format!("the end of pod {}", last.pod)),
+        run => (WaitKind::Child, format!("the end of run {run}")),
+    };
+    if is_looked_up { last_object(ledger, planned, task, seen) } else { Some(unknown()) }
+}
+
+/// What another attempt waits for of the last one's pod or child run, as long as that is seen: its end. What a former generation left may be
+/// ending still.
+pub(super) fn last_object(
+    ledger: &Ledger,
+    planned: &PlannedTask,
+    task: &TaskStatus,
+    seen: &Observed<'_>,
+) -> Option<(WaitKind, String)> {
+    let last = task.attempts.last()?;
+    match seen.sight(last)? {
+        Sight::Pod(pod) => {
+            let goes_on = !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid);
+            goes_on.then(|| (WaitKind::Node, format!("pod {} to end", last.pod)))
         }
-        Some(Sight::Child(child)) if !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid) => {
-            Some((WaitKind::Child, format!("run {} to end", last.run)))
+        Sight::Child(child) => {
+            let goes_on = !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid);
+            goes_on.then(|| (WaitKind::Child, format!("run {} to end", last.run)))
         }
-        None if last.run.is_empty() => Some((WaitKind::Node, format!("the end of pod {}", last.pod))),
-        None => Some((WaitKind::Child, format!("the end of run {}", last.run))),
-        _ => None,
+        Sight::Absent | Sight::Creating | Sight::Refused(_) => None,
     }
 }
 
 /// Records the intent of the next attempt. An environment or parameters that can't be made fail the task without an attempt.
 pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
-    let mut number =
-        ledger.unit(unit).and_then(|task| task.attempts.last()).map_or(1, |last| last.number.saturating_add(1));
+    let mut number = next_number(ledger, unit);
     if is(Mutant::NumberFromPods) {
         let own =
             |sight: &&Sight| matches!(sight, Sight::Pod(pod) if pod.task == planned.name && pod.item == unit.item);
@@ -252,11 +277,25 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
     };
     let with_items = ledger.items.values().map(Items::total).fold(0, usize::saturating_add);
     let listed = tally::listed(ledger.status.tasks.len().saturating_add(with_items));
+    let generation = ledger.status.generation;
     let Some(task) = ledger.unit_mut(unit) else { return false };
-    tally::make_room(task, listed);
-    task.attempts.push(attempt);
+    tally::make_room(task, generation, listed);
+    task.attempts.push(Attempt { generation, ..attempt });
+    if let Some(items) = ledger.items.get_mut(&unit.task) {
+        items.begin(number);
+    }
     ledger.intended.insert(unit);
     ledger.move_task(unit, TaskPhase::Starting, None)
+}
+
+/// The number of the next attempt.
+fn next_number(ledger: &Ledger, unit: Unit) -> u32 {
+    let newest = match (ledger.unit(unit), unit.item) {
+        (Some(task), _) => task.attempts.last().map(|last| last.number).or_else(|| Some(task.earlier?.former)),
+        (None, Some(_)) => ledger.items.get(&unit.task).map(Items::former_attempts),
+        (None, None) => None,
+    };
+    newest.unwrap_or(0).saturating_add(1)
 }
 
 /// What a task waits for whose pod is in no trouble that anyone tells of: it is being made, or its node gets it ready.

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::api::{ItemStatus, ItemsStatus, TaskPhase, TaskStatus, WaitingFor};
+use super::generation::reopen;
+use crate::api::{EarlierAttempts, ItemStatus, ItemsStatus, TaskPhase, TaskStatus, WaitingFor};
 
 /// Items that have ended and are spelt out, in all tasks of a run together.
 const ENDED: usize = 64;
@@ -17,6 +18,8 @@ const ENDED_LEAST: usize = 4;
 /// The items of a task.
 #[derive(Clone, Debug)]
 pub(super) struct Items {
+    /// Whether the list is made.
+    is_listed: bool,
     /// The phase of every item.
     phases: Vec<TaskPhase>,
     /// What is known of an item, as of a task. Of those under way everything is.
@@ -27,17 +30,24 @@ pub(super) struct Items {
     outputs: String,
     /// Outputs to add to those.
     added: BTreeMap<u32, Map<String, Value>>,
+    /// The highest number of an attempt so far.
+    newest_attempt: u32,
+    /// The highest number of an attempt of a former generation.
+    former_attempts: u32,
 }
 
 impl Items {
     /// So many items that have not begun.
     pub(super) fn new(total: usize) -> Self {
         Self {
+            is_listed: true,
             phases: vec![TaskPhase::Pending; total],
             known: BTreeMap::new(),
             waiting_for: None,
             outputs: String::new(),
             added: BTreeMap::new(),
+            newest_attempt: 0,
+            former_attempts: 0,
         }
     }
 
@@ -61,11 +71,15 @@ impl Items {
             Some((entry.index, item))
         });
         Self {
+            // An empty list ends its task at once.
+            is_listed: status.total > 0,
             known: known.collect(),
             phases,
             waiting_for: status.waiting_for.clone(),
             outputs: status.outputs.clone(),
             added: BTreeMap::new(),
+            newest_attempt: status.newest_attempt,
+            former_attempts: status.former_attempts,
         }
     }
 
@@ -73,6 +87,8 @@ impl Items {
     pub(super) fn write(&self, ended: usize) -> ItemsStatus {
         let mut status = ItemsStatus {
             total: u32::try_from(self.phases.len()).unwrap_or(u32::MAX),
+            newest_attempt: self.newest_attempt,
+            former_attempts: self.former_attempts,
             waiting_for: self.waiting_for.clone(),
             outputs: if self.added.is_empty() { self.outputs.clone() } else { text_of(&self.outputs()) },
             entries: self.told(ended).into_iter().map(entry).collect(),
@@ -131,10 +147,9 @@ impl Items {
         self.phases.iter().all(|phase| phase.is_finished())
     }
 
-    /// Items that have not begun, or wait for their next attempt, by index.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = (u32, TaskPhase)> {
-        let all = (0..).zip(&self.phases).map(|(index, phase)| (index, *phase));
-        all.filter(|(_, phase)| matches!(phase, TaskPhase::Pending | TaskPhase::Backoff))
+    /// The items in a phase, by index.
+    pub(super) fn in_phase(&self, wanted: TaskPhase) -> Vec<u32> {
+        (0..).zip(&self.phases).filter(|(_, phase)| **phase == wanted).map(|(index, _)| index).collect()
     }
 
     /// Items of which more is known than their phase, by index.
@@ -149,12 +164,51 @@ impl Items {
 
     /// An item, to be changed. Its phase is changed by [`Items::set_phase`].
     pub(super) fn get_mut(&mut self, index: u32, name: &str) -> Option<&mut TaskStatus> {
-        let phase = self.phase(index)?;
+        let (phase, earlier) = (self.phase(index)?, former(self.former_attempts));
         Some(self.known.entry(index).or_insert_with(|| TaskStatus {
             name: name.to_owned(),
             phase,
+            earlier,
             ..TaskStatus::default()
         }))
+    }
+
+    /// The highest number of an attempt of a former generation.
+    pub(super) fn former_attempts(&self) -> u32 {
+        self.former_attempts
+    }
+
+    /// All are forgotten, and a new list may be made.
+    pub(super) fn clear(&mut self) {
+        let newest_attempt = self.newest_attempt;
+        *self = Self { is_listed: false, former_attempts: newest_attempt, newest_attempt, ..Self::new(0) };
+    }
+
+    /// A list of so many items that have not begun is made.
+    pub(super) fn open(&mut self, total: usize) {
+        (self.is_listed, self.phases) = (true, vec![TaskPhase::Pending; total]);
+    }
+
+    /// Whether the list is made.
+    pub(super) const fn is_listed(&self) -> bool {
+        self.is_listed
+    }
+
+    /// An attempt of this number begins.
+    pub(super) fn begin(&mut self, attempt: u32) {
+        self.newest_attempt = self.newest_attempt.max(attempt);
+    }
+
+    /// All items begin anew, but for those that `stay` as they are. The numbers of attempts go on.
+    pub(super) fn reopen(&mut self, stay: impl Fn(TaskPhase) -> bool) {
+        // Of one that isn't spelt out any more nobody knows which number was its last.
+        self.former_attempts = self.newest_attempt;
+        for (index, phase) in (0..).zip(&mut self.phases).filter(|(_, phase)| !stay(**phase)) {
+            *phase = TaskPhase::Pending;
+            if let Some(item) = self.known.get_mut(&index) {
+                reopen(item);
+            }
+        }
     }
 
     /// An item enters a phase.
@@ -219,6 +273,11 @@ impl Items {
         self.outputs.clear();
         self.added.clear();
     }
+}
+
+/// So many attempts of former generations.
+fn former(count: u32) -> Option<EarlierAttempts> {
+    (count > 0).then(|| EarlierAttempts { former: count, ..EarlierAttempts::default() })
 }
 
 /// How many items that have ended a task spells out in a run of so many tasks with items.

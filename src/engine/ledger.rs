@@ -132,7 +132,7 @@ impl Ledger {
     pub(super) fn unfinished(&self) -> Vec<Unit> {
         let mut units = Vec::new();
         for (index, _) in self.status.tasks.iter().enumerate().filter(|(_, task)| !task.phase.is_finished()) {
-            match self.items.get(&index) {
+            match self.items.get(&index).filter(|items| items.is_listed()) {
                 None => units.push(index.into()),
                 Some(items) => {
                     let open = items.known().filter(|(_, item)| !item.phase.is_finished());
@@ -143,16 +143,26 @@ impl Ledger {
         units
     }
 
+    /// Whether a task has a list of items by now.
+    pub(super) fn has_items(&self, index: usize) -> bool {
+        self.items.get(&index).is_some_and(Items::is_listed)
+    }
+
     /// A task or item as people write it.
     pub(super) fn name(&self, unit: Unit) -> String {
         unit.told(self.task(unit.task).map_or("", |task| task.name.as_str()))
     }
 
-    /// The items of a task that ends now go on record as they are.
+    /// The items of a task that succeeds now go on record; their outputs are the task's from now on.
     pub(super) fn close_items(&mut self, index: usize) {
+        self.items.get_mut(&index).into_iter().for_each(Items::clear_outputs);
+        self.keep_items(index);
+    }
+
+    /// The items of a task that ends now go on record as they are.
+    pub(super) fn keep_items(&mut self, index: usize) {
         let ended = items::ended(self.items.len());
         if let Some(items) = self.items.get_mut(&index) {
-            items.clear_outputs();
             items.waiting_for = None;
             let written = items.write(ended);
             if let Some(task) = self.task_mut(index) {
@@ -260,6 +270,29 @@ impl Ledger {
         self.urgent = true;
         self.record(None, None, format!("{from:?}"), format!("{to:?}"), reason);
         true
+    }
+
+    /// What has ended is open again, a task or the run: the one way back, which only the next generation takes.
+    pub(super) fn reopen(&mut self, index: Option<usize>) {
+        let from = match index.map(|index| self.status.tasks.get(index)) {
+            Some(Some(task)) => {
+                (task.phase.is_finished()).then(|| (Some((clip(&task.name, NAME), None)), format!("{:?}", task.phase)))
+            }
+            Some(None) => None,
+            None => Some((None, format!("{:?}", self.status.phase))),
+        };
+        let Some((task, from)) = from else { return };
+        let (to, attempt) = (
+            format!("{:?}", TaskPhase::Pending),
+            index.and_then(|index| self.task(index)?.attempts.last()).map(|last| last.number),
+        );
+        if let Some(task) = index.and_then(|index| self.status.tasks.get_mut(index)) {
+            task.phase = TaskPhase::Pending;
+        } else {
+            (self.status.phase, self.status.reason) = (RunPhase::Pending, None);
+        }
+        self.urgent = true;
+        self.record(task, attempt, from, to, None);
     }
 
     /// Tells people something about the newest transition.

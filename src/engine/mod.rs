@@ -24,6 +24,7 @@
 //! | `rule` | trigger rules: may a task run, as far as what it needs has come? |
 //! | `scope` | what do a task's expressions see? |
 //! | `verdict` | is the run finished, and how? |
+//! | `generation` | a run that has ended goes on: what runs again? |
 //! | `summary` | what do people read? |
 //! | `effects` | what is to be done so that the world follows the record? |
 //! | `ledger` | the record being written: every transition goes through it |
@@ -52,6 +53,7 @@ mod disruption;
 mod effects;
 mod for_each;
 mod gate;
+mod generation;
 mod items;
 mod ledger;
 mod lineage;
@@ -74,6 +76,7 @@ mod verdict;
 
 pub use control::is_suspended;
 pub use decision::{Decision, Effect, Note, Urgency};
+pub use generation::is_wanted as is_retry_wanted;
 pub use ledger::IllegalTransition;
 pub use lineage::{Ancestor, Lineage, Mood, Wish};
 pub use observed::{
@@ -94,7 +97,7 @@ use ledger::Ledger;
 #[must_use]
 pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     let mut ledger = Ledger::open(seen.status, now);
-    if ledger.phase().is_finished() {
+    if ledger.phase().is_finished() && !generation::open(&mut ledger, seen) {
         if is(Mutant::EndedIsCancelled) && seen.run.spec.cancel.is_some() {
             ledger.status.phase = RunPhase::Cancelled;
             ledger.urgent = true;
@@ -110,6 +113,10 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
             deadline::write(&mut ledger, plan, seen);
         }
         summary::write(&mut ledger, seen);
+        if generation::is_wanted(seen.run.spec, &ledger.status) {
+            // Taken up once its end is on record.
+            ledger.wake(ledger.now);
+        }
     }
     effects::decide(ledger, seen)
 }

@@ -76,6 +76,7 @@ fn edited(status: &WorkflowRunStatus, plan: &Plan, revision: &str) -> Option<Str
             (None, None) => task.phase.has_pod() && has_ended(&task.attempts),
             (None, Some(_)) => task.phase.has_pod() || task.phase == TaskPhase::Backoff,
             (Some(_), None) => return Some(format!("{} has items, and no forEach", task.name)),
+            (Some(items), Some(_)) if items.total == 0 => task.phase.has_pod(),
             (Some(items), Some(_)) => {
                 if let Some(index) = stuck_item(items) {
                     return Some(format!("item {index} of {} is under way, and no attempt of it is open", task.name));
@@ -173,7 +174,7 @@ fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
             }
             ledger.move_task(unit, TaskPhase::Cancelled, Some(reason));
         }
-        ledger.close_items(index);
+        ledger.keep_items(index);
         ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
     }
     if ledger.phase() == RunPhase::Stopping {

@@ -52,7 +52,8 @@ pub(super) fn run(ledger: &mut Ledger, seen: &Observed<'_>, reason: Reason) {
 
 /// Why a stop of this generation is asked for, if it is: by the user, or by the run that this one is a child of.
 pub(super) fn asked(spec: &WorkflowRunSpec, status: &WorkflowRunStatus, lineage: &Lineage) -> Option<Reason> {
-    if spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation) {
+    let of_all = is(Mutant::CancelOfAllGenerations);
+    if spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation || of_all) {
         return Some(Reason::CancelRequested);
     }
     matches!(lineage.wish, Wish::Stop(_)).then_some(Reason::ParentStopped)

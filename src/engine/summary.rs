@@ -43,9 +43,11 @@ pub(super) fn write(ledger: &mut Ledger, seen: &Observed<'_>) {
     } else if matches!(phase, RunPhase::Running | RunPhase::Stopping) {
         ledger.status.waiting_for = None;
     }
-    if let (true, Some(started), Some(finished)) =
-        (phase.is_finished(), &ledger.status.started_at, &ledger.status.finished_at)
-    {
+    if let (true, Some(started), Some(finished)) = (
+        phase.is_finished(),
+        ledger.status.retried_at.as_ref().or(ledger.status.started_at.as_ref()),
+        &ledger.status.finished_at,
+    ) {
         ledger.status.duration = Some(text::duration(finished.0.duration_since(started.0)));
     }
     conditions(ledger, seen);
@@ -158,7 +160,7 @@ fn running(ledger: &Ledger) -> String {
         let mut first = of();
         match (first.next(), first.next()) {
             (None, _) => {}
-            (Some((index, task)), None) if ledger.items.contains_key(&index) => {
+            (Some((index, task)), None) if ledger.has_items(index) => {
                 return format!("{}: {}", task.name, ledger.items.get(&index).map(items).unwrap_or_default());
             }
             _ => return format!("{} {verb}", text::names(of().map(|(_, task)| task.name.as_str()))),

@@ -5,6 +5,7 @@
 //! budgets need. The numbers of attempts go on.
 
 use crate::api::{Attempt, AttemptOutcome, TaskStatus};
+use crate::mutant::{Mutant, is};
 
 /// Attempts that all tasks of a run may list together.
 const ALL_ATTEMPTS: usize = 1024;
@@ -26,8 +27,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Of all attempts of a task.
-    pub(super) fn of(task: &TaskStatus) -> Self {
+    /// Of all attempts of a task in a generation, the newest.
+    pub(super) fn of(task: &TaskStatus, generation: u32) -> Self {
         let earlier = task.earlier.unwrap_or_default();
         let mut tally = Self {
             failed: earlier.failed,
@@ -35,7 +36,8 @@ impl Tally {
             disrupted_after_start: earlier.disrupted_after_start,
             not_yet: earlier.not_yet,
         };
-        task.attempts.iter().for_each(|attempt| tally.add(attempt));
+        let own = task.attempts.iter().filter(|attempt| attempt.generation == generation || is(Mutant::BudgetsGoOn));
+        own.for_each(|attempt| tally.add(attempt));
         tally
     }
 
@@ -57,18 +59,20 @@ pub(super) fn listed(tasks: usize) -> usize {
 }
 
 /// Makes room for one more attempt, so that there will be no more than `listed`: the oldest are counted from now on.
-pub(super) fn make_room(task: &mut TaskStatus, listed: usize) {
+pub(super) fn make_room(task: &mut TaskStatus, generation: u32, listed: usize) {
     let surplus = task.attempts.len().saturating_add(1).saturating_sub(listed);
     if surplus == 0 {
         return;
     }
     let kept = task.attempts.split_off(surplus.min(task.attempts.len()));
-    let tally = Tally::of(task);
+    let former = task.attempts.iter().filter(|attempt| attempt.generation != generation).count();
+    let tally = Tally::of(task, generation);
     let earlier = task.earlier.get_or_insert_default();
     earlier.failed = tally.failed;
     earlier.disrupted_before_start = tally.disrupted_before_start;
     earlier.disrupted_after_start = tally.disrupted_after_start;
     earlier.not_yet = tally.not_yet;
+    earlier.former = earlier.former.saturating_add(u32::try_from(former).unwrap_or(u32::MAX));
     task.attempts = kept;
 }
 
@@ -98,23 +102,35 @@ mod tests {
         let attempts =
             [(Failed, true), (Disrupted, false), (NotYet, true), (Failed, false), (Disrupted, true), (Succeeded, true)];
         let expected = Tally { failed: 2, disrupted_before_start: 1, disrupted_after_start: 1, not_yet: 1 };
-        assert_eq!(Tally::of(&task(&attempts)), expected);
+        assert_eq!(Tally::of(&task(&attempts), 0), expected);
     }
 
     #[test]
     fn the_newest_are_listed_and_none_is_forgotten() {
         use AttemptOutcome::{Disrupted, Failed};
         let mut task = task(&[(Failed, true), (Disrupted, false), (Failed, true), (Disrupted, true), (Failed, true)]);
-        let all = Tally::of(&task);
-        make_room(&mut task, 6);
+        let all = Tally::of(&task, 0);
+        make_room(&mut task, 0, 6);
         assert_eq!((task.attempts.len(), task.earlier), (5, None), "there is room");
-        make_room(&mut task, 4);
+        make_room(&mut task, 0, 4);
         let numbers: Vec<u32> = task.attempts.iter().map(|attempt| attempt.number).collect();
         assert_eq!(numbers, [3, 4, 5]);
-        assert_eq!(Tally::of(&task), all);
-        make_room(&mut task, 2);
-        assert_eq!((task.attempts.len(), Tally::of(&task)), (1, all));
+        assert_eq!(Tally::of(&task, 0), all);
+        make_room(&mut task, 0, 2);
+        assert_eq!((task.attempts.len(), Tally::of(&task, 0)), (1, all));
         assert!(is_counted(&task, 4) && !is_counted(&task, 5) && !is_counted(&task, 6));
+    }
+
+    #[test]
+    fn each_generation_has_budgets_of_its_own() {
+        use AttemptOutcome::{Cancelled, Failed, Succeeded};
+        let mut task = task(&[(Failed, true), (Succeeded, true), (Failed, true), (Cancelled, true), (Failed, true)]);
+        task.attempts.iter_mut().skip(2).for_each(|attempt| attempt.generation = 1);
+        assert_eq!((Tally::of(&task, 1).failed, Tally::of(&task, 2).failed), (2, 0));
+        make_room(&mut task, 1, 3);
+        let earlier = task.earlier.unwrap();
+        assert_eq!((task.attempts.len(), earlier.former, earlier.failed), (2, 2, 1));
+        assert_eq!(Tally::of(&task, 1).failed, 2);
     }
 
     #[test]

@@ -243,7 +243,7 @@ fn after_failure(ledger: &mut Ledger, open: Open<'_>) {
     let Some(task) = ledger.unit(unit) else { return };
     let Some(last) = task.attempts.last() else { return };
     let (name, told, reason) = (unit.told(&task.name), told(last), last.reason);
-    let (number, tally) = (last.number, Tally::of(task));
+    let (number, tally) = (last.number, Tally::of(task, ledger.status.generation));
     let last = last.clone();
     let action = if retry::may_be_tried_again(reason) { action(ledger, open, &last) } else { Ok(Action::FailTask) };
     let action = match action {
@@ -291,7 +291,9 @@ fn after_disruption(ledger: &mut Ledger, open: Open<'_>) {
     let Some(last) = task.attempts.last() else { return };
     let (name, told, reason) = (unit.told(&task.name), told(last), last.reason);
     let (started, after_start) = (last.started_at.is_some(), planned.retry.disruptions);
-    if let Some(at) = disruption::next_attempt_at(Tally::of(task), started, after_start, ledger.now) {
+    if let Some(at) =
+        disruption::next_attempt_at(Tally::of(task, ledger.status.generation), started, after_start, ledger.now)
+    {
         again(ledger, unit, at, reason);
         tell(ledger, unit, "TaskDisrupted", &format!("{name}: {told}; it will be tried again"));
     } else {

@@ -56,10 +56,11 @@ fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) 
     let counted = old.iter().take_while(|old| old.number < first).count();
     // Those that are listed no more are counted instead, and only to make room for another.
     let before = changed.old.as_deref().map(Counts::earlier).unwrap_or_default();
+    let before = if changed.is_reopened() { before.reopened() } else { before };
     if let Some(open) = old[..counted].iter().find(|old| old.outcome.is_none()) {
         return Some(format!("attempt {} is listed no more, and has no outcome", open.number));
     }
-    if Counts::earlier(task) != before.and(&old[..counted]) {
+    if Counts::earlier(task) != before.and(status.generation, &old[..counted]) {
         return Some(format!("{counted} attempts are listed no more, and {:?} are counted", Counts::earlier(task)));
     }
     for (index, old) in old.iter().skip(counted).enumerate() {
@@ -76,7 +77,12 @@ fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) 
         let fault = if added.is_empty() { counted > 0 } else { true };
         return fault.then(|| format!("{} attempts were added at once, {counted} are listed no more", added.len()));
     };
-    let expected = old.last().map_or(1, |last| last.number + 1);
+    // An item that isn't told of any more goes on from the highest number of all.
+    let former = if task.item.is_some() { Counts::earlier(task).former } else { 0 };
+    let expected = old.last().map_or(former + 1, |last| last.number + 1);
+    if added.generation != status.generation {
+        return Some(format!("attempt {} is of generation {}", added.number, added.generation));
+    }
     if added.number != expected {
         return Some(format!("attempt {} was added where {expected} is next", added.number));
     }
@@ -86,7 +92,10 @@ fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) 
     // It may have ended in this very write.
     let earlier = new.get(..new.len() - 1).unwrap_or_default();
     let last = earlier.last()?;
-    let counts = Counts::earlier(task).and(earlier);
+    if last.generation != status.generation {
+        return None;
+    }
+    let counts = Counts::earlier(task).and(status.generation, earlier);
     retry?.forbids(counts, last).or_else(|| early(status, task, last, added, retry?))
 }
 
@@ -116,7 +125,7 @@ fn waits(run: &Run<'_>, status: &Status<'_>, changed: &Changed<'_>, retry: &Retr
         })?;
     let next_at = time(failed.value, "nextAt")?;
     let decided = entered(status, task, "Backoff", failed.number)?;
-    let counts = Counts::earlier(task).and(&task.attempts[..=place]);
+    let counts = Counts::earlier(task).and(status.generation, &task.attempts[..=place]);
     let due = if failed.outcome == Some(AttemptOutcome::NotYet) {
         retry.wait_after_poll(failed)?
     } else {

@@ -23,8 +23,10 @@ impl<'j> Invariant<'j> for Items {
             let Some(planned) = world.planned(run, after, &task.name) else { continue };
             let for_each = planned.get("forEach").unwrap_or(&Value::Null);
             let total = |task: &Task<'_>| task.value.pointer("/items/total").and_then(Value::as_u64);
-            let was = changed.old.as_deref().and_then(total);
-            findings.check("S4", step.index, was.is_none() || was == total(task), || {
+            // Of one that is open again, the list may be made anew.
+            let was = changed.old.as_deref().filter(|old| !old.phase.is_finished()).and_then(total);
+            let begins = was == Some(0) && total(task) != Some(0);
+            findings.check("S4", step.index, was.is_none() || begins || was == total(task), || {
                 format!("task {} had {was:?} items and has {:?}", task.name, total(task))
             });
             let items = items_of(after, &task.name);

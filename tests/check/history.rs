@@ -54,9 +54,10 @@ impl<'j> Invariant<'j> for History {
         let before = world.runs.get(step.write.uid.as_str()).and_then(Run::status);
         let mut faults = Vec::new();
         let (fresh, unseen) = fresh(before.map_or(&[], |before| before.history), after.history, &mut faults);
-        Replay::new(before, unseen).explain(fresh, after, &mut faults);
+        let reopens = before.is_some_and(|before| before.generation < after.generation);
+        Replay::new(before, unseen, reopens).explain(fresh, after, &mut faults);
         if let Some(before) = before {
-            times(before, after, &mut faults);
+            times(before, after, reopens, &mut faults);
         }
         let told = faults.join("; ");
         findings.check("S7", step.index, faults.is_empty(), || told);
@@ -106,11 +107,14 @@ struct Replay<'s, 'j> {
     before: Option<&'s Status<'j>>,
     /// Transitions that there was no room to spell out: so many steps may stay unexplained.
     unseen: u64,
+    /// Whether a new generation begins, so that what has ended may be open again.
+    reopens: bool,
 }
 
 impl<'s, 'j> Replay<'s, 'j> {
-    fn new(before: Option<&'s Status<'j>>, unseen: u64) -> Self {
-        Self { run: before.map_or(RunPhase::Pending, |status| status.phase), tasks: BTreeMap::new(), before, unseen }
+    fn new(before: Option<&'s Status<'j>>, unseen: u64, reopens: bool) -> Self {
+        let run = before.map_or(RunPhase::Pending, |status| status.phase);
+        Self { run, tasks: BTreeMap::new(), before, unseen, reopens }
     }
 
     /// Whether the new transitions lead to the new status, with its reasons and its attempts, and to nothing else.
@@ -165,14 +169,21 @@ impl<'s, 'j> Replay<'s, 'j> {
                 .checked_sub(self.steps_to_run(from))
                 .ok_or(format!("the run was {:?}, not {from:?}", self.run))?;
             self.run = to;
-            return legal(RUN, from, to);
+            return if self.opens(from.is_finished(), to == RunPhase::Pending) { Ok(()) } else { legal(RUN, from, to) };
         }
         let (from, to) = (phase::<TaskPhase>(from)?, phase::<TaskPhase>(to)?);
         let was = self.phase_of(&name);
+        let back = self.reopens && name.ends_with(']') && was.is_finished();
+        let was = if back { TaskPhase::Pending } else { was };
         let skipped = steps(TASK, was, from).unwrap_or(u64::MAX);
         self.unseen = self.unseen.checked_sub(skipped).ok_or(format!("task {name} was {was:?}, not {from:?}"))?;
         self.tasks.insert(name, to);
-        legal(TASK, from, to)
+        if self.opens(from.is_finished(), to == TaskPhase::Pending) { Ok(()) } else { legal(TASK, from, to) }
+    }
+
+    /// Whether a transition is the way back that a new generation takes.
+    const fn opens(&self, has_ended: bool, to_the_start: bool) -> bool {
+        self.reopens && has_ended && to_the_start
     }
 
     /// Steps from where the run is to a phase.
@@ -182,7 +193,11 @@ impl<'s, 'j> Replay<'s, 'j> {
 
     /// Steps from where a task is to the phase that it has on record.
     fn steps_to(&self, task: &Task<'_>) -> u64 {
-        steps(TASK, self.phase_of(&task.name), task.phase).unwrap_or(1 << 32)
+        let phase = self.phase_of(&task.name);
+        // That an item is open again its task tells.
+        let back = self.reopens && phase.is_finished() && task.item.is_some();
+        let phase = if back && !task.phase.is_finished() { TaskPhase::Pending } else { phase };
+        steps(TASK, phase, task.phase).unwrap_or(1 << 32)
     }
 
     /// Where a task is, so far.
@@ -236,7 +251,7 @@ fn steps<P: Copy + PartialEq>(law: &[(P, &[P])], from: P, to: P) -> Option<u64> 
 }
 
 /// Times on record stay: when something started, ended, or came to be as it is.
-fn times(before: &Status<'_>, after: &Status<'_>, faults: &mut Vec<String>) {
+fn times(before: &Status<'_>, after: &Status<'_>, reopens: bool, faults: &mut Vec<String>) {
     let mut stay = |whose: &str, before: &Value, after: &Value, fields: &[&str]| {
         for field in fields {
             if before.get(field).is_some_and(|old| after.get(field) != Some(old)) {
@@ -244,7 +259,8 @@ fn times(before: &Status<'_>, after: &Status<'_>, faults: &mut Vec<String>) {
             }
         }
     };
-    stay("the run", before.value, after.value, &["startedAt", "finishedAt"]);
+    let of_run: &[&str] = if reopens { &["startedAt"] } else { &["startedAt", "finishedAt"] };
+    stay("the run", before.value, after.value, of_run);
     for old in list(before.value, "conditions") {
         let same = |new: &&Value| new["type"] == old["type"] && new["status"] == old["status"];
         if let Some(new) = list(after.value, "conditions").iter().find(same) {
@@ -252,8 +268,11 @@ fn times(before: &Status<'_>, after: &Status<'_>, faults: &mut Vec<String>) {
         }
     }
     since(&mut stay, "the run", before.value, after.value);
-    for Changed { old, new } in after.changed.iter().filter(|it| it.new.is_told()) {
-        let Some(old) = old else { continue };
+    for changed in after.changed.iter().filter(|it| it.new.is_told()) {
+        let Changed { old: Some(old), new } = changed else { continue };
+        if changed.is_reopened() && reopens {
+            continue;
+        }
         stay(&old.name, old.value, new.value, &["startedAt", "finishedAt"]);
         since(&mut stay, &old.name, old.value, new.value);
         let same = |old: &Attempt<'_>| new.attempts.iter().find(|new| new.number == old.number);

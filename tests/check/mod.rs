@@ -35,6 +35,7 @@ mod children;
 mod deadlines;
 mod for_each;
 mod gates;
+mod generation;
 mod history;
 mod lease;
 mod leftover;

@@ -32,6 +32,8 @@ fn word<'j, T: Deserialize<'j> + Default>(value: &'j Value, field: &str) -> Opti
 pub struct Status<'j> {
     pub value: &'j Value,
     pub phase: RunPhase,
+    /// The generation of the run.
+    pub generation: u64,
     /// The tasks, each followed by its items.
     pub tasks: Vec<Rc<Task<'j>>>,
     /// The tasks that differ from what they were in the status before, or were not in it.
@@ -66,6 +68,8 @@ pub struct Task<'j> {
 pub struct Attempt<'j> {
     pub value: &'j Value,
     pub number: u64,
+    /// The generation of the run that it was made in.
+    pub generation: u64,
     /// Name of its pod, or of its child run.
     pub pod: &'j str,
     /// Whether it is a child run.
@@ -121,7 +125,16 @@ impl<'j> Status<'j> {
             .filter(is_gone)
             .cloned()
             .collect();
-        Some(Self { value, phase: word(value, "phase")?, tasks, changed, gone, history: list(value, "history") })
+        let generation = value.get("generation").and_then(Value::as_u64).unwrap_or(0);
+        Some(Self {
+            value,
+            phase: word(value, "phase")?,
+            generation,
+            tasks,
+            changed,
+            gone,
+            history: list(value, "history"),
+        })
     }
 
     /// The task of this name.
@@ -180,6 +193,11 @@ fn items(task: &Value) -> Option<Vec<(TaskPhase, u32, &Value)>> {
 }
 
 impl<'j> Changed<'j> {
+    /// Whether it had ended and is open again.
+    pub fn is_reopened(&self) -> bool {
+        self.old.as_ref().is_some_and(|old| old.phase.is_finished()) && !self.new.phase.is_finished()
+    }
+
     /// The attempts that the task had before.
     pub fn old_attempts(&self) -> &[Attempt<'j>] {
         self.old.as_ref().map_or(&[], |old| &old.attempts)
@@ -203,6 +221,7 @@ impl<'j> Attempt<'j> {
         Some(Self {
             value,
             number: value.get("number")?.as_u64()?,
+            generation: value.get("generation").and_then(Value::as_u64).unwrap_or(0),
             pod: [text(value, "pod"), text(value, "run")].into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
             is_child: value.get("run").is_some(),
             uid: value.get("uid").and_then(Value::as_str),

@@ -35,6 +35,8 @@ pub struct Counts {
     pub disrupted_before_start: u64,
     pub disrupted_after_start: u64,
     pub not_yet: u64,
+    /// Of generations before the present one.
+    pub former: u64,
 }
 
 impl Counts {
@@ -47,12 +49,24 @@ impl Counts {
             disrupted_before_start: count("disruptedBeforeStart"),
             disrupted_after_start: count("disruptedAfterStart"),
             not_yet: count("notYet"),
+            former: count("former"),
         }
     }
 
-    /// These, and so many more.
-    pub fn and<'a, 'j: 'a>(mut self, attempts: impl IntoIterator<Item = &'a Attempt<'j>>) -> Self {
+    /// The same once the next generation has begun.
+    pub fn reopened(self) -> Self {
+        let Self { failed, disrupted_before_start, disrupted_after_start, not_yet, former } = self;
+        let former = former + failed + disrupted_before_start + disrupted_after_start + not_yet;
+        Self { former, ..Self::default() }
+    }
+
+    /// These, and those that came to something in this generation.
+    pub fn and<'a, 'j: 'a>(mut self, generation: u64, attempts: impl IntoIterator<Item = &'a Attempt<'j>>) -> Self {
         for attempt in attempts {
+            if attempt.generation != generation {
+                self.former += 1;
+                continue;
+            }
             match attempt.outcome {
                 Some(AttemptOutcome::Failed) => self.failed += 1,
                 Some(AttemptOutcome::NotYet) => self.not_yet += 1,

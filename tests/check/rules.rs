@@ -19,7 +19,8 @@ impl<'j> Invariant<'j> for NotRun {
             let (task, was) = (changed.new.as_ref(), changed.old.as_ref().map(|old| old.phase));
             let before = changed.old.as_ref().and_then(|old| old.value.get("when"));
             let after_it = task.value.get("when");
-            findings.check("S4", step.index, before.is_none() || before == after_it, || {
+            let reopened = changed.is_reopened();
+            findings.check("S4", step.index, before.is_none() || before == after_it || reopened, || {
                 format!("the condition of task {} was {before:?}, and became {after_it:?}", task.name)
             });
             let newly = was != Some(task.phase);

@@ -1,8 +1,9 @@
-//! S4: what has ended stays as it is: a run, a task, an attempt.
+//! S4: within a generation of a run, what has ended stays as it is: a run, a task, an attempt.
 
 use serde_json::Value;
 
-use super::read::{Changed, Task, list};
+use super::generation;
+use super::read::{Changed, Task, list, task_of};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -15,7 +16,8 @@ impl<'j> Invariant<'j> for Terminal {
         let Some(after) = step.status.as_ref().filter(|_| step.by_operator) else { return };
         let Some(before) = world.runs.get(step.write.uid.as_str()).and_then(Run::status) else { return };
         let mut faults = Vec::new();
-        if before.phase.is_finished() && !is_same_end(before.value, after.value) {
+        let again = generation::opened(world, step, before, after, &mut faults);
+        if before.phase.is_finished() && again.is_none() && !is_same_end(before.value, after.value) {
             faults.push(format!("the run is {:?} and was changed", before.phase));
         }
         for old in after.gone.iter().filter(|old| old.phase.is_finished()) {
@@ -23,8 +25,9 @@ impl<'j> Invariant<'j> for Terminal {
         }
         for Changed { old, new } in &after.changed {
             let Some(old) = old else { continue };
+            let opened = again.as_ref().is_some_and(|again| again.contains(task_of(&new.name)));
             let untold = old.item.is_some() && old.phase == new.phase && (!new.is_told() || !old.is_told());
-            if old.phase.is_finished() && !untold && !is_shortened(old, new) {
+            if old.phase.is_finished() && !untold && !opened && !is_shortened(old, new) {
                 faults.push(format!("task {} is {:?} and was changed; it is {:?}", old.name, old.phase, new.phase));
             }
             for old in old.attempts.iter().filter(|it| it.outcome.is_some() && new.is_told()) {

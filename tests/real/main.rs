@@ -15,6 +15,7 @@ mod disturbing;
 mod fake;
 mod hostile;
 mod installed;
+mod items;
 mod leadership;
 mod many;
 mod mistakes;

@@ -218,7 +218,7 @@ fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
 /// No task is tried more often than its budgets allow.
 fn within_budgets(world: &World) {
     for (planned, task) in world.plan.tasks().iter().zip(&world.status.tasks) {
-        let tally = Tally::of(task);
+        let tally = Tally::of(task, 0);
         let Tally { failed, disrupted_before_start, disrupted_after_start, .. } = tally;
         assert!(failed <= planned.retry.limit + 1, "{}: {tally:?}", task.name);
         assert!(disrupted_before_start <= 6, "{}: {tally:?}", task.name);

@@ -6,6 +6,7 @@ mod deadline;
 mod edited;
 mod finally;
 mod for_each;
+mod generation;
 mod laws;
 mod reference;
 mod retry;

@@ -32,6 +32,13 @@ impl Human {
             }
             Self::Suspend { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": true } })),
             Self::Resume { run } => changes(&mut wire, "workflowruns", run, &json!({ "spec": { "suspend": false } })),
+            Self::Retry { run, task } => get(&wire, "workflowruns", run).is_some_and(|object| {
+                let newest = object["spec"]["retry"]["generation"].as_u64().unwrap_or(0);
+                // Merging would leave the tasks of the last one.
+                let tasks = task.as_ref().map_or(Value::Null, |task| json!([task]));
+                let retry = json!({ "generation": newest + 1, "tasks": tasks });
+                changes(&mut wire, "workflowruns", run, &json!({ "spec": { "retry": retry } }))
+            }),
             Self::EditParams { run } => {
                 changes(&mut wire, "workflowruns", run, &json!({ "spec": { "params": { "edited": "since" } } }))
             }

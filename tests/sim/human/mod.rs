@@ -20,6 +20,8 @@ pub enum Human {
     Suspend { run: String },
     /// Takes `spec.suspend` back.
     Resume { run: String },
+    /// Sets `spec.retry` of a run to the next generation, of one task or of all that did not succeed.
+    Retry { run: String, task: Option<String> },
     /// Deletes a run.
     DeleteRun { run: String, cascade: Cascade },
     /// Deletes a run, if it is there, and creates it again under its name at once.
@@ -116,6 +118,7 @@ impl Human {
                 Self::Cancel { run: run(), grace_seconds: Some(5) },
                 Self::Suspend { run: run() },
                 Self::Resume { run: run() },
+                Self::Retry { run: run(), task: None },
                 Self::RecreateRun { run: run() },
                 Self::Create { kind: Kind::WorkflowRun, name: run() },
                 Self::EditParams { run: run() },
@@ -128,6 +131,7 @@ impl Human {
             all.extend(StatusEdit::ALL.map(|edit| Self::EditStatus { run: run(), edit }));
             for task in scenario.tasks_of(&run()).iter().filter_map(|task| task["name"].as_str()) {
                 let (run, task) = (|| run(), || task.to_owned());
+                all.push(Self::Retry { run: run(), task: Some(task()) });
                 all.extend([false, true].map(|force| Self::DeletePod { run: run(), task: task(), force }));
                 all.extend([
                     Self::StripFinalizer { run: run(), task: task() },
@@ -194,6 +198,7 @@ impl Human {
             | Self::SkipFinally { run }
             | Self::Suspend { run }
             | Self::Resume { run }
+            | Self::Retry { run, .. }
             | Self::DeleteRun { run, .. }
             | Self::RecreateRun { run }
             | Self::Create { kind: Kind::WorkflowRun, name: run }

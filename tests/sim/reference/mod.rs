@@ -69,6 +69,8 @@ pub struct Ends {
     cancelled: bool,
     /// And its finally tasks too.
     skipped: bool,
+    /// Someone asks for another generation: what that comes to hangs on when.
+    retried: bool,
     /// It can start.
     starts: bool,
     /// Why it may fail before it starts.
@@ -79,6 +81,19 @@ pub struct Ends {
     timed: bool,
     /// How each task may end.
     tasks: Vec<TaskEnds>,
+}
+
+/// Whether a run that has ended has taken up what was asked for last, unless there is nothing to do again.
+fn is_taken_up(run: &Value, end: &End) -> Result<(), String> {
+    let (asked, present) = (&run["spec"]["retry"], run["status"]["generation"].as_u64().unwrap_or(0));
+    let named = asked["tasks"].as_array().is_some_and(|tasks| !tasks.is_empty());
+    let again = end.tasks.values().any(|phase| matches!(phase.as_str(), "Failed" | "UpstreamFailed" | "Cancelled"));
+    // A revision that is lost can't be run again, and a run without tasks never started.
+    let can = !end.tasks.is_empty() && (named || again) && end.reason != "RevisionLost";
+    if can && asked["generation"].as_u64().is_some_and(|asked| asked > present) {
+        return Err(format!("{asked} is asked for, and the run has ended in generation {present}"));
+    }
+    Ok(())
 }
 
 /// Judges a cluster at rest by what was played in it: what is wrong, by invariant. `deeds` are what people did, in its order.
@@ -155,6 +170,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         suspended: matches!(last_word, Some(Human::Suspend { .. })),
         cancelled: did(&|deed| matches!(deed, Human::Cancel { .. } | Human::SkipFinally { .. })),
         skipped: did(&|deed| matches!(deed, Human::SkipFinally { .. })),
+        retried: did(&|deed| matches!(deed, Human::Retry { .. })),
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
@@ -166,7 +182,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
 impl Ends {
     /// The one end that there is; `None` if there are more, or if the run is gone.
     pub fn only(&self) -> Option<End> {
-        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost || self.timed;
+        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost || self.timed || self.retried;
         match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
             (false, false, [reason]) => return Some(End::new("Failed", reason, "")),
             (false, true, []) => {}
@@ -248,6 +264,9 @@ impl Ends {
         }
         if self.any {
             return Ok(());
+        }
+        if self.retried {
+            return is_taken_up(run, &end);
         }
         if end.tasks.is_empty() {
             return self.admits_unstarted(&end);

@@ -75,7 +75,10 @@ impl TaskEnds {
             };
             own = match items(task) {
                 None => ends_of(name),
-                Some(total) => together(task, (0..total).map(|item| ends_of(&format!("{name}[{item}]"))).collect()),
+                Some(total) => {
+                    let ends: Vec<_> = (0..total).map(|item| ends_of(&format!("{name}[{item}]"))).collect();
+                    together(task, &ends)
+                }
             };
         }
         Self {
@@ -150,7 +153,7 @@ fn items(task: &Value) -> Option<usize> {
 }
 
 /// How a task may end whose items may end so, each by itself.
-fn together(task: &Value, items: Vec<BTreeSet<&'static str>>) -> BTreeSet<&'static str> {
+fn together(task: &Value, items: &[BTreeSet<&'static str>]) -> BTreeSet<&'static str> {
     let percent = task["forEach"]["minSucceededPercent"].as_u64().unwrap_or(100);
     let is_enough = |succeeded: usize| succeeded * 100 >= usize::try_from(percent).unwrap_or(100) * items.len();
     let may = items.iter().filter(|ends| ends.contains("Succeeded")).count();

@@ -3,6 +3,7 @@
 mod build;
 mod child;
 mod for_each;
+mod generation;
 mod standard;
 #[cfg(test)]
 mod tests;

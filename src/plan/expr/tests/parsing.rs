@@ -50,7 +50,7 @@ fn names() {
             ],
         ),
         ("1 + env.HOME", &["column 5: `env` is not known here; this"]),
-        ("item", &["column 1: `item` is not known here"]),
+        ("event", &["column 1: `event` is not known here"]),
         ("run.phse", &["column 4: `run` has no field `phse`, did you mean `phase`?; it has `name`"]),
         ("tasks.a.output.x", &["column 8: `tasks.a` has no field `output`, did you mean `outputs`?"]),
         ("tasks['load-sales'].state", &["column 20: `tasks['load-sales']` has no field `state`"]),

@@ -1,0 +1,71 @@
+//! S4, from one generation to the next: a run is opened again only once it has ended and someone asks, and exactly those of its
+//! tasks that are to run again are.
+
+use std::collections::BTreeSet;
+
+use gantline::api::TaskPhase;
+use serde_json::Value;
+
+use super::read::{Status, list, text};
+use super::world::{Run, Step, World};
+
+/// The names of the tasks that a new generation opens, where one begins; says what is wrong with that.
+pub fn opened(
+    world: &World<'_>,
+    step: &Step<'_>,
+    before: &Status<'_>,
+    after: &Status<'_>,
+    faults: &mut Vec<String>,
+) -> Option<BTreeSet<String>> {
+    if after.generation == before.generation {
+        return None;
+    }
+    let run = world.runs.get(step.write.uid.as_str())?;
+    // The status is written to the run as it is.
+    let asked = step.write.object.pointer("/spec/retry").unwrap_or(&Value::Null);
+    if asked["generation"].as_u64().is_none_or(|asked| asked < after.generation) || after.generation < before.generation
+    {
+        faults.push(format!("generation {} became {}, and {asked} is asked for", before.generation, after.generation));
+    }
+    if !before.phase.is_finished() {
+        faults.push(format!("generation {} began when the run was {:?}", after.generation, before.phase));
+    }
+    let again = again(world, run, before, asked)?;
+    for task in before.tasks.iter().filter(|task| task.item.is_none()) {
+        let now = after.task(&task.name).map(|task| task.phase);
+        let opened =
+            now.is_some_and(|now| !now.is_finished()) || after.changed.iter().any(|it| it.new.name == task.name);
+        if opened != again.contains(&task.name) && !run.edited {
+            faults.push(format!("task {} was {:?}, and is {now:?} in the new generation", task.name, task.phase));
+        }
+    }
+    Some(again)
+}
+
+/// The tasks that are to run again: those that are named, or did not succeed; all that come after them; all of `finally`.
+fn again(world: &World<'_>, run: &Run<'_>, before: &Status<'_>, asked: &Value) -> Option<BTreeSet<String>> {
+    let spec = world.pinned(run, before)?;
+    let named = list(asked, "tasks");
+    let phase = |name: &str| before.task(name).map_or(TaskPhase::Pending, |task| task.phase);
+    let is_base = |name: &str| match named {
+        [] => matches!(phase(name), TaskPhase::Failed | TaskPhase::UpstreamFailed | TaskPhase::Cancelled),
+        named => named.iter().any(|it| it == name),
+    };
+    let all: Vec<&Value> = list(spec, "tasks").iter().chain(list(spec, "finally")).collect();
+    let all_names = || all.iter().map(|task| text(task, "name"));
+    let mut below: BTreeSet<&str> = all_names().filter(|name| is_base(name)).collect();
+    let mut again: BTreeSet<String> = below.iter().map(|name| (*name).to_owned()).collect();
+    for _ in &all {
+        for task in &all {
+            if list(task, "needs").iter().filter_map(Value::as_str).any(|need| below.contains(need)) {
+                let name = text(task, "name");
+                below.insert(name);
+                if asked["clearDownstream"] != false || phase(name) != TaskPhase::Succeeded {
+                    again.insert(name.to_owned());
+                }
+            }
+        }
+    }
+    again.extend(list(spec, "finally").iter().map(|task| text(task, "name").to_owned()));
+    Some(again)
+}

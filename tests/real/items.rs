@@ -1,0 +1,60 @@
+//! A task with a long list, through which the operator is killed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::stage::Stage;
+use super::{api, fake};
+
+/// Items of the list, unless `GANTLINE_ITEMS` says otherwise.
+const ITEMS: usize = 1_000;
+/// Every so many items, one fails.
+const EVERY: usize = 100;
+
+#[test]
+fn a_thousand_items_run_once_each_though_the_operator_dies_meanwhile() {
+    let items = std::env::var("GANTLINE_ITEMS").ok().and_then(|text| text.parse().ok()).unwrap_or(ITEMS);
+    let mut stage = Stage::for_kills("items");
+    let mut task = fake::task("f", &[], 0);
+    // A pod's annotations don't follow its item: what fails does so for want of a variable.
+    task["forEach"] = json!({ "items": format!("lists.range({items})"), "minSucceededPercent": 99 });
+    task["env"] = json!([{ "name": "SHARE", "expr": format!("100 / (item % {EVERY})") }]);
+    task["podTemplate"]["metadata"]["annotations"]["fake/message"] = json!("value=7");
+    task["outputs"] = json!([{ "name": "value", "type": "int" }]);
+    api::create(&api::runs(&stage.namespace), &fake::run("items", "", &[task, fake::task("z", &["f"], 0)]));
+    for _ in 0..3 {
+        stage.start_operator();
+        std::thread::sleep(Duration::from_secs(4));
+        stage.kill_operator();
+    }
+    let begun = std::time::Instant::now();
+    stage.start_operator();
+    let status = api::block_on(api::finished(api::client(), &stage.namespace, "items"));
+    assert_eq!(
+        (&status["phase"], &status["tasks"][0]["phase"]),
+        (&"Succeeded".into(), &"Succeeded".into()),
+        "{status:#}"
+    );
+    let of_task = &status["tasks"][0];
+    let values = of_task["outputs"]["value"].as_array().expect("a list");
+    let expected = (0..items).map(|item| if item % EVERY == 0 { Value::Null } else { 7.into() });
+    assert!(values.iter().cloned().eq(expected), "the outputs are in the order of the items");
+    assert_eq!(of_task["items"]["total"], items);
+    assert!(of_task["items"]["entries"].as_array().is_some_and(|entries| entries.len() <= 64), "few are told of");
+
+    let released = |pods: &[Value]| !pods.iter().any(api::held);
+    let pods = api::block_on(api::pods_of(api::client(), &stage.namespace, "items", released));
+    let of_items = pods.iter().filter(|pod| pod["metadata"]["labels"]["gantline.dev/task"] == "f");
+    let label = |pod: &Value| pod["metadata"]["labels"]["gantline.dev/index"].as_str().unwrap_or_default().to_owned();
+    let indices: Vec<String> = of_items.map(label).collect();
+    let distinct: BTreeSet<&String> = indices.iter().collect();
+    assert_eq!((indices.len(), distinct.len()), (items - items.div_ceil(EVERY), indices.len()), "one pod an item");
+    let bytes = status.to_string().len();
+    println!(
+        "{items} items in {:?} after the last kill, a status of {bytes} bytes; {}",
+        begun.elapsed(),
+        stage.is_clean()
+    );
+}
