@@ -128,11 +128,21 @@ pub enum Mutant {
     StampEachRound,
     /// Transitions are numbered from the length of the history.
     SeqFromLength,
+    /// A child run that failed counts as a success.
+    FailedChildSucceeds,
+    /// A child run is the attempt's own by its name alone.
+    ChildByName,
+    /// The end of a run that is being stopped doesn't wait for its child runs.
+    EndsBeforeChild,
+    /// A child run goes on though its parent is being stopped.
+    ChildOutlivesCancel,
+    /// Nobody looks how deep child runs are nested.
+    NestingUnbounded,
 }
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 64] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -192,6 +202,11 @@ impl Mutant {
         Self::PodsClearedAtOnce,
         Self::StampEachRound,
         Self::SeqFromLength,
+        Self::FailedChildSucceeds,
+        Self::ChildByName,
+        Self::EndsBeforeChild,
+        Self::ChildOutlivesCancel,
+        Self::NestingUnbounded,
     ];
 }
 

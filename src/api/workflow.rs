@@ -78,6 +78,25 @@ pub struct WorkflowSpec {
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub finally: Vec<Task>,
+    /// Values that a run hands on when it has succeeded: to status.outputs, and to the task whose child run it is. At most 32, and
+    /// 64 KiB in all. Example: `[{name: rows, expr: tasks.load.outputs.rows}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub outputs: Vec<RunOutput>,
+}
+
+/// A value that a run hands on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunOutput {
+    /// Name: a letter or underscore, then letters, digits and underscores.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub name: String,
+    /// CEL expression; it may read params, run, and phase, reason and outputs of every task. If it can't be evaluated, the run
+    /// fails (OutputsFailed). At most 1,024 characters.
+    #[schemars(length(min = 1, max = 1024))]
+    pub expr: String,
 }
 
 /// What the operator found in a workflow.

@@ -265,9 +265,10 @@ impl Cluster {
         self.exchange(method, &path, JSON, Some(lease), LEASE).await
     }
 
-    /// Makes an inline run, for the self-test.
+    /// Makes a run; an unknown field is an error.
     pub async fn create_run(&self, namespace: &str, run: &Value) -> Result<Loose<WorkflowRun>, Failure> {
-        let path = format!("{}?fieldManager={FIELD_MANAGER}", WorkflowRun::url_path(&(), Some(namespace)));
+        let all = WorkflowRun::url_path(&(), Some(namespace));
+        let path = format!("{all}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
         self.send(Method::POST, &path, Some(run)).await
     }
 

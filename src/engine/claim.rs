@@ -120,7 +120,7 @@ fn refused(refusal: &Refusal) -> Ready {
 
 /// The claims on record that surely don't exist yet, as long as a task may need them.
 pub(super) fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut Vec<Effect>) {
-    if is_suspended(seen.run.spec, &ledger.status) || ledger.phase().is_finished() {
+    if is_suspended(seen.run.spec, &ledger.status, seen.lineage) || ledger.phase().is_finished() {
         return;
     }
     for (claim, template) in plan.volume_claims().iter().enumerate() {

@@ -1,6 +1,7 @@
 //! What was decided.
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::ledger::IllegalTransition;
 use crate::api::WorkflowRunStatus;
@@ -58,6 +59,19 @@ pub enum Effect {
         claim: usize,
         /// Its name.
         name: String,
+    },
+    /// Make the child run of an attempt whose intent is on record.
+    CreateRun {
+        /// Index of the task in the plan.
+        task: usize,
+        /// Index of the item, where the task has items.
+        item: Option<u32>,
+        /// Number of the attempt.
+        attempt: u32,
+        /// Name of the run.
+        run: String,
+        /// Its parameters.
+        params: Map<String, Value>,
     },
     /// Take our finalizer off a pod whose outcome is on record.
     Release {

@@ -75,6 +75,11 @@ pub const EXIT_CODES: usize = 64;
 pub const CONCURRENCY: u32 = 1_000;
 /// Bytes of what the key of a concurrency comes to.
 pub const CONCURRENCY_KEY_BYTES: usize = 253;
+/// How deep child runs can be nested below a run that nobody's task is.
+pub const CHILD_DEPTH: usize = 8;
+/// Bytes of what a run hands on, serialised.
+pub const RUN_OUTPUT_BYTES: usize = 64 * 1024;
+
 /// Items of a list that a task is done for.
 pub const ITEMS: usize = 20_000;
 /// Values of a list that is written out.

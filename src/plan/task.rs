@@ -13,8 +13,8 @@ use super::report::{Path, Report};
 use super::tasks::Tasks;
 use super::words::{is_dns_label, quote};
 use super::{
-    EnvSource, PlannedEnv, PlannedField, PlannedRetry, PlannedTask, PodField, Times, condition, env, for_each, limits,
-    pod_expr, resources, retry, rule, template,
+    EnvSource, PlannedEnv, PlannedField, PlannedRetry, PlannedTask, PodField, Times, Work, child, condition, env, for_each,
+    limits, pod_expr, resources, retry, rule, template,
 };
 use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
@@ -107,15 +107,24 @@ pub(super) fn plan(
         when,
         for_each,
         allow_failure: task.allow_failure,
-        join: task.join.is_some(),
+        work: if task.join.is_some() { Work::Join } else { Work::Pod },
         keep_log_tail: true,
         ..PlannedTask::default()
     };
-    if gate.join {
-        // The defaults are about containers, and it has none.
+    if task.join.is_some() {
+        // The defaults are about what is tried, and a gate isn't.
         rule::check_join(task, &path, report);
         return gate;
     }
+    let retry = task.retry.as_ref().map(|retry| retry::plan(retry, &path.field("retry"), numbers, report));
+    let retry = retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new);
+    let times = Times::of_task(task, defaults.times, &path, report);
+    check_polls(&retry, times, &path, report);
+    if child::is_child(task) {
+        let work = child::plan(task, &path, numbers, report);
+        return PlannedTask { work, times, retry, ..gate };
+    }
+    check_no_params(task, &path, report);
     check_image(task.image.as_ref(), &path, report);
     check_has_image(task, defaults, &path, report);
     check_command(task, &path, report);
@@ -137,10 +146,6 @@ pub(super) fn plan(
     }
     let pod_fields = pod_expr::plan(task.pod_expr.as_ref(), &path.field("podExpr"), numbers, report);
     output::check(&task.outputs, &path.field("outputs"), report);
-    let retry = task.retry.as_ref().map(|retry| retry::plan(retry, &path.field("retry"), numbers, report));
-    let retry = retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new);
-    let times = Times::of_task(task, defaults.times, &path, report);
-    check_polls(&retry, times, &path, report);
 
     let shell = task.shell.as_ref().or(defaults.shell);
     let script = task.script.as_ref();
@@ -163,6 +168,14 @@ pub(super) fn plan(
         on_node_lost: task.on_node_lost.or(defaults.on_node_lost).unwrap_or_default(),
         retry,
         ..gate
+    }
+}
+
+fn check_no_params(task: &Task, path: &Path<'_>, report: &mut Report) {
+    if !task.params.is_empty() {
+        report.add(Code::ParamsWithoutChild, &path.field("params"), || {
+            "params are for a child run, and the task is a container: write env, or name a workflowRef".to_owned()
+        });
     }
 }
 

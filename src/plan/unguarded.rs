@@ -8,7 +8,7 @@ use super::expr::Reference;
 use super::problem::Code;
 use super::report::{Path, Report};
 use super::words::quote;
-use super::{EnvSource, Plan, PlannedExpr, PlannedTask, Problem, TriggerRule};
+use super::{EnvSource, Plan, PlannedChild, PlannedExpr, PlannedTask, Problem, TriggerRule};
 
 impl Plan {
     /// What may go wrong in a run: volume claims that no task mounts, and expressions that read an output without asking whether it is there, of a task that may have
@@ -48,9 +48,10 @@ impl Plan {
             EnvSource::Expr(expr) => Some(expr),
             _ => None,
         });
+        let params = task.child().into_iter().flat_map(PlannedChild::expressions);
         let mut found = Vec::new();
         let of_pod = task.pod_fields.iter().map(|field| &field.expr);
-        for expr in task.when.iter().chain(env).chain(of_pod) {
+        for expr in task.when.iter().chain(env).chain(of_pod).chain(params) {
             for reference in expr.expr.references() {
                 let Reference::Output { task: of, output } = reference else { continue };
                 let asks = |other: &PlannedExpr| other.expr.references().iter().any(|other| is_about_end(other, of));

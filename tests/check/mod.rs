@@ -5,6 +5,7 @@
 //!
 //! | file | invariants |
 //! |---|---|
+//! | `children` | S1, S2, S6, S8, S16 of child runs |
 //! | `pods` | S1 one pod an attempt, ever; S2 one live pod a task |
 //! | `gates` | S3 no pod before its gates are satisfied on record; S8 none after a cancel, an end or a suspension on record |
 //! | `claims` | S3, S11, S16 of the volume claims of runs |
@@ -32,6 +33,7 @@ pub mod audit;
 pub mod journal;
 
 mod attempts;
+mod children;
 mod claims;
 mod deadlines;
 mod for_each;
@@ -137,6 +139,7 @@ impl Findings {
 pub fn check(journal: &Journal, rules: &Rules) -> Findings {
     let mut invariants: Vec<Box<dyn Invariant<'_> + '_>> = vec![
         Box::new(pods::Pods::default()),
+        Box::new(children::Children::default()),
         Box::new(gates::Gates),
         Box::new(claims::Claims::default()),
         Box::new(rules::NotRun),

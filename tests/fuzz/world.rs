@@ -2,8 +2,8 @@
 
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    ClaimSight, Claims, Decision, Definition, Disruption, Effect, KEPT_PODS, MainEnd, MainState, Observed, Peers,
-    PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    ClaimSight, Claims, Decision, Definition, Disruption, Effect, KEPT_PODS, Lineage, MainEnd, MainState, Observed,
+    Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
 };
 use gantline::plan::{Code, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -74,8 +74,9 @@ impl World {
             spec: &self.spec,
         };
         let (status, sights, claims, peers) = (&self.status, &self.sights, &self.claims, &self.peers);
-        let definition = &definition;
-        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods: KEPT_PODS }, now)
+        let (children, lineage, definition) = (&Sights::new(), &Lineage::default(), &definition);
+        let kept_pods = KEPT_PODS;
+        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods, children, lineage }, now)
     }
 
     /// Decides, stores the status, and does all that was asked for.
@@ -101,6 +102,7 @@ impl World {
             Effect::CreateClaim { name, .. } => {
                 self.claims.insert(name.clone(), ClaimSight::Exists { uid: format!("uid-{name}") });
             }
+            Effect::CreateRun { .. } => {}
             Effect::Release { pod, uid } => {
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
                     facts.held = false;
@@ -154,7 +156,7 @@ impl World {
             match sight {
                 Sight::Pod(pod) if gone(pod) => *sight = Sight::Absent,
                 Sight::Creating | Sight::Refused(_) => *sight = Sight::Absent,
-                Sight::Pod(_) | Sight::Absent => {}
+                Sight::Pod(_) | Sight::Child(_) | Sight::Absent => {}
             }
         }
         for claim in self.status.volume_claims.iter().filter(|claim| claim.uid.is_none()) {

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::reference;
 use super::world::{World, main_end, new_pod};
 use crate::api::{
-    Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, VolumeClaim, WorkflowRunStatus, WorkflowSpec,
+    Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, VolumeClaim, WorkflowRef, WorkflowRunStatus,
+    WorkflowSpec,
 };
 use crate::engine::items::Items;
 use crate::engine::tally::Tally;
@@ -39,6 +40,8 @@ enum Happening {
     RefuseClaim(bool),
     /// The revision is gone.
     Lose,
+    /// A child run comes to a phase.
+    Child(usize, RunPhase),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -61,6 +64,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..64_usize).prop_map(Happening::LatePod),
         1 => any::<bool>().prop_map(Happening::RefuseClaim),
         1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
+        4 => (0..64_usize, prop::sample::select(&RunPhase::ALL[..])).prop_map(|(n, phase)| Happening::Child(n, phase)),
     ]
 }
 
@@ -128,7 +132,7 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
                 let (rule, allow_failure, join, when, pod) = traits[index];
                 let needs: Vec<String> =
                     (from..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
-                let is_join = join == 0;
+                let (is_join, is_child) = (join == 0, matches!(join, 1 | 2));
                 let rule = rule.filter(|_| !needs.is_empty());
                 // What a task reads must have ended by then, or the end would hang on the order.
                 let waits_for_all = !rule.is_some_and(|rule| rule.as_str().starts_with("Any"));
@@ -157,7 +161,8 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
                     pod_expr: pod_expr.filter(|_| !is_join),
                     pod_template: (pod == 2 && !is_join).then(mounts_work),
                     name: name(index),
-                    image: (!is_join).then(|| "i".into()),
+                    image: (!is_join && !is_child).then(|| "i".into()),
+                    workflow_ref: is_child.then(|| WorkflowRef { name: "w".into() }),
                     trigger_rule: rule.map(|rule| rule.to_string()),
                     needs,
                     when,
@@ -326,7 +331,9 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     assert_eq!(changed, decision.urgency != Urgency::Unchanged);
     world.status = decision.status;
     for effect in &decision.effects {
-        if let Effect::Create { task, item, attempt, pod, .. } = effect {
+        if let Effect::Create { task, item, attempt, pod: name, .. }
+        | Effect::CreateRun { task, item, attempt, run: name, .. } = effect
+        {
             let main = &world.status.tasks[..spec.tasks.len()];
             assert!(!stopping || *task >= main.len(), "a pod after cancel");
             let all_ended = main.iter().all(|task| task.phase.is_finished());
@@ -335,11 +342,16 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
             assert!(world.plan.tasks()[*task].claims.iter().all(|claim| has(claim)), "a pod before its volume");
             let status = unit(&world.status, *task, *item);
             let last = status.attempts.last().unwrap();
-            assert_eq!((last.number, &last.pod), (*attempt, pod), "a pod without an intent on record");
+            assert_eq!((last.number, last.object()), (*attempt, name.as_str()), "a pod without an intent on record");
             assert_eq!(status.phase, TaskPhase::Starting);
             for earlier in status.attempts.iter().rev().skip(1) {
-                let lives = |sight: &Sight| matches!(sight, Sight::Pod(it) if !it.is_over() && earlier.uid.as_ref() == Some(&it.uid));
+                let lives = |sight: &Sight| match sight {
+                    Sight::Pod(it) => !it.is_over() && earlier.uid.as_ref() == Some(&it.uid),
+                    Sight::Child(it) => !it.phase.is_finished() && earlier.uid.as_ref() == Some(&it.uid),
+                    Sight::Absent | Sight::Creating | Sight::Refused(_) => false,
+                };
                 assert!(!world.sights.get(&earlier.pod).is_some_and(lives), "a pod beside {}", earlier.pod);
+                assert!(!world.children.get(&earlier.run).is_some_and(lives), "a run beside {}", earlier.run);
             }
             let (task, phase) = (reference::tasks(spec)[*task], |need: &str| phase(&world.status, need));
             assert!(
@@ -365,6 +377,22 @@ fn live_pods(world: &World) -> Vec<String> {
     world.sights.iter().filter_map(live).collect()
 }
 
+fn live_children(world: &World) -> Vec<String> {
+    let lives = |sight: &Sight| matches!(sight, Sight::Child(child) if !child.phase.is_finished());
+    world.children.iter().filter(|(_, sight)| lives(sight)).map(|(name, _)| name.clone()).collect()
+}
+
+fn with_child(world: &mut World, name: &str, phase: RunPhase) {
+    let now = world.now;
+    if let Some(Sight::Child(child)) = world.children.get_mut(name) {
+        child.phase = phase;
+        if phase != RunPhase::Pending {
+            child.started_at.get_or_insert(now);
+        }
+        child.finished_at = phase.is_finished().then_some(now);
+    }
+}
+
 fn attempts(world: &World) -> Vec<Attempt> {
     units(&world.status).into_iter().flat_map(|task| task.attempts).collect()
 }
@@ -388,15 +416,20 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
             }
         }
         Happening::Refuse(n, quota) => {
-            let creates: Vec<String> = effects
+            let creates: Vec<Effect> = effects
                 .iter()
-                .filter_map(|it| if let Effect::Create { pod, .. } = it { Some(pod.clone()) } else { None })
+                .filter(|it| matches!(it, Effect::Create { .. } | Effect::CreateRun { .. }))
+                .cloned()
                 .collect();
-            if let Some(pod) = pick(&creates, n) {
+            if let Some(create) = pick(&creates, n) {
                 let kind = if quota { RefusalKind::Quota } else { RefusalKind::Invalid };
-                let refusal = Refusal { kind, message: "no".into(), retry_at: now };
-                world.sights.insert(pod.clone(), Sight::Refused(refusal));
-                effects.retain(|it| !matches!(it, Effect::Create { pod: it, .. } if it == pod));
+                let refusal = Sight::Refused(Refusal { kind, message: "no".into(), retry_at: now });
+                match create {
+                    Effect::CreateRun { run, .. } => world.children.insert(run.clone(), refusal),
+                    Effect::Create { pod, .. } => world.sights.insert(pod.clone(), refusal),
+                    _ => None,
+                };
+                effects.retain(|it| it != create);
             }
         }
         Happening::Start(n) => with_pod(world, n, |pod| {
@@ -419,12 +452,17 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
             if let Some(name) = pick(&pods, n) {
                 world.sights.insert(name.clone(), Sight::Absent);
             }
+            // Nothing holds a child run.
+            if let Some(name) = pick(&live_children(world), n) {
+                world.children.insert(name.clone(), Sight::Absent);
+            }
         }
         Happening::ForgetSight(n) => {
             let absent = |(name, sight): (&String, &Sight)| matches!(sight, Sight::Refused(_)).then(|| name.clone());
-            let names: Vec<String> = world.sights.iter().filter_map(absent).collect();
+            let names: Vec<String> = world.sights.iter().chain(&world.children).filter_map(absent).collect();
             if let Some(name) = pick(&names, n) {
                 world.sights.remove(name);
+                world.children.remove(name);
             }
         }
         Happening::Suspend => world.spec.suspend = true,
@@ -441,7 +479,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 .tasks
                 .iter()
                 .flat_map(|task| task.attempts.iter().map(|it| (it.pod.clone(), it.number, task.name.clone())))
-                .filter(|(pod, ..)| !world.made.contains(pod))
+                .filter(|(pod, ..)| !pod.is_empty() && !world.made.contains(pod))
                 .collect();
             if let Some((pod, number, task)) = pick(&unmade, n) {
                 world.made.push(pod.clone());
@@ -459,6 +497,11 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
             }
         }
         Happening::Lose => world.lost = true,
+        Happening::Child(n, phase) => {
+            if let Some(name) = pick(&live_children(world), n) {
+                with_child(world, name, phase);
+            }
+        }
     }
 }
 
@@ -466,7 +509,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
 fn run_out(world: &mut World, spec: &WorkflowSpec) {
     world.spec.suspend = false;
     for _ in 0..400 {
-        for sight in world.sights.values_mut() {
+        for sight in world.sights.values_mut().chain(world.children.values_mut()) {
             if matches!(sight, Sight::Refused(_)) {
                 *sight = Sight::Absent;
             }
@@ -478,9 +521,9 @@ fn run_out(world: &mut World, spec: &WorkflowSpec) {
             }
         }
         // What was asked for and never done is known not to exist, as a live read would tell.
-        let open: Vec<String> = attempts(world).into_iter().map(|it| it.pod).collect();
-        for pod in open {
-            world.sights.entry(pod).or_insert(Sight::Absent);
+        for attempt in attempts(world) {
+            let all = if attempt.run.is_empty() { &mut world.sights } else { &mut world.children };
+            all.entry(attempt.object().to_owned()).or_insert(Sight::Absent);
         }
         let effects = step(world, spec);
         if world.status.phase.is_finished() && effects.is_empty() {
@@ -495,6 +538,9 @@ fn run_out(world: &mut World, spec: &WorkflowSpec) {
                 pod.phase = PodPhase::Succeeded;
                 pod.main = MainState::Ended(main_end(0, "", now));
             }
+        }
+        for name in live_children(world) {
+            with_child(world, &name, RunPhase::Succeeded);
         }
         world.wait(400);
     }
@@ -531,7 +577,7 @@ proptest! {
                 for effect in &effects {
                     world.carry_out(effect);
                 }
-                let live = live_pods(&world);
+                let live = [live_pods(&world), live_children(&world)].concat();
                 // One at a time, each time another one.
                 let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else {
                     if effects.is_empty() {
@@ -540,6 +586,12 @@ proptest! {
                     continue;
                 };
                 let now = world.now;
+                if world.children.contains_key(&name) {
+                    let of_it = |task: &&TaskStatus| task.attempts.iter().any(|it| it.run == name);
+                    let task = world.status.tasks.iter().find(of_it).unwrap().name.clone();
+                    with_child(&mut world, &name, if ends_well(&task) { RunPhase::Succeeded } else { RunPhase::Failed });
+                    continue;
+                }
                 let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) else { panic!("it is there") };
                 let well = ends_well(&pod.task);
                 pod.phase = if well { PodPhase::Succeeded } else { PodPhase::Failed };

@@ -172,7 +172,11 @@ fn a_pod_of_the_run_that_no_attempt_names_is_removed() {
     let effects = world.decide().effects;
     let stray = |effect: &Effect| match effect {
         Effect::Release { pod, .. } | Effect::Delete { pod, .. } => pod == "stray",
-        Effect::Create { .. } | Effect::CreateClaim { .. } | Effect::Clear { .. } | Effect::DeleteRun => false,
+        Effect::Create { .. }
+        | Effect::CreateRun { .. }
+        | Effect::CreateClaim { .. }
+        | Effect::Clear { .. }
+        | Effect::DeleteRun => false,
     };
     assert_eq!(effects.iter().filter(|effect| stray(effect)).count(), 2, "{effects:?}");
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::End;
 use super::pod::{Outcome, outcomes};
 use super::retry::{self, Failure, Next};
 use super::rule::{Need, has_ended, kept_from, lets_run};
 use super::time::{self, TimesOut};
+use super::{End, child};
 use crate::human::Human;
 use crate::kubelet::{Behaviour, OnTerm, Taken, Taker, When};
 use crate::scenario::Scenario;
@@ -37,7 +37,8 @@ pub(super) struct TaskEnds {
 
 impl TaskEnds {
     /// From a task's spec, the script of its pods, and what people did to them.
-    pub fn of(scenario: &Scenario, task: &Value, finally: bool, deeds: &[&Human]) -> Self {
+    /// `above` are the names of the workflows that it would run within.
+    pub fn of(scenario: &Scenario, task: &Value, finally: bool, deeds: &[&Human], above: &[&str]) -> Self {
         let name = task["name"].as_str().unwrap_or_default();
         let needs = task["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
         let plain = [Behaviour::succeeds(2_000, "")];
@@ -56,6 +57,11 @@ impl TaskEnds {
             own.insert("Succeeded");
         } else if scenario.broken_env.contains(&name) {
             own.insert("Failed");
+        } else if task.get("workflow").is_some() || task.get("workflowRef").is_some() {
+            own = child::ends(scenario, task, above);
+            if deeds.iter().any(|deed| child::may_fail_it(deed, task)) {
+                own.insert("Failed");
+            }
         } else {
             let mounts = |claim: &str| {
                 let containers =

@@ -111,6 +111,16 @@ pub(super) fn join(name: &str, needs: &[&str], more: Value) -> Value {
     merged(json!({ "name": name, "needs": needs, "join": {} }), more)
 }
 
+/// A task that is a run of its own, of `work`: a `workflowRef` or a `workflow`.
+pub(super) fn child(name: &str, needs: &[&str], work: Value, more: Value) -> Value {
+    merged(merged(json!({ "name": name, "needs": needs }), work), more)
+}
+
+/// A workflow of this name.
+pub(super) fn named_workflow(name: &str, tasks: &[Value], more: Value) -> Value {
+    object("Workflow", name, &merged(spec(tasks), more))
+}
+
 /// A workflow `workflow`.
 pub(super) fn workflow(tasks: &[Value]) -> Value {
     workflow_with(tasks, json!({}))

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build::{inline, join, run, run_with, task, task_with, workflow, workflow_with};
+use super::child::children;
 use super::follow::follow;
 use super::for_each::for_each;
 use super::generation::generations;
@@ -23,6 +24,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(retries());
     all.extend(timeouts());
     all.extend(for_each());
+    all.extend(children());
     all.extend(generations());
     all.extend(controls());
     all.extend(deletions());
