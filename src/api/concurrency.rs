@@ -38,6 +38,7 @@ pub enum WhenFull {
 }
 
 impl WhenFull {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -18,6 +18,7 @@ pub struct Limits<'j> {
 }
 
 /// A run of a workflow, as far as slots go.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any of them may hold together")]
 struct Limited<'j> {
     name: &'j str,
     namespace: &'j str,
@@ -48,7 +49,7 @@ impl<'j> Invariant<'j> for Limits<'j> {
             return;
         }
         let uid = write.uid.as_str();
-        let before = self.phase(uid, world);
+        let before = world.runs.get(uid).and_then(|run| run.status()).map_or(RunPhase::Pending, |status| status.phase);
         self.take(step, world);
         let Some(after) = step.status.as_ref().filter(|_| step.by_operator) else { return };
         let starts = !before.is_under_way() && after.phase.is_under_way();
@@ -67,10 +68,6 @@ impl<'j> Invariant<'j> for Limits<'j> {
 }
 
 impl<'j> Limits<'j> {
-    fn phase(&self, uid: &str, world: &World<'j>) -> RunPhase {
-        world.runs.get(uid).and_then(|run| run.status()).map_or(RunPhase::Pending, |status| status.phase)
-    }
-
     /// A run takes a slot.
     fn starts(&self, run: &Limited<'j>, index: usize, findings: &mut Findings) {
         let Some(max) = run.max() else { return };

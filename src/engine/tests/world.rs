@@ -160,7 +160,9 @@ impl World {
             self.status = decision.status.clone();
             let mut effects = decision.effects;
             effects.retain(|effect| !matches!(effect, Effect::Clear { .. }));
-            effects.iter().for_each(|effect| self.carry_out(effect));
+            for effect in &effects {
+                self.carry_out(effect);
+            }
             if decision.urgency == Urgency::Unchanged && effects.is_empty() {
                 return;
             }
