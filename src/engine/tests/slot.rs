@@ -9,7 +9,7 @@ use serde_json::json;
 use super::world::{World, spec};
 use crate::api::{ConcurrencyStatus, RunPhase, RunRetry, WhenFull, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
-    Decision, Definition, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide, is_held_back,
+    Claims, Decision, Definition, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide, is_held_back,
     needs_live_peers,
 };
 use crate::plan::Plan;
