@@ -120,6 +120,7 @@ impl World {
             Effect::CreateClaim { name, .. } => {
                 let before = self.claims.insert(name.clone(), ClaimSight::Exists { uid: format!("uid-{name}") });
                 assert!(!matches!(before, Some(ClaimSight::Exists { .. })), "{name} was made twice");
+            }
             Effect::CreateRun { run, .. } => {
                 assert!(!self.made.contains(run), "{run} was made twice");
                 self.made.push(run.clone());
