@@ -23,6 +23,7 @@
 //! | [`check`] | manifests as people write them: every mistake at its line and column | the same, and need a cluster |
 //! | [`engine`] | the decision: facts and a status in, the next status and effects out | the same, and remember |
 //! | [`pods`] | an attempt as a Pod manifest, a Pod as facts | the same |
+//! | [`objects`] | an attempt as another object: a child run, and that as facts | the same |
 //! | [`lease`] | who of several operators leads: permits, and the protocol of the lease | I/O |
 //! | [`controller`] | the shell: watches, caches, the queue, writes | decide |
 //! | [`telemetry`], [`args`], [`app`] | logs and health, the command line, what each subcommand does | |
@@ -46,7 +47,8 @@
 //!
 //! # Words
 //!
-//! A *run* executes a pinned *revision* of a *workflow*; a *task* is tried in *attempts*, each at most one Pod ever. What a
+//! A *run* executes a pinned *revision* of a *workflow*; a *task* is tried in *attempts*, each at most one Pod ever, or one
+//! *child* run. What a
 //! task still waits for is a *gate*. The *main* tasks are those that aren't of `finally`. *Failed* is the task's own fault, *disrupted* the infrastructure's.
 
 pub mod api;
@@ -57,6 +59,7 @@ pub mod controller;
 pub mod engine;
 pub mod lease;
 pub mod mutant;
+pub mod objects;
 pub mod plan;
 pub mod pods;
 pub mod telemetry;

@@ -92,6 +92,14 @@ pub enum Mutant {
     JitterByChance,
     /// The time of the next attempt is set anew in each round.
     NextTimeAnew,
+    /// The fields of a pod follow the first attempt.
+    FieldsOfFirstAttempt,
+    /// A pod is made before the volume claim that it mounts.
+    PodBeforeItsClaim,
+    /// Whatever volume claim has the name of a run's is taken for it.
+    AnyClaimIsOurs,
+    /// A volume claim belongs to nobody.
+    ClaimWithoutOwner,
     /// An attempt's timeout counts from its pod's creation.
     TimeoutFromCreation,
     /// The number of an attempt is that of the pods that are seen, plus one.
@@ -120,11 +128,21 @@ pub enum Mutant {
     StampEachRound,
     /// Transitions are numbered from the length of the history.
     SeqFromLength,
+    /// A child run that failed counts as a success.
+    FailedChildSucceeds,
+    /// A child run is the attempt's own by its name alone.
+    ChildByName,
+    /// The end of a run that is being stopped doesn't wait for its child runs.
+    EndsBeforeChild,
+    /// A child run goes on though its parent is being stopped.
+    ChildOutlivesCancel,
+    /// Nobody looks how deep child runs are nested.
+    NestingUnbounded,
 }
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 64] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -166,6 +184,10 @@ impl Mutant {
         Self::LimitOffByOne,
         Self::JitterByChance,
         Self::NextTimeAnew,
+        Self::FieldsOfFirstAttempt,
+        Self::PodBeforeItsClaim,
+        Self::AnyClaimIsOurs,
+        Self::ClaimWithoutOwner,
         Self::TimeoutFromCreation,
         Self::NumberFromPods,
         Self::NameWithoutHash,
@@ -180,6 +202,11 @@ impl Mutant {
         Self::PodsClearedAtOnce,
         Self::StampEachRound,
         Self::SeqFromLength,
+        Self::FailedChildSucceeds,
+        Self::ChildByName,
+        Self::EndsBeforeChild,
+        Self::ChildOutlivesCancel,
+        Self::NestingUnbounded,
     ];
 }
 

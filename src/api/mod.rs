@@ -7,6 +7,7 @@ mod for_each;
 mod items;
 mod param;
 mod phase;
+mod pod_expr;
 pub mod ranges;
 mod record;
 mod retry;
@@ -14,6 +15,7 @@ mod run;
 mod schema;
 mod status;
 mod task;
+mod volume_claim;
 mod workflow;
 
 pub use concurrency::{Concurrency, ConcurrencyStatus, WhenFull};
@@ -21,12 +23,14 @@ pub use for_each::ForEach;
 pub use items::{ItemStatus, ItemsStatus, MAX_ITEMS};
 pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
+pub use pod_expr::PodExpr;
 pub use record::{WorkflowRecord, WorkflowRecordData};
 pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
 pub use run::{Cancel, RunRetry, WorkflowRef, WorkflowRun, WorkflowRunSpec};
 pub use status::{Attempt, EarlierAttempts, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
-pub use task::{EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
-pub use workflow::{Workflow, WorkflowSpec, WorkflowStatus};
+pub use task::{ChildParam, EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
+pub use volume_claim::{VolumeClaim, VolumeClaimStatus};
+pub use workflow::{RunOutput, Workflow, WorkflowSpec, WorkflowStatus};
 
 use kube::core::crd::CustomResourceExt;
 
@@ -37,11 +41,11 @@ pub const API_VERSION: &str = "gantline.dev/v1alpha1";
 /// Keeps a pod until its outcome is on record. It sits on pods only, never on runs.
 pub const FINALIZER: &str = "gantline.dev/outcome";
 
-/// Labels of every pod that Gantline makes.
+/// Labels of every pod and child run that Gantline makes.
 pub mod label {
     /// The run's name.
     pub const RUN: &str = "gantline.dev/run";
-    /// The run's uid: what a pod belongs to. Names are only for people.
+    /// The run's uid: what a pod or child run belongs to. Names are only for people.
     pub const RUN_UID: &str = "gantline.dev/run-uid";
     /// The task's name.
     pub const TASK: &str = "gantline.dev/task";

@@ -58,11 +58,11 @@ pub enum TaskPhase {
     /// A gate is open: `waitingFor` names it.
     #[default]
     Pending,
-    /// An attempt is on record; its pod's container isn't running yet.
+    /// An attempt is on record; its pod's container, or its child run, isn't running yet.
     Starting,
-    /// The container `main` is running.
+    /// The container `main`, or the child run, is running.
     Running,
-    /// Its pod is being stopped; the reason tells why.
+    /// Its pod or child run is being stopped; the reason tells why.
     Stopping,
     /// Its last attempt failed or was disrupted; the next one waits for its time.
     Backoff,
@@ -99,7 +99,7 @@ impl TaskPhase {
         matches!(self, Self::Succeeded | Self::Failed | Self::Skipped | Self::UpstreamFailed | Self::Cancelled)
     }
 
-    /// Whether an attempt of the task may have a pod.
+    /// Whether an attempt of the task may have a pod, or a child run.
     #[must_use]
     pub const fn has_pod(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Stopping)
@@ -149,6 +149,10 @@ pub enum Reason {
     FailRun,
     /// The concurrency of its workflow had no slot for the run, or gave its slot to a newer one.
     ConcurrencyLimit,
+    /// The run is the child of another, which was stopped, or whose task was.
+    ParentStopped,
+    /// The workflow's outputs could not be made; the message tells why.
+    OutputsFailed,
 
     // of tasks with forEach, and their items
     /// Fewer of its items succeeded than minSucceededPercent asks for.
@@ -191,9 +195,19 @@ pub enum Reason {
     OutputTooLarge,
     /// An expression could not be evaluated.
     ExpressionError,
+    /// The child run failed; its own status tells why.
+    ChildFailed,
+    /// The child run was cancelled, and not by this run.
+    ChildCancelled,
+    /// Child runs would be nested too deep, or in a circle.
+    NestingRefused,
     /// The API server refused the pod as invalid.
     PodInvalid,
-    /// A pod of the attempt's name exists and is not this run's.
+    /// The API server refused a volume claim as invalid.
+    VolumeClaimInvalid,
+    /// The API server refused the child run as invalid.
+    ChildInvalid,
+    /// An object of the attempt's name, or a volume claim of the run's, exists and is not this run's.
     NameClash,
     /// The namespace is being deleted.
     NamespaceTerminating,
@@ -213,6 +227,8 @@ pub enum Reason {
     PodDeleted,
     /// The pod is gone without a trace.
     PodLost,
+    /// The child run is gone: someone deleted it.
+    ChildDeleted,
     /// Disrupted more often than allowed.
     TooManyDisruptions,
 }
@@ -244,4 +260,6 @@ pub enum WaitKind {
     PodConfig,
     /// Its node, to get the pod ready or to end it.
     Node,
+    /// Its child run, to start or to end.
+    Child,
 }

@@ -101,7 +101,7 @@ pub enum RetryAction {
     Poll,
 }
 
-/// A reason for which an attempt fails by the task's own fault, once it has a pod.
+/// A reason for which an attempt fails by the task's own fault, once it has a pod or a child run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum FailureReason {
     /// Another exit code than 0.
@@ -126,4 +126,6 @@ pub enum FailureReason {
     OutputInvalid,
     /// The outputs are larger than can be carried.
     OutputTooLarge,
+    /// The child run failed.
+    ChildFailed,
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::concurrency::ConcurrencyStatus;
 use super::items::ItemsStatus;
 use super::phase::{self, AttemptOutcome, RunPhase, TaskPhase, WaitKind};
+use super::volume_claim::VolumeClaimStatus;
 
 /// The state of a run: everything the operator needs to go on after a crash.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -63,6 +64,10 @@ pub struct WorkflowRunStatus {
     /// How long it took, the present generation alone, written at its end: `1m12s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
+    /// The workflow's outputs, once the run has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::object")]
+    pub outputs: Option<Map<String, Value>>,
     /// What the run itself waits for, before it has tasks or while it is suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
@@ -71,6 +76,11 @@ pub struct WorkflowRunStatus {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The run's own claims of the workflow's volumeClaims, as far as a task needed them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub volume_claims: Vec<VolumeClaimStatus>,
     /// The tasks, in the order of the workflow, and after them those of finally.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1050))]
@@ -170,7 +180,7 @@ pub(super) const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// One try at a task: at most one Pod, ever.
+/// One try at a task: at most one object, ever; a Pod or a child run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
@@ -179,18 +189,22 @@ pub struct Attempt {
     /// The generation of the run that it was made in; absent for 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub generation: u32,
-    /// Name of its pod, on record before the pod is made.
+    /// Name of its pod, on record before the pod is made; absent where it is a child run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pod: String,
-    /// The pod's uid, once it is known.
+    /// Name of its child run, on record before the run is made; absent where it is a pod.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
+    /// The uid of its pod or child run, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// When the container `main` started.
+    /// When the container `main`, or the child run, started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
-    /// When its startTimeout is over, or, once `main` has started, its timeout.
+    /// When its startTimeout is over, or, once `main` or the child run has started, its timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<MicroTime>,
     /// Exit code of `main`.
@@ -208,6 +222,14 @@ pub struct Attempt {
     /// When the next attempt may start, if there is to be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<MicroTime>,
+}
+
+impl Attempt {
+    /// Name of the object that it is: a pod, or a child run.
+    #[must_use]
+    pub fn object(&self) -> &str {
+        if self.run.is_empty() { &self.pod } else { &self.run }
+    }
 }
 
 /// What something waits for.

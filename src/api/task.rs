@@ -9,14 +9,20 @@ use serde_json::{Map, Value};
 
 use super::for_each::ForEach;
 use super::param::{ItemType, ValueType};
+use super::pod_expr::PodExpr;
 use super::retry::Retry;
+use super::run::WorkflowRef;
 
-/// One node of the graph. It runs as a Pod whose container `main` does the work, or, with join, is nothing but a gate.
+/// One node of the graph. It runs as a Pod whose container `main` does the work, or, with workflowRef or workflow, as a run of
+/// its own; with join it is nothing but a gate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.script) || !(has(self.command) || has(self.args))").message("set script, or command and args, not both"),
     validation = Rule::new("!has(self.shell) || has(self.script)").message("shell is for script; without script it has no meaning"),
+    validation = Rule::new("!has(self.workflowRef) || !has(self.workflow)").message("set workflowRef or workflow, not both"),
+    validation = Rule::new("!has(self.params) || has(self.workflowRef) || has(self.workflow)")
+        .message("params are for the run that workflowRef or workflow makes of the task"),
 )]
 pub struct Task {
     /// Name, unique in the workflow: a DNS label of at most 40 characters.
@@ -59,6 +65,22 @@ pub struct Task {
     /// exclusive with everything that is about a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<Join>,
+    /// Makes the task a run of its own, a child run, of this Workflow, which is in the same namespace. It succeeds if that run
+    /// does, and the outputs of the Workflow are its outputs. A retry makes a new child; cancel and suspend pass down to it. Child
+    /// runs may be nested 8 deep, and no workflow may run within itself. Exclusive with everything that is about a container.
+    /// Example: `{name: load-region}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_ref: Option<WorkflowRef>,
+    /// The same with a workflow written inline: the spec of a Workflow, of at most 100 tasks and 64 KiB. Exclusive with workflowRef.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::object")]
+    pub workflow: Option<Map<String, Value>>,
+    /// Values for the params of the child run: a literal or a CEL expression each. At most 64, and 16 KiB in all.
+    /// Example: `[{name: region, expr: params.region}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub params: Vec<ChildParam>,
     /// Image of the container `main`. Default: the image of taskDefaults. Example: `busybox:1.37`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
@@ -97,6 +119,9 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub pod_template: Option<Map<String, Value>>,
+    /// Fields of the pod that follow params, the attempt or outputs. An entry takes the place of that of taskDefaults.podExpr.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_expr: Option<PodExpr>,
     /// The values that the task hands on, written as `name=value` lines or as one JSON object to the file `$GANTLINE_OUTPUT`.
     /// At most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -182,6 +207,10 @@ pub struct TaskDefaults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub pod_template: Option<Map<String, Value>>,
+    /// Fields of the pod that follow params, the attempt or outputs, for every task. Of a task with an image of its own, the
+    /// image here doesn't hold; of one with resources of its own, neither do requests and limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_expr: Option<PodExpr>,
     /// How long an attempt may run, from the start of `main`: a duration from 1s to 8784h. After that its pod is stopped and the
     /// attempt has failed (TimedOut), unless it ends with 0 all the same. Should the operator be away, the kubelet ends the pod
     /// after startTimeout, or else an hour, and timeout together. Default: none. Example: `30m`.
@@ -234,6 +263,24 @@ pub struct EnvVar {
     pub value_from: Option<Map<String, Value>>,
     /// CEL expression; it may read params, run, attempt, item, index and the outputs of upstream tasks. The value reaches the container
     /// byte for byte. Example: `tasks.extract.outputs.rows`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub expr: Option<String>,
+}
+
+/// The value of a param of a child run: a literal in value, or an expression in expr.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChildParam {
+    /// Name of a param of the child's workflow.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub name: String,
+    /// Literal value, of the type that the child's workflow declares. Example: `[emea, apac]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::any")]
+    pub value: Option<Value>,
+    /// CEL expression; it may read params, run, attempt and the outputs of upstream tasks. Example:
+    /// `tasks.extract.outputs.rows`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub expr: Option<String>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::concurrency::Concurrency;
 use super::param::Param;
 use super::task::{Task, TaskDefaults};
+use super::volume_claim::VolumeClaim;
 
 /// A workflow: a graph of tasks with parameters. Each execution is a WorkflowRun that names it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -43,6 +44,12 @@ pub struct WorkflowSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::duration")]
     pub timeout: Option<String>,
+    /// Volumes that the tasks of a run share: each run has a PersistentVolumeClaim of its own of each, which its containers mount
+    /// by name and which goes when the run is deleted. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub volume_claims: Vec<VolumeClaim>,
     /// How long the finally tasks may take in all, from the end of the last other task, without the time that the run is suspended:
     /// a duration from 1s to 8784h. After that those that were begun are stopped and fail (FinallyTimedOut), and the others are
     /// cancelled. Default: 30m.
@@ -71,6 +78,25 @@ pub struct WorkflowSpec {
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub finally: Vec<Task>,
+    /// Values that a run hands on when it has succeeded: to status.outputs, and to the task whose child run it is. At most 32, and
+    /// 64 KiB in all. Example: `[{name: rows, expr: tasks.load.outputs.rows}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub outputs: Vec<RunOutput>,
+}
+
+/// A value that a run hands on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunOutput {
+    /// Name: a letter or underscore, then letters, digits and underscores.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub name: String,
+    /// CEL expression; it may read params, run, and phase, reason and outputs of every task. If it can't be evaluated, the run
+    /// fails (OutputsFailed). At most 1,024 characters.
+    #[schemars(length(min = 1, max = 1024))]
+    pub expr: String,
 }
 
 /// What the operator found in a workflow.

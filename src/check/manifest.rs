@@ -1,5 +1,6 @@
 //! From documents to the objects of our kinds in them.
 
+use super::children;
 use super::finding::{Findings, Said, Severity};
 use super::object::{self, Object};
 use super::params;
@@ -40,6 +41,7 @@ pub(super) fn check(files: &[File<'_>], findings: &mut Findings<'_>) -> usize {
         let Some((file, schema)) = files.get(object.file).zip(KINDS.get(&object.kind)) else { continue };
         object::check(object, &file.tree, schema, &mut workflows, &mut runs, findings);
     }
+    children::check(&workflows, &runs, findings);
     for run in runs {
         params::check(&run, &workflows, findings);
     }

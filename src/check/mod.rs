@@ -25,6 +25,7 @@
     )
 )]
 
+mod children;
 mod finding;
 mod manifest;
 mod object;

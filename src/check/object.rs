@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::finding::{Findings, Said, Severity};
-use super::params::{Named, Run, Workflows};
+use super::params::{Named, Run, Workflow, Workflows};
 use super::path;
 use super::schema::Schema;
 use super::shape::{self, Shape};
@@ -46,7 +46,7 @@ pub(super) fn check<'o>(
     object: &'o Object,
     tree: &'o Tree<'o>,
     schema: &Schema,
-    workflows: &mut Workflows,
+    workflows: &mut Workflows<'o>,
     runs: &mut Vec<Run<'o>>,
     findings: &mut Findings<'_>,
 ) {
@@ -58,7 +58,7 @@ pub(super) fn check<'o>(
     match object.kind.as_str() {
         "Workflow" => {
             let plan = said.plan(field(&value, "spec"), "spec", Origin::Workflow, findings);
-            workflows.add(name, namespace, plan);
+            workflows.add(name, Workflow { object, tree, namespace, plan });
         }
         "WorkflowRun" => runs.extend(said.run(field(&value, "spec"), &name, namespace, findings)),
         _ => {}

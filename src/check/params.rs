@@ -12,14 +12,17 @@ use crate::plan::{Code, Plan, Problem, quote, suggestion};
 
 /// The workflows of all files by name.
 #[derive(Default)]
-pub(super) struct Workflows {
-    named: BTreeMap<String, Vec<Workflow>>,
+pub(super) struct Workflows<'o> {
+    named: BTreeMap<String, Vec<Workflow<'o>>>,
 }
 
-struct Workflow {
-    namespace: Option<String>,
+/// A workflow.
+pub(super) struct Workflow<'o> {
+    pub object: &'o Object,
+    pub tree: &'o Tree<'o>,
+    pub namespace: Option<String>,
     /// Without one, it has mistakes of its own.
-    plan: Option<Plan>,
+    pub plan: Option<Plan>,
 }
 
 /// Which workflow a run runs.
@@ -41,15 +44,20 @@ pub(super) struct Run<'o> {
     pub values: Value,
 }
 
-impl Workflows {
-    pub fn add(&mut self, name: String, namespace: Option<String>, plan: Option<Plan>) {
-        self.named.entry(name).or_default().push(Workflow { namespace, plan });
+impl<'o> Workflows<'o> {
+    pub fn add(&mut self, name: String, workflow: Workflow<'o>) {
+        self.named.entry(name).or_default().push(workflow);
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Workflow<'o>)> {
+        self.named.iter().flat_map(|(name, all)| all.iter().map(move |workflow| (name.as_str(), workflow)))
     }
 
     /// The workflow that a run means: of several the last, as it would be applied over the others. Where a manifest has no
     /// namespace, kubectl decides, so that it may be any.
-    fn find(&self, name: &str, namespace: Option<&str>) -> Option<&Workflow> {
-        let is_same = |workflow: &&Workflow| match (&workflow.namespace, namespace) {
+    pub fn find(&self, name: &str, namespace: Option<&str>) -> Option<&Workflow<'o>> {
+        let is_same = |workflow: &&Workflow<'o>| match (&workflow.namespace, namespace) {
             (Some(one), Some(other)) => one == other,
             _ => true,
         };
@@ -58,7 +66,7 @@ impl Workflows {
 }
 
 /// Checks the parameters of a run.
-pub(super) fn check(run: &Run<'_>, workflows: &Workflows, findings: &mut Findings<'_>) {
+pub(super) fn check(run: &Run<'_>, workflows: &Workflows<'_>, findings: &mut Findings<'_>) {
     let plan = match &run.workflow {
         Named::Inline(plan) => Some(plan),
         Named::Reference(name) => match workflows.find(name, run.namespace.as_deref()) {
@@ -76,7 +84,7 @@ pub(super) fn check(run: &Run<'_>, workflows: &Workflows, findings: &mut Finding
     }
 }
 
-fn not_given(run: &Run<'_>, name: &str, workflows: &Workflows, findings: &mut Findings<'_>) {
+fn not_given(run: &Run<'_>, name: &str, workflows: &Workflows<'_>, findings: &mut Findings<'_>) {
     let advice = suggestion(name, workflows.named.keys().map(String::as_str));
     let name = quote(name);
     let message = format!("no Workflow `{name}` is in the files, so that the run's params can't be checked{advice}");

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::client::Failure;
 use super::gather::{self, Gathered, open_attempts};
 use super::revision::Pinned;
-use super::{Context, Key, effect, event};
-use crate::api::{RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
+use super::{Context, Key, claim, effect, event};
+use crate::api::{Attempt, RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, Note, Urgency};
 use crate::mutant::{Mutant, is};
 
@@ -59,8 +59,9 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         return Ok(());
     }
     context.with_memory(&uid, |memory| {
-        let open: BTreeSet<&str> = open_attempts(&decision.status).map(|attempt| attempt.pod.as_str()).collect();
-        memory.keep_only(|pod| open.contains(pod), Instant::now());
+        let objects = open_attempts(&decision.status).map(|attempt| attempt.object().to_owned());
+        let open: BTreeSet<String> = objects.chain(claim::wanted(&decision.status).map(claim::key)).collect();
+        memory.keep_only(|name| open.contains(name), Instant::now());
     });
     effect::start(context, gathered, decision.effects);
     Ok(())
@@ -82,11 +83,11 @@ fn live_attempts(status: &WorkflowRunStatus) -> usize {
     status.tried().filter(|(phase, attempts)| phase.has_pod() && !attempts.is_empty()).count()
 }
 
-/// The pods that may be made once this status is on record.
-fn wanted_pods(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
+/// The pods and child runs that may be made once this status is on record.
+fn wanted(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
     let goes_on = status.phase != RunPhase::Suspended && !status.phase.is_finished();
     let starting = status.tried().filter(move |(phase, _)| goes_on && *phase == TaskPhase::Starting);
-    starting.filter_map(|(_, attempts)| attempts.last()).map(|attempt| attempt.pod.as_str())
+    starting.filter_map(|(_, attempts)| attempts.last()).map(Attempt::object)
 }
 
 /// Writes the record of the run's revision, where it isn't known to exist.
@@ -101,7 +102,7 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     if decision.status.revision.is_some() && !gathered.is_named() {
         write_record(context, gathered).await?;
     }
-    let wanted: BTreeSet<&str> = wanted_pods(&decision.status).collect();
+    let wanted: BTreeSet<&str> = wanted(&decision.status).collect();
     context.with_memory(uid, |memory| memory.withdraw_all_but(|pod| wanted.contains(pod)));
     let begun = Instant::now();
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
@@ -111,8 +112,10 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
             context.with_memory(uid, |memory| {
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {
-                    if let Effect::Create { pod, .. } = effect {
-                        memory.intended(pod);
+                    match effect {
+                        Effect::Create { pod: name, .. } | Effect::CreateRun { run: name, .. } => memory.intended(name),
+                        Effect::CreateClaim { name, .. } => memory.intended(&claim::key(name)),
+                        Effect::Release { .. } | Effect::Delete { .. } | Effect::Clear { .. } | Effect::DeleteRun => {}
                     }
                 }
             });

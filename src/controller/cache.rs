@@ -14,6 +14,7 @@ use super::loose::Loose;
 use crate::api::{FINALIZER, Workflow, WorkflowRun};
 use crate::engine::{Peer, PodFacts};
 use crate::mutant::{Mutant, is};
+use crate::objects::child::parent;
 use crate::pods::{SlimPod, belongs_to, facts};
 
 /// Uids of deleted objects that are remembered, oldest forgotten first.
@@ -131,23 +132,32 @@ pub struct Cache {
     run_of: BTreeMap<String, String>,
     /// Runs that share slots.
     groups: Groups,
+    /// Uids of the child runs of each run.
+    by_parent: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Cache {
-    /// Takes in a run as read or answered; if that was news, returns the uids of the runs that it concerns: its own first, then
-    /// those that wait for what it has.
-    pub fn put_run(&mut self, run: Loose<WorkflowRun>) -> Vec<String> {
-        let Some(uid) = run.meta.uid.clone() else { return Vec::new() };
+    /// Takes in a run as read or answered; if that was news, returns the uids of the other runs that wait for what it has.
+    pub fn put_run(&mut self, run: Loose<WorkflowRun>) -> Option<Vec<String>> {
+        let uid = run.meta.uid.clone()?;
         let version = version(run.meta.resource_version.as_deref());
+        let (above, before) = (parent_uid(&run), self.run(&uid).and_then(|run| parent_uid(&run)));
         if !self.runs.put(&uid, version, run) {
-            return Vec::new();
+            return None;
         }
-        let others = self.runs.get(&uid).map(|run| self.groups.put(&uid, &run)).unwrap_or_default();
-        std::iter::once(uid).chain(others).collect()
+        if above != before {
+            self.forget_child(before.as_deref(), &uid);
+            if let Some(above) = above {
+                self.by_parent.entry(above).or_default().insert(uid.clone());
+            }
+        }
+        Some(self.runs.get(&uid).map(|run| self.groups.put(&uid, &run)).unwrap_or_default())
     }
 
-    /// A run is gone; returns the uids of the other runs that this concerns.
+    /// A run is gone; returns the uids of the other runs that wait for what it had.
     pub fn bury_run(&mut self, uid: &str) -> Vec<String> {
+        let above = self.run(uid).and_then(|run| parent_uid(&run));
+        self.forget_child(above.as_deref(), uid);
         self.runs.bury(uid);
         self.groups.remove(uid)
     }
@@ -156,6 +166,21 @@ impl Cache {
     #[must_use]
     pub fn peers_of(&self, uid: &str) -> Vec<Peer> {
         self.runs.get(uid).map(|run| self.groups.peers_of(uid, &run)).unwrap_or_default()
+    }
+
+    fn forget_child(&mut self, parent: Option<&str>, uid: &str) {
+        let Some(parent) = parent else { return };
+        if let Some(uids) = self.by_parent.get_mut(parent) {
+            uids.remove(uid);
+            if uids.is_empty() {
+                self.by_parent.remove(parent);
+            }
+        }
+    }
+
+    /// The runs that this run controls.
+    pub fn children_of<'a>(&'a self, uid: &str) -> impl Iterator<Item = Arc<Loose<WorkflowRun>>> + use<'a> {
+        self.by_parent.get(uid).into_iter().flatten().filter_map(|uid| self.runs.get(uid))
     }
 
     /// The run of this uid.
@@ -250,6 +275,10 @@ impl Cache {
             Kind::Pod => self.pods.known(namespace, |pod| Some(&pod.namespace)),
         }
     }
+}
+
+fn parent_uid(run: &Loose<WorkflowRun>) -> Option<String> {
+    parent(&run.meta).map(|parent| parent.uid.to_owned())
 }
 
 /// The kinds that are watched.

@@ -1,4 +1,4 @@
-//! What a decision asks to be done to pods. Each effect runs by itself within a bound; when it is done its run is looked at
+//! What a decision asks to be done to pods and child runs. Each effect runs by itself within a bound; when it is done its run is looked at
 //! again, and asks anew for what is still to be done.
 
 use std::collections::BTreeSet;
@@ -13,15 +13,17 @@ use tokio::time::Instant;
 
 use super::cache::PodEntry;
 use super::client::Failure;
-use super::gather::{Gathered, clash, own};
+use super::gather::{Gathered, clash, is_child_of, own};
 use super::loose::Loose;
 use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
-use super::{Context, Key};
-use crate::api::{Attempt, TaskPhase, WorkflowRun};
+use super::watch::Watched;
+use super::{Context, Key, claim, kin};
+use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Effect, RefusalKind, clip, is_suspended};
 use crate::mutant::{Mutant, is};
-use crate::pods::{Owner, SlimPod, build, is_unlabelled_of};
+use crate::objects::child;
+use crate::pods::{Owner, SlimPod, build, is_unlabelled_of, volume_claim};
 
 /// The wait before it is looked whether an effect showed.
 const UNSURE: Duration = Duration::from_secs(1);
@@ -34,12 +36,20 @@ const RELEASE_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes kept of a refusal's message.
 const MESSAGE: usize = 1024;
 
-/// The run that an effect is for, and the pod.
+/// The run that an effect is for, and the name of the object.
 #[derive(Clone)]
-struct Target {
-    run: String,
-    namespace: String,
-    pod: String,
+pub struct Target {
+    pub run: String,
+    pub namespace: String,
+    /// Its name; empty where the effect is for no object.
+    name: String,
+}
+
+/// What is made.
+#[derive(Clone, Copy)]
+enum Made {
+    Pod,
+    Run,
 }
 
 /// Starts all effects, in their order.
@@ -52,18 +62,39 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
         .filter_map(|effect| if let Effect::Clear { uid, .. } = effect { Some(uid.as_str()) } else { None });
     let clears: BTreeSet<&str> = clears.collect();
     context.with_memory(&run, |memory| memory.keep_clears(|uid| clears.contains(uid)));
+    let make = |name: String, made: Made, manifest: Value| {
+        if context.with_memory(&run, |memory| memory.sent(&name)) {
+            let target = Target { run: run.clone(), namespace: namespace.clone(), name };
+            let undo = target.name.clone();
+            let effect = create(Arc::clone(context), target.clone(), made, manifest);
+            spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&undo));
+        }
+    };
     for effect in effects {
-        let target = |pod: String| Target { run: run.clone(), namespace: namespace.clone(), pod };
+        let target = |name: String| Target { run: run.clone(), namespace: namespace.clone(), name };
         match effect {
-            Effect::Create { task, item, attempt, pod, env } => {
+            Effect::Create { task, item, attempt, pod, values } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(planned) = plan.tasks().get(task) else { continue };
-                let manifest = build(&owner, planned, item, attempt, &pod, env, context.settings.pod_security);
-                if context.with_memory(&run, |memory| memory.sent(&pod)) {
-                    let target = target(pod);
-                    let undo = target.pod.clone();
-                    let effect = create(Arc::clone(context), target.clone(), manifest);
-                    spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&undo));
+                let manifest = build(&owner, planned, item, attempt, &pod, values, context.settings.pod_security);
+                make(pod, Made::Pod, manifest);
+            }
+            Effect::CreateRun { task, item, attempt, run: name, params } => {
+                let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
+                let Some(planned) = plan.tasks().get(task) else { continue };
+                let Some(child) = planned.child() else { continue };
+                let manifest = child::build(&owner, &planned.name, child, item, attempt, &name, params);
+                make(name, Made::Run, manifest);
+            }
+            Effect::CreateClaim { claim: index, name } => {
+                let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
+                let Some(template) = plan.volume_claims().get(index) else { continue };
+                let manifest = volume_claim(&owner, template, &name);
+                let key = claim::key(&name);
+                if context.with_memory(&run, |memory| memory.sent(&key)) {
+                    let target = target(String::new());
+                    let effect = claim::create(Arc::clone(context), target.clone(), name, manifest);
+                    spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&key));
                 }
             }
             Effect::Release { pod, uid } => {
@@ -137,7 +168,7 @@ fn spawn(
 }
 
 /// What follows an effect.
-struct After {
+pub struct After {
     /// Whether its trace in memory is cleared; otherwise it has left one of its own.
     clear: bool,
     /// When its run is looked at; at once where absent.
@@ -145,41 +176,50 @@ struct After {
 }
 
 impl After {
-    const DONE: Self = Self { clear: true, wait: None };
-    const TOLD: Self = Self { clear: false, wait: None };
+    pub const DONE: Self = Self { clear: true, wait: None };
+    pub const TOLD: Self = Self { clear: false, wait: None };
     const LATER: Self = Self { clear: true, wait: Some(UNSURE) };
+    /// Its trace in memory is its own, and nothing shows at once.
+    pub const UNSENT: Self = Self { clear: false, wait: Some(UNSURE) };
 }
 
-/// Whether the attempt still is to have a pod. Between the decision and its turn the run may have been cancelled.
+/// Whether the attempt still is to have its object. Between the decision and its turn the run may have been cancelled.
 fn is_wanted(context: &Context, target: &Target) -> bool {
     if is(Mutant::CancelLosesToCreate) {
         return true;
     }
-    if context.with_memory(&target.run, |memory| memory.is_withdrawn(&target.pod)) {
+    if context.with_memory(&target.run, |memory| memory.is_withdrawn(&target.name)) {
         return false;
     }
-    let Some(run) = context.cache().run(&target.run) else { return false };
+    let cache = context.cache();
+    let Some(run) = cache.run(&target.run) else { return false };
     let Ok(object) = &run.object else { return false };
+    let lineage = kin::lineage_in_cache(&cache, &run);
     let open = |(phase, attempts): (TaskPhase, &[Attempt])| {
-        phase == TaskPhase::Starting && attempts.last().is_some_and(|last| last.pod == target.pod)
+        phase == TaskPhase::Starting && attempts.last().is_some_and(|last| last.object() == target.name)
     };
-    run.meta.deletion_timestamp.is_none()
-        && object.status.as_ref().is_some_and(|status| !is_suspended(&object.spec, status) && status.tried().any(open))
+    let permits =
+        |status: &WorkflowRunStatus| !is_suspended(&object.spec, status, &lineage) && status.tried().any(open);
+    run.meta.deletion_timestamp.is_none() && object.status.as_ref().is_some_and(permits)
 }
 
-async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After {
-    let name = &target.pod;
+async fn create(context: Arc<Context>, target: Target, made: Made, manifest: Value) -> After {
+    let name = &target.name;
     if !is_wanted(&context, &target) {
         context.with_memory(&target.run, |memory| memory.unsent(name));
         return After::TOLD;
     }
-    let answer = context.cluster.create_pod(&target.namespace, &manifest).await;
+    let answer = send(&context, &target, made, &manifest).await;
     let answer = match answer {
-        Err(failure) if failure.is_already_exists() => match existing(&context, &target).await {
-            Ok(Some(pod)) => Ok(pod),
-            Ok(None) => {
+        Err(failure) if failure.is_already_exists() => match existing(&context, &target, made).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let kind = match made {
+                    Made::Pod => "pod",
+                    Made::Run => "workflowrun",
+                };
                 context.with_memory(&target.run, |memory| {
-                    memory.refused(name, RefusalKind::NameClash, clash(name), Instant::now(), Duration::ZERO);
+                    memory.refused(name, RefusalKind::NameClash, clash(kind, name), Instant::now(), Duration::ZERO);
                 });
                 return After::TOLD;
             }
@@ -188,41 +228,64 @@ async fn create(context: Arc<Context>, target: Target, manifest: Value) -> After
         answer => answer,
     };
     match answer {
-        Ok(pod) => {
-            context.cache().put_pod(&pod);
-            After::DONE
-        }
+        Ok(()) => After::DONE,
         Err(Failure::Refused(status)) => {
             let (kind, after) = (refusal_kind(&status), retry_after(&status));
             let message = clip(&status.message, MESSAGE);
-            tracing::info!(pod = name, namespace = target.namespace, code = status.code, ?kind, "a pod was refused");
+            tracing::info!(name, namespace = target.namespace, code = status.code, ?kind, "a create was refused");
             context.with_memory(&target.run, |memory| memory.refused(name, kind, message, Instant::now(), after));
             After::TOLD
         }
         // Whoever leads asks for it again.
         Err(Failure::NotLeading) => {
             context.with_memory(&target.run, |memory| memory.unsent(name));
-            After { clear: false, wait: Some(UNSURE) }
+            After::UNSENT
         }
         Err(Failure::Unknown(message)) => {
-            tracing::warn!(pod = name, namespace = target.namespace, message, "it is unknown whether the pod was made");
+            tracing::warn!(name, namespace = target.namespace, message, "it is unknown whether it was made");
             context.with_memory(&target.run, |memory| memory.unsure(name, clip(&message, MESSAGE), Instant::now()));
             After::TOLD
         }
     }
 }
 
-/// The pod of that name if it is the run's own; `None` if it is another's.
-async fn existing(context: &Context, target: &Target) -> Result<Option<SlimPod>, Failure> {
-    let found = context.cluster.get::<SlimPod>(&target.namespace, &target.pod).await?;
-    match found.and_then(|found| found.object.ok()) {
-        Some(pod) if is(Mutant::ExistingIsOurs) => Ok(Some(pod)),
-        Some(_) if is(Mutant::ExistingIsForeign) => Ok(None),
-        Some(pod) => {
-            let is_own = own(context, &pod, &target.run).is_some() || is_unlabelled_of(&pod, &target.run);
-            Ok(is_own.then_some(pod))
+/// Sends the create; the cache learns of what was made.
+async fn send(context: &Context, target: &Target, made: Made, manifest: &Value) -> Result<(), Failure> {
+    match made {
+        Made::Pod => {
+            let pod = context.cluster.create_pod(&target.namespace, manifest).await?;
+            context.cache().put_pod(&pod);
         }
-        None => Err(Failure::Unknown("a pod of that name existed, and is gone".to_owned())),
+        Made::Run => {
+            let run = context.cluster.create_run(&target.namespace, manifest).await?;
+            context.enqueue(|cache| WorkflowRun::put(cache, run));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the object of that name is the run's own. The cache learns of it.
+async fn existing(context: &Context, target: &Target, made: Made) -> Result<bool, Failure> {
+    let gone = || Failure::Unknown("an object of that name existed, and is gone".to_owned());
+    match made {
+        Made::Pod => {
+            let found = context.cluster.get::<SlimPod>(&target.namespace, &target.name).await?;
+            let pod = found.and_then(|found| found.object.ok()).ok_or_else(gone)?;
+            if is(Mutant::ExistingIsForeign) {
+                return Ok(false);
+            }
+            let is_own = own(context, &pod, &target.run).is_some() || is_unlabelled_of(&pod, &target.run);
+            if is_own || is(Mutant::ExistingIsOurs) {
+                context.cache().put_pod(&pod);
+            }
+            Ok(is_own || is(Mutant::ExistingIsOurs))
+        }
+        Made::Run => {
+            let found = context.cluster.get::<WorkflowRun>(&target.namespace, &target.name).await?.ok_or_else(gone)?;
+            let is_own = is_child_of(&found, &target.run);
+            context.enqueue(|cache| WorkflowRun::put(cache, found));
+            Ok(is_own)
+        }
     }
 }
 
@@ -236,7 +299,7 @@ async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
                 return After::DONE;
             }
             Ok(None) => return After::LATER,
-            Err(failure) => tracing::debug!(pod = target.pod, %failure, "the pod's finalizer stays for now"),
+            Err(failure) => tracing::debug!(pod = target.name, %failure, "the pod's finalizer stays for now"),
         }
         tokio::time::sleep(RELEASE_PAUSE).await;
     }
@@ -249,10 +312,10 @@ async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<O
     let finalizers = if let Some(finalizers) = known {
         finalizers
     } else {
-        let found = context.cluster.get::<SlimPod>(&target.namespace, &target.pod).await?;
+        let found = context.cluster.get::<SlimPod>(&target.namespace, &target.name).await?;
         found.and_then(|found| found.object.ok()).map(|pod| pod.metadata.finalizers).unwrap_or_default()
     };
-    context.cluster.release_pod(&target.namespace, &target.pod, uid, &finalizers).await
+    context.cluster.release_pod(&target.namespace, &target.name, uid, &finalizers).await
 }
 
 async fn delete(context: Arc<Context>, target: Target, uid: String, grace_seconds: Option<u32>) -> After {
@@ -261,7 +324,7 @@ async fn delete(context: Arc<Context>, target: Target, uid: String, grace_second
     if context.cache().pods_of(&target.run).any(is_deleting) {
         return After::DONE;
     }
-    match context.cluster.delete_pod(&target.namespace, &target.pod, &uid, grace_seconds).await {
+    match context.cluster.delete_pod(&target.namespace, &target.name, &uid, grace_seconds).await {
         Ok(Some(pod)) => {
             context.cache().put_pod(&pod);
             After::DONE
@@ -269,7 +332,7 @@ async fn delete(context: Arc<Context>, target: Target, uid: String, grace_second
         // The watch tells what became of it; until then the decision would ask again.
         Ok(None) => After::LATER,
         Err(failure) => {
-            tracing::warn!(pod = target.pod, namespace = target.namespace, %failure, "the pod could not be deleted yet");
+            tracing::warn!(pod = target.name, namespace = target.namespace, %failure, "the pod could not be deleted yet");
             After { clear: true, wait: Some(REFUSED_DELETE) }
         }
     }
@@ -289,7 +352,7 @@ async fn delete_run(context: Arc<Context>, run: Arc<Loose<WorkflowRun>>) -> Afte
 
 /// Which kind of refusal it is. Codes and reasons decide; the words only where Kubernetes has nothing else: an admission
 /// policy answers 422 like an invalid pod does.
-fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
+pub fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let terminating = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating");
     let by_policy =
@@ -305,7 +368,7 @@ fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
     }
 }
 
-fn retry_after(status: &kube::core::Status) -> Duration {
+pub fn retry_after(status: &kube::core::Status) -> Duration {
     Duration::from_secs(status.details.as_ref().map_or(0, |details| details.retry_after_seconds.into()))
 }
 

@@ -12,10 +12,12 @@ use super::client::Failure;
 use super::loose::Loose;
 use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
-use super::{Context, Key, cache::PodEntry, peers};
+use super::watch::Watched;
+use super::{Context, Key, cache::PodEntry, claim, kin, peers};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Peers, PodFacts, Refusal, RefusalKind, Sight, Sights};
+use crate::engine::{Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, Sight, Sights, is_retry_wanted};
 use crate::mutant::{Mutant, is};
+use crate::objects::child::parent;
 use crate::pods::{SlimPod, facts, is_unlabelled_of};
 
 /// Time between looks at a pod that the watch doesn't show any more.
@@ -29,8 +31,14 @@ pub struct Gathered {
     pub definition: Pinned,
     /// Its pods.
     pub sights: Sights,
+    /// Its volume claims that aren't known to exist.
+    pub claims: Claims,
     /// The other runs of its workflow, where they share slots.
     pub peers: Peers,
+    /// Its child runs.
+    pub children: Sights,
+    /// What it has to do with the runs that it is a child of.
+    pub lineage: Lineage,
 }
 
 impl Gathered {
@@ -45,26 +53,45 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
     let uid = run.meta.uid.clone().unwrap_or_default();
     let memory = context.memory(&uid);
     let mut sights = seen_in_cache(context, &run);
-    let unsure = to_look_up(context, status(&run), &memory, &mut sights);
-    if !unsure.is_empty() || has_stray(status(&run), &sights) {
+    let mut children = kin::children_in_cache(&context.cache(), &run);
+    let unsure = to_look_up(context, status(&run), &memory, &mut sights, &mut children);
+    let (mut claims, unsure_claims) = claim::known(context, status(&run), &memory);
+    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(status(&run), &sights) {
         // What is on record may be older than what another process did: look at the run itself before its pods.
         run = match live(context, &run).await? {
             Some(live) => live,
             None => return Ok(None),
         };
         let namespace = run.meta.namespace.clone().unwrap_or_default();
-        for (name, known_uid) in to_look_up(context, status(&run), &memory, &mut sights) {
-            let mut sight = look(context, &namespace, &uid, &name, known_uid.as_deref()).await?;
+        for attempt in to_look_up(context, status(&run), &memory, &mut sights, &mut children) {
+            let (name, known_uid) = (attempt.object(), attempt.uid.as_deref());
+            let mut sight = if attempt.run.is_empty() {
+                look(context, &namespace, &uid, name, known_uid).await?
+            } else {
+                look_at_child(context, &namespace, &uid, name, known_uid).await?
+            };
             // One whose uid is on record was made, and is gone.
-            if let (Sight::Absent, None, Some(Create::Unsure(held))) = (&sight, known_uid, memory.create_of(&name)) {
+            if let (Sight::Absent, None, Some(Create::Unsure(held))) = (&sight, known_uid, memory.create_of(name)) {
                 sight = Sight::Refused(refusal(context, held));
             }
-            sights.insert(name, sight);
+            let all = if attempt.run.is_empty() { &mut sights } else { &mut children };
+            all.insert(name.to_owned(), sight);
+        }
+        let (known, unsure) = claim::known(context, status(&run), &memory);
+        claims = known;
+        for name in unsure {
+            let sight = claim::look(context, &memory, &namespace, &uid, &name).await?;
+            claims.insert(name, sight);
         }
     }
+    let ended = |run: &WorkflowRun| {
+        run.status.as_ref().is_some_and(|status| status.phase.is_finished() && !is_retry_wanted(&run.spec, status))
+    };
+    let ended = run.object.as_ref().is_ok_and(ended);
+    let lineage = if ended { Lineage::default() } else { kin::lineage(context, &run).await? };
     let definition = revision::of(context, &run).await?;
     let peers = peers::of(context, &run, definition.plan()).await?;
-    Ok(Some(Gathered { run, definition, sights, peers }))
+    Ok(Some(Gathered { run, definition, sights, claims, peers, children, lineage }))
 }
 
 /// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.
@@ -72,13 +99,25 @@ pub async fn live(context: &Context, run: &Loose<WorkflowRun>) -> Result<Option<
     let uid = run.meta.uid.clone().unwrap_or_default();
     let (namespace, name) =
         (run.meta.namespace.as_deref().unwrap_or_default(), run.meta.name.as_deref().unwrap_or_default());
+    live_of(context, &uid, namespace, name).await
+}
+
+/// The run of this uid as it is now; `None` if it is gone. The cache learns of it.
+pub async fn live_of(
+    context: &Context,
+    uid: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Arc<Loose<WorkflowRun>>>, Failure> {
     let found = context.cluster.get::<WorkflowRun>(namespace, name).await?;
-    let Some(found) = found.filter(|found| found.meta.uid.as_ref() == Some(&uid)) else {
-        context.enqueue(|cache| cache.bury_run(&uid).into_iter().map(Key::Run).collect());
+    let Some(found) = found.filter(|found| found.meta.uid.as_deref() == Some(uid)) else {
+        context.enqueue(|cache| {
+            kin::bury(cache, uid).into_iter().filter(|key| *key != Key::Run(uid.to_owned())).collect()
+        });
         return Ok(None);
     };
     context.learn(found);
-    Ok(context.cache().run(&uid))
+    Ok(context.cache().run(uid))
 }
 
 /// The run's own pods in the cache, by name. An owner is in its pods' namespace: a pod elsewhere is none of its own, whatever
@@ -107,44 +146,45 @@ fn has_stray(status: Option<&WorkflowRunStatus>, sights: &Sights) -> bool {
     sights.values().any(|sight| matches!(sight, Sight::Pod(pod) if is_stray(pod)))
 }
 
-/// Fills in what this process knows of the creates of open attempts; returns the pods that must be looked up, with their uid
-/// where it is on record.
+/// Fills in what this process knows of the creates of open attempts; returns the attempts whose objects must be looked up.
 fn to_look_up(
     context: &Context,
     status: Option<&WorkflowRunStatus>,
     memory: &RunMemory,
     sights: &mut Sights,
-) -> BTreeMap<String, Option<String>> {
-    let mut unsure = BTreeMap::new();
+    children: &mut Sights,
+) -> Vec<Attempt> {
+    let mut unsure = Vec::new();
     for attempt in status.into_iter().flat_map(open_attempts) {
-        if sights.contains_key(&attempt.pod) {
+        let (sights, name) = (if attempt.run.is_empty() { &mut *sights } else { &mut *children }, attempt.object());
+        if sights.contains_key(name) {
             continue;
         }
         // What became of its create says nothing any more of a pod that was made.
-        let sight = match memory.create_of(&attempt.pod).filter(|_| attempt.uid.is_none()) {
+        let sight = match memory.create_of(name).filter(|_| attempt.uid.is_none()) {
             Some(Create::Intended) => Sight::Absent,
             Some(Create::Sent { .. }) => Sight::Creating,
             Some(Create::Refused(held)) => Sight::Refused(refusal(context, held)),
             None if is(Mutant::UnknownIsAbsent) => Sight::Absent,
             Some(Create::Unsure(_)) | None => {
-                unsure.insert(attempt.pod.clone(), attempt.uid.clone());
+                unsure.push(attempt.clone());
                 continue;
             }
         };
-        sights.insert(attempt.pod.clone(), sight);
+        sights.insert(name.to_owned(), sight);
     }
     unsure
 }
 
 /// A refusal as the engine takes it, with the wall clock's time of the next try.
-fn refusal(context: &Context, held: &Held) -> Refusal {
+pub fn refusal(context: &Context, held: &Held) -> Refusal {
     let wait =
         SignedDuration::try_from(held.due.saturating_duration_since(Instant::now())).unwrap_or(SignedDuration::MAX);
     let retry_at = context.now().checked_add(wait).unwrap_or(Timestamp::MAX);
     Refusal { kind: held.kind, message: held.message.clone(), retry_at }
 }
 
-/// Attempts whose pod matters: those without an outcome, and the last one of a task that will be tried again.
+/// Attempts whose pod or child run matters: those without an outcome, and the last one of a task that will be tried again.
 pub fn open_attempts(status: &WorkflowRunStatus) -> impl Iterator<Item = &Attempt> {
     let live = status.tried().filter(|(phase, _)| phase.has_pod() || *phase == TaskPhase::Backoff);
     live.filter_map(|(_, attempts)| attempts.last())
@@ -178,10 +218,48 @@ async fn look(
         }
         // The attempt's own pod is known to have been another one.
         (_, Some(_)) => Sight::Absent,
-        (_, None) => {
-            Sight::Refused(Refusal { kind: RefusalKind::NameClash, message: clash(name), retry_at: Timestamp::MAX })
+        (_, None) => Sight::Refused(Refusal {
+            kind: RefusalKind::NameClash,
+            message: clash("pod", name),
+            retry_at: Timestamp::MAX,
+        }),
+    })
+}
+
+/// Looks a child run up by its name.
+async fn look_at_child(
+    context: &Context,
+    namespace: &str,
+    run_uid: &str,
+    name: &str,
+    known_uid: Option<&str>,
+) -> Result<Sight, Failure> {
+    let found = context.cluster.get::<WorkflowRun>(namespace, name).await?;
+    let Some(found) = found else { return Ok(Sight::Absent) };
+    let is_own = match known_uid {
+        // Identity is the uid, whatever someone did to its owner.
+        Some(uid) => found.meta.uid.as_deref() == Some(uid),
+        None => is_child_of(&found, run_uid),
+    };
+    let facts = kin::facts(&found);
+    if is_own && !is_child_of(&found, run_uid) {
+        // No news of it leads here: it is looked at again and again.
+        context.wake_in(Key::Run(run_uid.to_owned()), STRAYED);
+    }
+    context.enqueue(|cache| WorkflowRun::put(cache, found));
+    Ok(match known_uid {
+        _ if is_own => Sight::Child(facts),
+        Some(_) => Sight::Absent,
+        None => {
+            let message = clash("workflowrun", name);
+            Sight::Refused(Refusal { kind: RefusalKind::NameClash, message, retry_at: Timestamp::MAX })
         }
     })
+}
+
+/// Whether a run is the child of the run of this uid.
+pub fn is_child_of(run: &Loose<WorkflowRun>, uid: &str) -> bool {
+    parent(&run.meta).is_some_and(|parent| parent.uid == uid) || is(Mutant::ChildByName)
 }
 
 /// The pod's entry if it is the run's own; the cache learns of it.
@@ -194,10 +272,10 @@ pub fn own(context: &Context, pod: &SlimPod, run_uid: &str) -> Option<PodEntry> 
     Some(entry)
 }
 
-/// What there is to say of a name that another pod has.
-pub fn clash(name: &str) -> String {
+/// What there is to say of a name that another object of this kind has.
+pub fn clash(kind: &str, name: &str) -> String {
     format!(
-        "a pod named {name} exists that is not this run's: find out who made it (kubectl get pod {name} -o yaml), delete it, \
+        "a {kind} named {name} exists that is not this run's: find out who made it (kubectl get {kind} {name} -o yaml), delete it, \
          and make a new run"
     )
 }

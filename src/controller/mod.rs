@@ -13,8 +13,9 @@
 //! | `lead` | the term: works while the lease is held |
 //! | `work` | gives each key its rounds |
 //! | `run`, `workflow` | a round for one object |
-//! | `gather`, `revision`, `peers` | what a round reads |
+//! | `gather`, `revision`, `peers`, `kin` | what a round reads |
 //! | `apply`, `effect`, `event` | what it writes |
+//! | `claim` | what it reads and writes of volume claims |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
 //! | `watch`, `loose`, `cache`, `groups`, `memory` | what is known |
 //! | `queue` | whose turn it is |
@@ -24,11 +25,13 @@
 
 mod apply;
 mod cache;
+mod claim;
 mod client;
 mod effect;
 mod event;
 mod gather;
 mod groups;
+mod kin;
 mod lead;
 mod loose;
 mod memory;
@@ -187,7 +190,7 @@ impl Context {
 
     /// The answer to a write or a live read of a run: the cache learns of it, and other runs that it concerns are looked at.
     fn learn(&self, run: Loose<WorkflowRun>) {
-        self.enqueue(|cache| cache.put_run(run).into_iter().skip(1).map(Key::Run).collect());
+        self.enqueue(|cache| kin::put(cache, run).unwrap_or_default());
     }
 
     /// What is known of a run's own writes, as it is now.

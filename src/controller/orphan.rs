@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Context;
 use super::cache::PodEntry;
 use super::client::Failure;
+use super::watch::Watched;
 use crate::api::WorkflowRun;
 use crate::mutant::{Mutant, is};
 
@@ -59,7 +60,7 @@ async fn is_alive(context: &Arc<Context>, uid: &str, namespace: &str, name: &str
     }) else {
         return Ok(false);
     };
-    context.enqueue(|cache| cache.put_run(run).into_iter().map(super::Key::Run).collect());
+    context.enqueue(|cache| WorkflowRun::put(cache, run));
     Ok(true)
 }
 

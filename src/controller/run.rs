@@ -27,8 +27,11 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         status: &status,
         definition: &definition,
         sights: &gathered.sights,
+        claims: &gathered.claims,
         peers: &gathered.peers,
         kept_pods: context.settings.kept_pods,
+        children: &gathered.children,
+        lineage: &gathered.lineage,
     };
     let decision = decide(&seen, context.now());
     apply::decision(context, &gathered, decision).await?;

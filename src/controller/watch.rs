@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::cache::{Cache, Kind};
 use super::loose::{Loose, Typed};
-use super::{Context, Key};
+use super::{Context, Key, kin};
 use crate::api::{Workflow, WorkflowRun, label};
 use crate::mutant::{Mutant, is};
 use crate::pods::SlimPod;
@@ -33,12 +33,12 @@ impl Watched for WorkflowRun {
     const KIND: Kind = Kind::Run;
 
     fn put(cache: &mut Cache, object: Loose<Self>) -> Vec<Key> {
-        cache.put_run(object).into_iter().map(Key::Run).collect()
+        let uid = object.meta.uid.clone().unwrap_or_default();
+        kin::put(cache, object).map(|kin| [Key::Run(uid)].into_iter().chain(kin).collect()).unwrap_or_default()
     }
 
     fn bury(cache: &mut Cache, uid: &str) -> Vec<Key> {
-        let others = cache.bury_run(uid);
-        std::iter::once(uid.to_owned()).chain(others).map(Key::Run).collect()
+        kin::bury(cache, uid)
     }
 }
 

@@ -1,16 +1,26 @@
 //! What the user asked for: cancel and suspend.
 
 use super::ledger::Ledger;
+use super::lineage::{Lineage, Wish};
 use super::observed::Observed;
 use super::{for_each, stop, verdict};
 use crate::api::{Reason, RunPhase, TaskPhase, WorkflowRunSpec, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 use crate::plan::Plan;
 
-/// Whether no new pod of the run may start. A stop counts for more than a suspension: what is to run at the end runs.
+/// Whether nothing new of the run may start. A stop counts for more than a suspension: what is to run at the end runs.
 #[must_use]
-pub fn is_suspended(spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> bool {
-    spec.suspend && status.phase != RunPhase::Stopping && !stop::is_asked_for(spec, status)
+pub fn is_suspended(spec: &WorkflowRunSpec, status: &WorkflowRunStatus, lineage: &Lineage) -> bool {
+    let holds = spec.suspend || matches!(lineage.wish, Wish::Hold(_));
+    holds && status.phase != RunPhase::Stopping && stop::asked(spec, status, lineage).is_none()
+}
+
+/// Why the run is suspended, in words, if it is.
+pub(super) fn suspended_by<'a>(seen: &'a Observed<'_>, status: &WorkflowRunStatus) -> Option<&'a str> {
+    is_suspended(seen.run.spec, status, seen.lineage).then_some(match &seen.lineage.wish {
+        Wish::Hold(why) if !seen.run.spec.suspend => why,
+        _ => "spec.suspend is true",
+    })
 }
 
 /// Obeys `spec.cancel` and `spec.suspend`, and stops a run that is to be stopped for another reason.
@@ -22,23 +32,23 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     if ledger.status.tasks.iter().all(|task| task.phase.is_finished()) {
         return;
     }
-    let asked = stop::is_asked_for(seen.run.spec, &ledger.status);
+    let asked = stop::asked(seen.run.spec, &ledger.status, seen.lineage);
     // What comes after the last main task has no say in the verdict.
     let goes_on = !verdict::is_main_finished(&ledger.status, plan);
-    if asked && goes_on {
-        stop::run(ledger, seen, Reason::CancelRequested);
+    if let (Some(reason), true) = (asked, goes_on) {
+        stop::run(ledger, seen, reason);
     }
     // Once it is stopping it stops, whoever wrote that down.
     if ledger.phase() == RunPhase::Stopping && goes_on {
         let why = stop::why(&ledger.status);
         stop(ledger, plan, seen, false, why);
     }
-    let skips = seen.run.spec.cancel.as_ref().is_some_and(|cancel| cancel.skip_finally);
-    if asked && (skips || is(Mutant::CancelSkipsFinally)) {
-        stop(ledger, plan, seen, true, Reason::CancelRequested);
+    let skips = stop::words(seen).is_some_and(|cancel| cancel.skip_finally);
+    if let (Some(reason), true) = (asked, skips || is(Mutant::CancelSkipsFinally)) {
+        stop(ledger, plan, seen, true, reason);
     }
     if ledger.phase() != RunPhase::Stopping {
-        let suspended = is_suspended(seen.run.spec, &ledger.status);
+        let suspended = is_suspended(seen.run.spec, &ledger.status, seen.lineage);
         ledger.move_run(if suspended { RunPhase::Suspended } else { RunPhase::Running }, None);
     }
 }

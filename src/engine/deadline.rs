@@ -5,8 +5,8 @@
 //! | of the run | when the run starts | the run is stopped, and ends Failed (RunTimedOut) |
 //! | `finallyTimeout` | when the last main task has ended | finally tasks that were begun fail (FinallyTimedOut), the others are cancelled |
 //! | `totalTimeout` | with the task's first attempt | the task fails (TotalTimedOut) |
-//! | `startTimeout` | when the attempt's pod is there | the attempt fails (StartTimedOut) |
-//! | `timeout` | when `main` runs | the attempt fails (TimedOut) |
+//! | `startTimeout` | when the attempt's pod or child run is there | the attempt fails (StartTimedOut) |
+//! | `timeout` | when `main` or the child run has started | the attempt fails (TimedOut) |
 //!
 //! Where no `startTimeout` is given, an attempt fails that the kubelet has not been able to start for ten minutes, for want of its
 //! image or of what its pod refers to. An attempt that fails so has its pod stopped first; should that succeed all the same, so
@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::control::is_suspended;
 use super::ledger::Ledger;
-use super::observed::{MainState, Observed, PodFacts, Sight};
+use super::observed::{MainState, Observed, Sight};
 use super::track::{fail, told};
 use super::unit::Unit;
 use super::verdict::is_main_finished;
@@ -37,13 +37,13 @@ fn from(now: Timestamp, timeout: SignedDuration) -> MicroTime {
     MicroTime(now.checked_add(timeout).unwrap_or(Timestamp::MAX))
 }
 
-/// The attempt's pod is there.
+/// The attempt's pod or child run is there.
 pub(super) fn created(attempt: &mut Attempt, times: &Times, now: Timestamp) {
     let timeout = if is(Mutant::TimeoutFromCreation) { times.timeout } else { times.start_timeout };
     attempt.deadline_at = timeout.map(|timeout| from(now, timeout));
 }
 
-/// Its `main` runs.
+/// Its `main` or its child run has started.
 pub(super) fn started(attempt: &mut Attempt, times: &Times, now: Timestamp) {
     if !is(Mutant::TimeoutFromCreation) {
         attempt.deadline_at = times.timeout.map(|timeout| from(now, timeout));
@@ -55,7 +55,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     if !ledger.phase().is_under_way() {
         return;
     }
-    let counts = !is_suspended(seen.run.spec, &ledger.status);
+    let counts = !is_suspended(seen.run.spec, &ledger.status, seen.lineage);
     if counts {
         resume(ledger);
     }
@@ -85,7 +85,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
 
 /// Sets the deadlines of what has begun, and asks to be woken for all that are to come.
 pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
-    let (now, counts) = (ledger.now, !is_suspended(seen.run.spec, &ledger.status));
+    let (now, counts) = (ledger.now, !is_suspended(seen.run.spec, &ledger.status, seen.lineage));
     let mut wakes = lost(ledger, plan, seen);
     if !ledger.phase().is_under_way() {
         return wakes.into_iter().filter(|at| *at > now).for_each(|at| ledger.wake(at));
@@ -107,7 +107,7 @@ pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     }
     for unit in ledger.unfinished() {
         let (Some(planned), Some(task)) = (plan.tasks().get(unit.task), ledger.unit(unit)) else { continue };
-        if is_open(task) && own_pod(task, seen).is_some() {
+        if is_open(task) && may_go_on(task, seen) {
             wakes.extend(due(task, &planned.times).map(|(at, _)| at));
         }
     }
@@ -202,7 +202,7 @@ fn remember(ledger: &mut Ledger, unit: Unit) {
 fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: Unit, planned: &PlannedTask) {
     let now = ledger.now;
     let Some(task) = ledger.unit_mut(unit) else { return };
-    if own_pod(task, seen).is_none() {
+    if !may_go_on(task, seen) {
         return;
     }
     let timeout = if has_started(task) { planned.times.timeout } else { planned.times.start_timeout };
@@ -214,12 +214,19 @@ fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: Unit, planned: &Plann
     stop::attempt(ledger, seen, unit, reason);
 }
 
-/// The pod of the open attempt, if it may go on for ever.
-fn own_pod<'a>(task: &TaskStatus, seen: &Observed<'a>) -> Option<&'a PodFacts> {
-    let last = task.attempts.last().filter(|last| last.outcome.is_none())?;
-    let Some(Sight::Pod(pod)) = seen.sights.get(&last.pod) else { return None };
-    let ends = pod.deleting || pod.is_over() || matches!(pod.main, MainState::Ended(_));
-    (!ends && last.uid.as_ref() == Some(&pod.uid)).then_some(pod)
+/// Whether the pod or child run of the open attempt may go on for ever.
+fn may_go_on(task: &TaskStatus, seen: &Observed<'_>) -> bool {
+    let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { return false };
+    match seen.sight(last) {
+        Some(Sight::Pod(pod)) => {
+            let ends = pod.deleting || pod.is_over() || matches!(pod.main, MainState::Ended(_));
+            !ends && last.uid.as_ref() == Some(&pod.uid)
+        }
+        Some(Sight::Child(child)) => {
+            !child.deleting && !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid)
+        }
+        Some(Sight::Absent | Sight::Creating | Sight::Refused(_)) | None => false,
+    }
 }
 
 fn has_started(task: &TaskStatus) -> bool {

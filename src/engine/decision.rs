@@ -1,10 +1,11 @@
 //! What was decided.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::ledger::IllegalTransition;
 use crate::api::WorkflowRunStatus;
+use crate::plan::PodValues;
 
 /// What comes next for a run: first the status is written, then the effects are carried out in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,8 +50,28 @@ pub enum Effect {
         attempt: u32,
         /// Name of the pod.
         pod: String,
-        /// The task's environment, as entries of a Pod.
-        env: Vec<Value>,
+        /// What the pod follows.
+        values: PodValues,
+    },
+    /// Make a volume claim that is on record.
+    CreateClaim {
+        /// Index of its template in the plan.
+        claim: usize,
+        /// Its name.
+        name: String,
+    },
+    /// Make the child run of an attempt whose intent is on record.
+    CreateRun {
+        /// Index of the task in the plan.
+        task: usize,
+        /// Index of the item, where the task has items.
+        item: Option<u32>,
+        /// Number of the attempt.
+        attempt: u32,
+        /// Name of the run.
+        run: String,
+        /// Its parameters.
+        params: Map<String, Value>,
     },
     /// Take our finalizer off a pod whose outcome is on record.
     Release {

@@ -7,8 +7,9 @@ use super::control::is_suspended;
 use super::decision::{Decision, Effect, Urgency};
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
-use super::scope::environment;
-use super::{retention, retry, ttl};
+use super::scope::{Inputs, inputs};
+use super::unit::Unit;
+use super::{claim, retention, retry, stop, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -16,6 +17,7 @@ use crate::plan::Plan;
 pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     let mut effects = Vec::new();
     if let Definition::Ready { plan, .. } = seen.definition {
+        claim::creates(&mut ledger, plan, seen, &mut effects);
         creates(&mut ledger, plan, seen, &mut effects);
         backoffs(&mut ledger, plan, seen);
     }
@@ -41,9 +43,9 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     }
 }
 
-/// The pods of open attempts that surely don't exist yet.
+/// The pods and child runs of open attempts that surely don't exist yet.
 fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut Vec<Effect>) {
-    if is_suspended(seen.run.spec, &ledger.status) || !ledger.phase().is_under_way() {
+    if is_suspended(seen.run.spec, &ledger.status, seen.lineage) || !ledger.phase().is_under_way() {
         return;
     }
     for unit in ledger.unfinished() {
@@ -51,8 +53,8 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
         let Some(task) = ledger.unit(unit).filter(|task| task.phase == TaskPhase::Starting) else { continue };
         let Some(last) = task.attempts.last().filter(|last| last.uid.is_none()) else { continue };
         let recorded_now = ledger.intended.contains(&unit);
-        let (attempt, pod) = (last.number, last.pod.clone());
-        match seen.sights.get(&pod) {
+        let (attempt, name) = (last.number, last.object().to_owned());
+        match seen.sight(last) {
             Some(Sight::Refused(refusal)) if !may_retry(refusal, ledger.now) => {
                 ledger.wake(refusal.retry_at);
                 continue;
@@ -62,13 +64,15 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
             _ => continue,
         }
         // It could be made when the intent was recorded, from the same values; should that have changed, the record wins.
-        if let Ok(env) = environment(ledger, unit, plan, planned, seen, attempt) {
-            effects.push(Effect::Create { task: unit.task, item: unit.item, attempt, pod, env });
-        }
+        let Unit { task, item } = unit;
+        effects.extend(inputs(ledger, unit, plan, planned, seen, attempt).ok().map(|inputs| match inputs {
+            Inputs::Pod(values) => Effect::Create { task, item, attempt, pod: name, values },
+            Inputs::Params(params) => Effect::CreateRun { task, item, attempt, run: name, params },
+        }));
     }
 }
 
-fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
+pub(super) fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
     matches!(refusal.kind, RefusalKind::Quota | RefusalKind::Admission) && refusal.retry_at <= now
 }
 
@@ -88,8 +92,7 @@ fn settle_pod(
         Some((task, attempt)) => {
             let cancelled = task.phase == TaskPhase::Stopping;
             // 0 would be a deletion by force, which doesn't wait for the container's end.
-            let grace =
-                seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.grace_seconds).map(|seconds| seconds.max(1));
+            let grace = stop::words(seen).and_then(|cancel| cancel.grace_seconds).map(|seconds| seconds.max(1));
             let grace = grace.filter(|_| cancelled);
             // What has no outcome and isn't followed any more, since the record was changed by hand, comes to nothing.
             let followed = task.phase.has_pod() && task.attempts.last() == Some(attempt) && !status.phase.is_finished();
@@ -134,12 +137,13 @@ fn owners(ledger: &Ledger) -> Owners<'_> {
     let items = ledger.items.values().flat_map(|items| items.known().map(|(_, item)| item));
     let all = ledger.status.tasks.iter().chain(items);
     let attempts = all.flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));
+    let attempts = attempts.filter(|(_, attempt)| attempt.run.is_empty());
     attempts.map(|(task, attempt)| (attempt.pod.as_str(), (task, attempt))).collect()
 }
 
 /// Wakes for the attempts that wait for their time.
 fn backoffs(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
-    if is_suspended(seen.run.spec, &ledger.status) {
+    if is_suspended(seen.run.spec, &ledger.status, seen.lineage) {
         return;
     }
     for unit in ledger.unfinished() {

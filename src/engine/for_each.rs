@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::control::is_suspended;
+use super::claim;
+use super::control::suspended_by;
 use super::gate::{self, Room};
 use super::items::Items;
 use super::ledger::Ledger;
@@ -84,7 +85,7 @@ pub(super) fn start(
     ) {
         return;
     }
-    let suspended = is_suspended(seen.run.spec, &ledger.status);
+    let suspended = suspended_by(seen, &ledger.status);
     let extra = usize::from(is(Mutant::MaxParallelOffByOne));
     let max = for_each.max_parallel.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
     let max = max.saturating_add(extra);
@@ -92,8 +93,8 @@ pub(super) fn start(
     let (again, pending): (Vec<u32>, Vec<u32>) =
         (items.in_phase(TaskPhase::Backoff), items.in_phase(TaskPhase::Pending));
     let held = |live: usize, room: &Room| {
-        if suspended {
-            Some((WaitKind::Suspended, "spec.suspend is true".to_owned()))
+        if let Some(why) = suspended {
+            Some((WaitKind::Suspended, why.to_owned()))
         } else if live >= max {
             Some((WaitKind::Pool, format!("maxParallel is {max}")))
         } else {
@@ -105,9 +106,9 @@ pub(super) fn start(
         again.into_iter().map(|item| (item, false)).chain(pending.into_iter().map(|item| (item, true)))
     {
         let unit = Unit::item(index, item);
-        let wait = if is_new { gate::last_pod } else { gate::backoff };
+        let wait = if is_new { gate::last_object } else { gate::backoff };
         let own = ledger.unit(unit).and_then(|task| wait(ledger, planned, task, seen));
-        match own.or_else(|| held(live, room)) {
+        match own.or_else(|| held(live, room)).or_else(|| claim::wait(ledger, planned, seen)) {
             // All that have not begun wait for the same.
             Some(wait) if is_new && ledger.unit(unit).is_none() => {
                 holds_up = Some(wait);
@@ -209,7 +210,16 @@ fn conclude(ledger: &mut Ledger, index: usize, planned: &PlannedTask, for_each: 
     let enough = for_each.is_enough(whole(succeeded), whole(total)) || is(Mutant::ItemsFailedSucceeds) && succeeded > 0;
     let stopped = (task.phase == TaskPhase::Stopping).then_some(task.reason).flatten();
     if enough {
-        let outputs = items.gathered(planned.outputs.iter().map(|output| output.name.as_str()));
+        let handed_on = items.outputs();
+        let names: Vec<&str> = match planned.child() {
+            // Where only its Workflow tells, all that was handed on.
+            Some(child) => child.outputs().map_or_else(
+                || handed_on.keys().map(String::as_str).collect(),
+                |names| names.iter().map(String::as_str).collect(),
+            ),
+            None => planned.outputs.iter().map(|output| output.name.as_str()).collect(),
+        };
+        let outputs = items.gathered(names.into_iter());
         if let Some(task) = ledger.task_mut(index) {
             task.outputs = (!outputs.is_empty()).then_some(outputs);
             task.message.clear();

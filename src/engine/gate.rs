@@ -3,12 +3,14 @@
 //! In this order: the end of all others for a finally task, its trigger rule, its `when`, the list of its items; then, for each
 //! item by itself, suspend, the wait before another attempt and the last pod's end, room to start, its environment.
 
-use super::control::is_suspended;
+use super::child;
+use super::claim::{self, Ready};
+use super::control::suspended_by;
 use super::items::Items;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
 use super::rule::{Kind, Needs, Ruling};
-use super::scope::{condition, environment};
+use super::scope::{condition, inputs};
 use super::text::{names, time};
 use super::track::fail;
 use super::unit::Unit;
@@ -16,7 +18,7 @@ use super::verdict::is_main_finished;
 use super::{disruption, for_each, retry, tally};
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
-use crate::plan::{Plan, PlannedTask, pod_name};
+use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
 const STARTING: usize = 64;
@@ -41,7 +43,7 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     if !matches!(ledger.phase(), RunPhase::Running | RunPhase::Suspended | RunPhase::Stopping) {
         return;
     }
-    let suspended = is_suspended(seen.run.spec, &ledger.status);
+    let suspended = suspended_by(seen, &ledger.status);
     if is(Mutant::FinallyRunsAgain) {
         let again = |(planned, task): &mut (&PlannedTask, &mut TaskStatus)| {
             planned.finally && task.phase == TaskPhase::Succeeded && task.attempts.len() == 1
@@ -82,8 +84,10 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
                     for_each::settle(ledger, index, planned, seen);
                 }
             }
-            Gate::Open if suspended => ledger.wait(index, WaitKind::Suspended, "spec.suspend is true"),
-            Gate::Open if planned.join && is_pending => {
+            Gate::Open if suspended.is_some() => {
+                ledger.wait(index, WaitKind::Suspended, suspended.unwrap_or_default());
+            }
+            Gate::Open if matches!(planned.work, Work::Join) && is_pending => {
                 ledger.move_task(index, TaskPhase::Succeeded, None);
             }
             Gate::Open => match room
@@ -134,7 +138,7 @@ impl Room {
 
 /// What a task that may start waits for of a pod of its own that a former generation left.
 fn still(ledger: &Ledger, index: usize, planned: &PlannedTask, seen: &Observed<'_>) -> Option<(WaitKind, String)> {
-    last_pod(ledger, planned, ledger.task(index)?, seen)
+    last_object(ledger, planned, ledger.task(index)?, seen)
 }
 
 /// Whether finally tasks may start: those that aren't have ended, however they did.
@@ -200,7 +204,7 @@ fn close(ledger: &mut Ledger, index: usize, phase: TaskPhase, reason: Option<Rea
     ledger.move_task(index, phase, reason);
 }
 
-/// What another attempt waits for: the recorded time must have come, and the last pod must really be over.
+/// What another attempt waits for: the recorded time must have come, and the last pod or child run must really be over.
 pub(super) fn backoff(
     ledger: &Ledger,
     planned: &PlannedTask,
@@ -208,32 +212,44 @@ pub(super) fn backoff(
     seen: &Observed<'_>,
 ) -> Option<(WaitKind, String)> {
     let last = task.attempts.last()?;
-    let is_looked_up = seen.sights.contains_key(&last.pod);
+    let is_looked_up = seen.sight(last).is_some();
     if let Some(at) = last.next_at.as_ref().filter(|at| retry::is_ahead(at.0, &planned.retry, ledger.now)) {
         return Some((WaitKind::Backoff, format!("attempt {} at {}", last.number.saturating_add(1), time(at.0))));
     }
     if is(Mutant::RetryBesideLivePod) {
         return None;
     }
-    let unknown = || (WaitKind::Node, format!("the end of pod {}", last.pod));
-    if is_looked_up { last_pod(ledger, planned, task, seen) } else { Some(unknown()) }
+    let unknown = || match last.run.as_str() {
+        "" => (WaitKind::Node, format!("the end of pod {}", last.pod)),
+        run => (WaitKind::Child, format!("the end of run {run}")),
+    };
+    if is_looked_up { last_object(ledger, planned, task, seen) } else { Some(unknown()) }
 }
 
-/// What another attempt waits for of the last one's pod, as long as that is seen: its end. What a former generation left may be
+/// What another attempt waits for of the last one's pod or child run, as long as that is seen: its end. What a former generation left may be
 /// ending still.
-pub(super) fn last_pod(
+pub(super) fn last_object(
     ledger: &Ledger,
     planned: &PlannedTask,
     task: &TaskStatus,
     seen: &Observed<'_>,
 ) -> Option<(WaitKind, String)> {
     let last = task.attempts.last()?;
-    let Some(Sight::Pod(pod)) = seen.sights.get(&last.pod) else { return None };
-    let goes_on = !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid);
-    goes_on.then(|| (WaitKind::Node, format!("pod {} to end", last.pod)))
+    match seen.sight(last)? {
+        Sight::Pod(pod) => {
+            let goes_on = !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid);
+            goes_on.then(|| (WaitKind::Node, format!("pod {} to end", last.pod)))
+        }
+        Sight::Child(child) => {
+            let goes_on = !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid);
+            goes_on.then(|| (WaitKind::Child, format!("run {} to end", last.run)))
+        }
+        Sight::Absent | Sight::Creating | Sight::Refused(_) => None,
+    }
 }
 
-/// Records the intent of the next attempt. An environment that can't be made fails the task without an attempt.
+/// Records the intent of the next attempt, once the volumes that its pod mounts are there. What can't be made fails the task without an
+/// attempt.
 pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
     let mut number = next_number(ledger, unit);
     if is(Mutant::NumberFromPods) {
@@ -241,18 +257,43 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
             |sight: &&Sight| matches!(sight, Sight::Pod(pod) if pod.task == planned.name && pod.item == unit.item);
         number = u32::try_from(seen.sights.values().filter(own).count()).unwrap_or(0).saturating_add(1);
     }
-    if let Err(problem) = environment(ledger, unit, plan, planned, seen, number) {
+    if let Some(why) = planned.child().and_then(|child| child::refused(child, seen.lineage, seen.run.spec)) {
+        fail(ledger, unit, Some(Reason::NestingRefused), &why);
+        return false;
+    }
+    if let Err(problem) = inputs(ledger, unit, plan, planned, seen, number) {
         fail(ledger, unit, Some(Reason::ExpressionError), &problem);
         return false;
     }
-    let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
-    ledger.wait(unit, WaitKind::Node, &to_start(&pod));
+    match claim::ready(ledger, planned, seen) {
+        Ready::Yes => {}
+        Ready::Waits(kind, detail) => {
+            ledger.wait(unit, kind, &detail);
+            return false;
+        }
+        Ready::Fails(reason, why) => {
+            fail(ledger, unit, Some(reason), &why);
+            return false;
+        }
+    }
+    let attempt = match planned.work {
+        Work::Pod | Work::Join => {
+            let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
+            ledger.wait(unit, WaitKind::Node, &to_start(&pod));
+            Attempt { number, pod, ..Attempt::default() }
+        }
+        Work::Child(_) => {
+            let run = child_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
+            ledger.wait(unit, WaitKind::Child, &child::to_start(&run));
+            Attempt { number, run, ..Attempt::default() }
+        }
+    };
     let with_items = ledger.items.values().map(Items::total).fold(0, usize::saturating_add);
     let listed = tally::listed(ledger.status.tasks.len().saturating_add(with_items));
     let generation = ledger.status.generation;
     let Some(task) = ledger.unit_mut(unit) else { return false };
     tally::make_room(task, generation, listed);
-    task.attempts.push(Attempt { number, generation, pod, ..Attempt::default() });
+    task.attempts.push(Attempt { generation, ..attempt });
     if let Some(items) = ledger.items.get_mut(&unit.task) {
         items.begin(number);
     }
@@ -275,7 +316,7 @@ pub(super) fn to_start(pod: &str) -> String {
     format!("pod {pod} to start")
 }
 
-/// Open attempts whose pod isn't known to exist.
+/// Open attempts whose pod or child run isn't known to exist.
 fn without_pod(ledger: &Ledger) -> usize {
     let open = |task: &&TaskStatus| task.phase == TaskPhase::Starting;
     let unmade = |task: &&TaskStatus| task.attempts.last().is_some_and(|last| last.uid.is_none());

@@ -9,11 +9,14 @@
 //! | `peers`, `slot` | how many runs of the workflow run at the same time, and is it this one's turn? |
 //! | `start` | can the run start, and with what? |
 //! | `attempt` | how did a pod end? |
+//! | `child` | how did a child run end, and may there be one? |
+//! | `lineage` | what does the run that this one is a child of want of it? |
 //! | `retry` | the task failed: again, and when? |
 //! | `disruption` | the infrastructure took its pod: again, and when? |
 //! | `tally` | what came of all attempts so far, and which of them are listed? |
 //! | `track` | what do the facts mean for each task? |
 //! | `deadline` | what has taken too long, and what will have, when? |
+//! | `claim` | are the volumes there that it mounts? |
 //! | `control` | suspend and cancel |
 //! | `stop` | what becomes of what is stopped before it has ended? |
 //! | `gate` | what may start now, and what does the rest wait for? |
@@ -46,6 +49,8 @@
 )]
 
 mod attempt;
+mod child;
+mod claim;
 mod control;
 mod deadline;
 mod decision;
@@ -56,6 +61,7 @@ mod gate;
 mod generation;
 mod items;
 mod ledger;
+mod lineage;
 mod observed;
 pub mod outputs;
 mod peers;
@@ -77,13 +83,15 @@ mod ttl;
 mod unit;
 mod verdict;
 
+pub use claim::{ClaimSight, Claims};
 pub use control::is_suspended;
 pub use decision::{Decision, Effect, Note, Urgency};
 pub use generation::is_wanted as is_retry_wanted;
 pub use ledger::IllegalTransition;
+pub use lineage::{Ancestor, Lineage, Mood, Wish};
 pub use observed::{
-    Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight,
-    Sights, Trouble,
+    ChildFacts, Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
+    RunFacts, Sight, Sights, Trouble,
 };
 pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};
 pub use retention::KEPT_PODS;
@@ -115,7 +123,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
             slot::make_room(&mut ledger, plan, seen);
             control::settle(&mut ledger, plan, seen);
             gate::settle(&mut ledger, plan, seen);
-            verdict::settle(&mut ledger, plan);
+            verdict::settle(&mut ledger, plan, seen);
             deadline::write(&mut ledger, plan, seen);
         }
         summary::write(&mut ledger, seen);

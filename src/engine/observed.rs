@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
+use super::claim::Claims;
+use super::lineage::Lineage;
 use super::peers::Peers;
-use crate::api::{Reason, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
+use crate::api::{Attempt, Reason, RunPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
 use crate::plan::{Plan, Problem};
 
 /// Everything that a decision is made from, but for the time.
@@ -19,10 +22,25 @@ pub struct Observed<'a> {
     pub definition: &'a Definition<'a>,
     /// Its pods by name: those of its attempts, and any other that belongs to it.
     pub sights: &'a Sights,
+    /// Its volume claims that aren't known to exist.
+    pub claims: &'a Claims,
     /// The other runs of its workflow, where they share slots.
     pub peers: &'a Peers,
     /// How many pods stay with a run.
     pub kept_pods: usize,
+    /// Its child runs by name. Apart from the pods, since a pod may have any name.
+    pub children: &'a Sights,
+    /// The runs that it is a child of.
+    pub lineage: &'a Lineage,
+}
+
+impl<'a> Observed<'a> {
+    /// What is known of the object of an attempt; nothing may be decided where that is nothing.
+    #[must_use]
+    pub fn sight(&self, attempt: &Attempt) -> Option<&'a Sight> {
+        let sights = if attempt.run.is_empty() { self.sights } else { self.children };
+        sights.get(attempt.object())
+    }
 }
 
 /// A run, but for its status.
@@ -64,23 +82,46 @@ pub enum Definition<'a> {
     Unread,
 }
 
-/// What is known of the pod of one attempt.
+/// What is known of the object of one attempt.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly every sight is a pod")]
 pub enum Sight {
     /// It exists, and is ours by uid and labels.
     Pod(PodFacts),
+    /// The same of a child run.
+    Child(ChildFacts),
     /// It doesn't exist: a live read said so, or its create was never sent. After a create without an answer it may still come
     /// to be; then it is the pod of its attempt all the same.
     Absent,
     /// Its create was sent and hasn't been answered.
     Creating,
-    /// Its create was refused: the pod doesn't exist.
+    /// Its create was refused: it doesn't exist.
     Refused(Refusal),
 }
 
-/// Pods by name. Of one that isn't here nothing is known, and nothing may be decided from that.
+/// Objects by name. Of one that isn't here nothing is known, and nothing may be decided from that.
 pub type Sights = BTreeMap<String, Sight>;
+
+/// The facts of a child run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildFacts {
+    /// Its name.
+    pub name: String,
+    /// Its uid, which is its identity.
+    pub uid: String,
+    /// Its phase.
+    pub phase: RunPhase,
+    /// What its status says in a sentence.
+    pub message: String,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// What it hands on.
+    pub outputs: Option<Map<String, Value>>,
+    /// Whether its deletion was asked for.
+    pub deleting: bool,
+}
 
 /// The facts of one pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -224,9 +265,9 @@ pub enum RefusalKind {
     Quota,
     /// An admission plugin or policy said no, or the server can't take it now (429, 5xx).
     Admission,
-    /// The pod is invalid (400, 422): trying again can't help.
+    /// The object is invalid (400, 422): trying again can't help.
     Invalid,
-    /// Another pod has the name.
+    /// Another object has the name.
     NameClash,
     /// The namespace is being deleted.
     NamespaceTerminating,

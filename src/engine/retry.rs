@@ -5,6 +5,7 @@
 //! |---|---|
 //! | and never had a pod: an expression, a pod that is invalid, a name that is taken | the task fails |
 //! | since its task's totalTimeout is over | the task fails |
+//! | since someone cancelled its child run | the task fails |
 //! | a rule says FailRun | the task fails, and the run with it |
 //! | a rule says FailTask | the task fails |
 //! | a rule says Poll | another attempt, after the time that the rule says: it was no failure |
@@ -52,6 +53,8 @@ pub(super) const fn may_be_tried_again(reason: Option<Reason>) -> bool {
         Some(
             Reason::ExpressionError
                 | Reason::PodInvalid
+                | Reason::ChildInvalid
+                | Reason::ChildCancelled
                 | Reason::NameClash
                 | Reason::NamespaceTerminating
                 | Reason::TotalTimedOut

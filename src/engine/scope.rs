@@ -1,5 +1,5 @@
 //! What a task's expressions see: the parameters, the run, and the tasks, as they are on record. So the same attempt has the same
-//! environment whenever it is asked for.
+//! pod whenever it is asked for.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::observed::Observed;
 use super::start::run_value;
 use super::unit::Unit;
 use super::verdict::so_far;
-use crate::api::{RunPhase, WorkflowRunStatus};
-use crate::plan::{Plan, PlannedTask, Scope, TaskView};
+use crate::api::{Reason, RunPhase, WorkflowRunStatus};
+use crate::plan::{Plan, PlannedTask, PodValues, Scope, TaskView, Work};
 
 /// What an expression is evaluated for.
 #[derive(Clone, Copy)]
@@ -27,18 +27,41 @@ pub(super) struct Of<'a> {
     pub(super) item: Option<&'a (u32, Value)>,
 }
 
-/// The environment of an attempt.
-pub(super) fn environment(
+/// What an attempt's object is made with.
+pub(super) enum Inputs {
+    /// What a pod follows.
+    Pod(PodValues),
+    /// The parameters of a child run.
+    Params(Map<String, Value>),
+}
+
+/// What an attempt's object is made with; or why it can't be.
+pub(super) fn inputs(
     ledger: &mut Ledger,
     unit: Unit,
     plan: &Plan,
     planned: &PlannedTask,
     seen: &Observed<'_>,
     attempt: u32,
-) -> Result<Vec<Value>, String> {
+) -> Result<Inputs, String> {
     let item = for_each::item(ledger, unit, plan, planned, seen)?;
     let of = Of { plan, planned, status: &ledger.status, seen, attempt, item: item.as_ref() };
-    in_scope(&of, |scope| planned.environment(scope)).map_err(|problem| problem.to_string())
+    let made = in_scope(&of, |scope| match planned.work {
+        Work::Pod | Work::Join => planned.pod_values(scope).map(Inputs::Pod),
+        Work::Child(_) => planned.child_params(scope).map(Inputs::Params),
+    });
+    made.map_err(|problem| problem.to_string())
+}
+
+/// What the run hands on, which has come to this.
+pub(super) fn run_outputs(
+    plan: &Plan,
+    status: &WorkflowRunStatus,
+    seen: &Observed<'_>,
+    end: (RunPhase, Option<Reason>),
+) -> Result<Option<Map<String, Value>>, String> {
+    let evaluate = |scope: &Scope<'_>| plan.run_outputs(scope);
+    scope(plan, status, seen, (0, None), end, evaluate).map_err(|problem| problem.to_string())
 }
 
 /// What a task's `when` comes to now.
@@ -66,9 +89,20 @@ pub(super) fn list(
 /// Evaluates something over what the expressions of an attempt can read.
 pub(super) fn in_scope<T>(of: &Of<'_>, evaluate: impl FnOnce(&Scope<'_>) -> T) -> T {
     let Of { plan, planned, status, seen, attempt, item } = *of;
-    let empty = Map::new();
     // When a finally task is asked, all others have ended.
-    let (phase, reason) = if planned.finally { so_far(status, plan) } else { (RunPhase::Running, None) };
+    let verdict = if planned.finally { so_far(status, plan) } else { (RunPhase::Running, None) };
+    scope(plan, status, seen, (attempt, item), verdict, evaluate)
+}
+
+fn scope<T>(
+    plan: &Plan,
+    status: &WorkflowRunStatus,
+    seen: &Observed<'_>,
+    (attempt, item): (u32, Option<&(u32, Value)>),
+    (phase, reason): (RunPhase, Option<Reason>),
+    evaluate: impl FnOnce(&Scope<'_>) -> T,
+) -> T {
+    let empty = Map::new();
     let run = run_value(&seen.run, phase, reason, status.generation);
     let tasks = |name: &str| {
         let index = plan.index(name)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use super::control::is_suspended;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
 use super::text::{MESSAGE_BYTES, clip, count};
@@ -22,12 +23,12 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
     let pinned = ledger.status.revision.is_some();
     let waits = !pinned || ledger.phase() == RunPhase::Queued;
     // One that was stopping is not pinned anew, though someone took its revision off the record.
-    let asked = stop::is_asked_for(seen.run.spec, &ledger.status);
-    if waits && (asked || ledger.phase() == RunPhase::Stopping) {
+    let asked = stop::asked(seen.run.spec, &ledger.status, seen.lineage);
+    if waits && (asked.is_some() || ledger.phase() == RunPhase::Stopping) {
         if ledger.phase() == RunPhase::Stopping {
             stop::verdict(ledger);
         } else {
-            cancel(ledger, Reason::CancelRequested);
+            cancel(ledger, asked.unwrap_or(Reason::CancelRequested));
         }
         return None;
     }
@@ -184,7 +185,7 @@ fn begin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) 
         ledger.status.tasks = plan.tasks().iter().map(new).collect();
     }
     // One that is queued takes no slot while it is suspended, unless a hand changed what it waits for.
-    let suspended = seen.run.spec.suspend && ledger.phase() != RunPhase::Queued;
+    let suspended = is_suspended(seen.run.spec, &ledger.status, seen.lineage) && ledger.phase() != RunPhase::Queued;
     let phase = if suspended { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
     if first {

@@ -3,17 +3,20 @@
 
 use super::attempt::End;
 use super::ledger::Ledger;
+use super::lineage::{Lineage, Wish};
 use super::observed::{MainState, Observed, PodFacts, Sight};
 use super::text::names;
 use super::track::{fail, told as told_of};
 use super::unit::Unit;
-use crate::api::{AttemptOutcome, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunSpec, WorkflowRunStatus};
+use crate::api::{AttemptOutcome, Cancel, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunSpec, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 
 /// Why a run is being stopped.
 pub(super) fn why(status: &WorkflowRunStatus) -> Reason {
     match status.reason {
-        Some(reason @ (Reason::FailRun | Reason::RunTimedOut | Reason::ConcurrencyLimit)) => reason,
+        Some(reason @ (Reason::FailRun | Reason::RunTimedOut | Reason::ConcurrencyLimit | Reason::ParentStopped)) => {
+            reason
+        }
         // It stops when someone asked for it, and when a hand wrote that it does.
         _ => Reason::CancelRequested,
     }
@@ -23,9 +26,8 @@ pub(super) fn why(status: &WorkflowRunStatus) -> Reason {
 /// run is being stopped.
 pub(super) fn of(task: &TaskStatus, run: &WorkflowRunStatus) -> Option<Reason> {
     // A finally task may be cancelled in a run that is stopping for another reason.
-    let own = task
-        .reason
-        .filter(|reason| is_timeout(*reason) || matches!(reason, Reason::CancelRequested | Reason::FailFast));
+    let of_its_own = |reason| matches!(reason, Reason::CancelRequested | Reason::ParentStopped | Reason::FailFast);
+    let own = task.reason.filter(|reason| is_timeout(*reason) || of_its_own(*reason));
     (task.phase == TaskPhase::Stopping).then(|| own.unwrap_or_else(|| why(run)))
 }
 
@@ -34,26 +36,38 @@ const fn is_timeout(reason: Reason) -> bool {
     matches!(reason, Reason::TimedOut | Reason::StartTimedOut | Reason::TotalTimedOut | Reason::FinallyTimedOut)
 }
 
-/// The run begins to stop. A cancel counts for more than any other reason, also for one for which it is stopping already.
+/// The run begins to stop. What is asked for counts for more than any other reason, also for one for which it is stopping already.
 pub(super) fn run(ledger: &mut Ledger, seen: &Observed<'_>, reason: Reason) {
-    let asked = is_asked_for(seen.run.spec, &ledger.status);
-    let reason = if asked { Reason::CancelRequested } else { reason };
+    let asked = asked(seen.run.spec, &ledger.status, seen.lineage);
+    let reason = asked.unwrap_or(reason);
     // One that was put back to its start by hand is on its way all the same.
     if ledger.phase() == RunPhase::Pending {
         ledger.move_run(RunPhase::Running, None);
     }
     if ledger.phase() != RunPhase::Stopping {
         ledger.move_run(RunPhase::Stopping, Some(reason));
-    } else if asked && ledger.status.reason != Some(reason) {
+    } else if asked.is_some() && ledger.status.reason != asked {
         ledger.status.reason = Some(reason);
         ledger.urgent = true;
     }
 }
 
-/// Whether the user asked for a stop of this generation.
-pub(super) fn is_asked_for(spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> bool {
+/// Why a stop of this generation is asked for, if it is: by the user, or by the run that this one is a child of.
+pub(super) fn asked(spec: &WorkflowRunSpec, status: &WorkflowRunStatus, lineage: &Lineage) -> Option<Reason> {
     let of_all = is(Mutant::CancelOfAllGenerations);
-    spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation || of_all)
+    if spec.cancel.as_ref().is_some_and(|cancel| cancel.generation >= status.generation || of_all) {
+        return Some(Reason::CancelRequested);
+    }
+    matches!(lineage.wish, Wish::Stop(_)).then_some(Reason::ParentStopped)
+}
+
+/// How it is asked for: the user's own words for this run, or else for one that it is a child of.
+pub(super) fn words<'a>(seen: &Observed<'a>) -> Option<&'a Cancel> {
+    let own = seen.run.spec.cancel.as_ref();
+    own.or(match &seen.lineage.wish {
+        Wish::Stop(cancel) => Some(cancel),
+        Wish::GoOn | Wish::Hold(_) => None,
+    })
 }
 
 /// Stops the open attempt of a task or an item. One whose create was never sent or was refused has nothing to stop, and ends at once.
@@ -61,8 +75,9 @@ pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: impl Into<
     let unit: Unit = unit.into();
     let stamp = ledger.stamp();
     let Some(last) = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()) else { return };
-    let sight = seen.sights.get(&last.pod);
-    if last.uid.is_some() || !matches!(sight, Some(Sight::Absent | Sight::Refused(_))) {
+    let sight = seen.sight(last);
+    let is_made = last.uid.is_some() || !matches!(sight, Some(Sight::Absent | Sight::Refused(_)));
+    if is_made && !(is(Mutant::EndsBeforeChild) && !last.run.is_empty()) {
         ledger.move_task(unit, TaskPhase::Stopping, Some(reason));
         return;
     }
@@ -78,7 +93,7 @@ pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: impl Into<
     }
 }
 
-/// What the end of a pod that we stopped comes to: only an honest success counts for more than our stopping it.
+/// What the end of a pod or child run that we stopped comes to: only an honest success counts for more than our stopping it.
 pub(super) fn judged(end: End, reason: Reason, pod: Option<&PodFacts>) -> End {
     if end.outcome == AttemptOutcome::Succeeded {
         return end;
@@ -97,7 +112,9 @@ pub(super) fn judged(end: End, reason: Reason, pod: Option<&PodFacts>) -> End {
 /// What a run that was stopped comes to.
 pub(super) fn outcome(status: &WorkflowRunStatus) -> (RunPhase, Option<Reason>) {
     match why(status) {
-        reason @ (Reason::CancelRequested | Reason::ConcurrencyLimit) => (RunPhase::Cancelled, Some(reason)),
+        reason @ (Reason::CancelRequested | Reason::ConcurrencyLimit | Reason::ParentStopped) => {
+            (RunPhase::Cancelled, Some(reason))
+        }
         reason => (RunPhase::Failed, Some(reason)),
     }
 }

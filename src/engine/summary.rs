@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::items::Items;
 use super::ledger::Ledger;
+use super::lineage::Wish;
 use super::observed::{Definition, Observed};
 use super::text::{self, MESSAGE_BYTES, clip};
 use super::{slot, stop};
@@ -34,7 +35,11 @@ pub(super) fn write(ledger: &mut Ledger, seen: &Observed<'_>) {
         ledger.status.message = clip(&message, MESSAGE_BYTES);
     }
     if phase == RunPhase::Suspended {
-        ledger.wait_run(WaitKind::Suspended, "spec.suspend is true; set it to false to go on");
+        let why = match &seen.lineage.wish {
+            Wish::Hold(why) if !seen.run.spec.suspend => why,
+            _ => "spec.suspend is true; set it to false to go on",
+        };
+        ledger.wait_run(WaitKind::Suspended, why);
     } else if matches!(phase, RunPhase::Running | RunPhase::Stopping) {
         ledger.status.waiting_for = None;
     }
@@ -104,7 +109,7 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
             Some(slot::told(&ledger.status))
         }
         RunPhase::Cancelled => {
-            let why = seen.run.spec.cancel.as_ref().and_then(|cancel| cancel.reason.as_deref()).unwrap_or_default();
+            let why = stop::words(seen).and_then(|cancel| cancel.reason.as_deref()).unwrap_or_default();
             Some(if why.is_empty() { "cancelled".to_owned() } else { format!("cancelled: {why}") })
         }
     }

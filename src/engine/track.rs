@@ -4,19 +4,20 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::attempt::{self, End};
-use super::control::is_suspended;
+use super::child;
+use super::control::suspended_by;
 use super::gate::to_start;
 use super::ledger::Ledger;
-use super::observed::{MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::observed::{ChildFacts, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::retry::{self, Next, Seed};
-use super::scope::{Of, environment, in_scope};
+use super::scope::{Of, in_scope, inputs};
 use super::stop;
 use super::tally::Tally;
 use super::unit::Unit;
 use super::{deadline, disruption, for_each, text};
 use crate::api::{Attempt, AttemptOutcome, Reason, TaskPhase, WaitKind};
 use crate::mutant::{Mutant, is};
-use crate::plan::{Action, Failure, Plan, PlannedTask};
+use crate::plan::{Action, Failure, Plan, PlannedTask, Work};
 
 /// Bytes that the outputs of a run may have in all.
 const ALL_OUTPUTS: usize = 384 * 1024;
@@ -52,26 +53,31 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
         let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { continue };
         let (known_uid, number) = (last.uid.clone(), last.number);
         // Of what isn't known, nothing is decided.
-        let Some(sight) = seen.sights.get(&last.pod) else { continue };
+        let Some(sight) = seen.sight(last) else { continue };
         match sight {
             // Another pod of that name means that the attempt's own is gone.
             Sight::Pod(pod) if known_uid.as_ref().is_none_or(|uid| *uid == pod.uid) => follow(ledger, open, pod),
+            Sight::Child(run) if known_uid.as_ref().is_none_or(|uid| *uid == run.uid) => {
+                follow_child(ledger, open, run);
+            }
             // What was running had a pod, also where someone took its uid off the record.
-            Sight::Pod(_) | Sight::Absent | Sight::Refused(_) if known_uid.is_some() || was_running => {
-                finish(ledger, open, lost(stop));
+            Sight::Pod(_) | Sight::Child(_) | Sight::Absent | Sight::Refused(_)
+                if known_uid.is_some() || was_running =>
+            {
+                finish(ledger, open, lost(planned, stop));
             }
             Sight::Refused(refusal) if known_uid.is_none() => refused(ledger, open, refusal),
-            Sight::Absent if stop.is_some() => finish(ledger, open, lost(stop)),
-            Sight::Absent if is_suspended(seen.run.spec, &ledger.status) => {
-                ledger.wait(unit, WaitKind::Suspended, "spec.suspend is true");
+            Sight::Absent if stop.is_some() => finish(ledger, open, lost(planned, stop)),
+            Sight::Absent if let Some(why) = suspended_by(seen, &ledger.status) => {
+                ledger.wait(unit, WaitKind::Suspended, why);
             }
             Sight::Absent => {
                 // It could be made when the intent was recorded; another version of this program may see that otherwise.
-                if let Err(problem) = environment(ledger, unit, plan, planned, seen, number) {
+                if let Err(problem) = inputs(ledger, unit, plan, planned, seen, number) {
                     finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem));
                 }
             }
-            Sight::Pod(_) | Sight::Refused(_) | Sight::Creating => {}
+            Sight::Pod(_) | Sight::Child(_) | Sight::Refused(_) | Sight::Creating => {}
         }
     }
     for (index, planned) in plan.tasks().iter().enumerate() {
@@ -103,21 +109,7 @@ fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
         MainState::Waiting => false,
     };
     let now = ledger.now;
-    if let Some(task) = ledger.unit_mut(unit) {
-        if let Some(last) = task.attempts.last_mut() {
-            if last.uid.is_none() {
-                last.uid = Some(pod.uid.clone());
-                deadline::created(last, &planned.times, now);
-            }
-            if started && last.started_at.is_none() {
-                last.started_at = Some(MicroTime(since.unwrap_or(now)));
-                deadline::started(last, &planned.times, now);
-            }
-        }
-        if started {
-            task.started_at.get_or_insert(MicroTime(since.unwrap_or(now)));
-        }
-    }
+    meet(ledger, open, &pod.uid, started.then_some(since.unwrap_or(now)));
     if let Some(end) = attempt::end(pod, planned, now) {
         finish(ledger, Open { pod: Some(pod), ..open }, end);
     } else if stop.is_some() {
@@ -131,10 +123,46 @@ fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
     }
 }
 
+/// The child run exists: record its uid, its start, what it waits for or its end.
+fn follow_child(ledger: &mut Ledger, open: Open<'_>, run: &ChildFacts) {
+    meet(ledger, open, &run.uid, run.started_at);
+    if let Some(end) = child::end(run) {
+        finish(ledger, open, end);
+    } else if open.stop.is_some() {
+        // It is on record that it is being stopped, which the child run sees by itself.
+    } else if run.started_at.is_some() {
+        ledger.move_task(open.unit, TaskPhase::Running, None);
+    } else {
+        ledger.wait(open.unit, WaitKind::Child, &child::waits(run));
+    }
+}
+
+/// Records what an attempt's object is known by, and when it started, if it has.
+fn meet(ledger: &mut Ledger, Open { unit, planned, .. }: Open<'_>, uid: &str, started: Option<Timestamp>) {
+    let now = ledger.now;
+    let Some(task) = ledger.unit_mut(unit) else { return };
+    if let Some(last) = task.attempts.last_mut() {
+        if last.uid.is_none() {
+            last.uid = Some(uid.to_owned());
+            deadline::created(last, &planned.times, now);
+        }
+        if let (Some(at), None) = (started, &last.started_at) {
+            last.started_at = Some(MicroTime(at));
+            deadline::started(last, &planned.times, now);
+        }
+    }
+    if let Some(at) = started {
+        task.started_at.get_or_insert(MicroTime(at));
+    }
+}
+
 fn refused(ledger: &mut Ledger, open: Open<'_>, refusal: &Refusal) {
     let for_good = |reason| End::new(AttemptOutcome::Failed, Some(reason), &refusal.message);
     match refusal.kind {
-        _ if open.stop.is_some() => finish(ledger, open, lost(open.stop)),
+        _ if open.stop.is_some() => finish(ledger, open, lost(open.planned, open.stop)),
+        RefusalKind::Invalid if open.planned.child().is_some() => {
+            finish(ledger, open, for_good(Reason::ChildInvalid));
+        }
         RefusalKind::Invalid => finish(ledger, open, for_good(Reason::PodInvalid)),
         RefusalKind::NameClash => finish(ledger, open, for_good(Reason::NameClash)),
         RefusalKind::NamespaceTerminating => finish(ledger, open, for_good(Reason::NamespaceTerminating)),
@@ -143,12 +171,12 @@ fn refused(ledger: &mut Ledger, open: Open<'_>, refusal: &Refusal) {
     }
 }
 
-/// Waits for another try at a create. What its environment reads may have changed since it was recorded, as what goes on can end:
+/// Waits for another try at a create. What its expressions read may have changed since it was recorded, as what goes on can end:
 /// then it would never be asked for again.
 fn still_wanted(ledger: &mut Ledger, open: Open<'_>, kind: WaitKind, message: &str) {
     let Open { unit, planned, plan, seen, .. } = open;
     let number = ledger.unit(unit).and_then(|task| task.attempts.last()).map_or(0, |last| last.number);
-    match environment(ledger, unit, plan, planned, seen, number) {
+    match inputs(ledger, unit, plan, planned, seen, number) {
         Ok(_) => ledger.wait(unit, kind, message),
         Err(problem) => {
             finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem));
@@ -156,10 +184,13 @@ fn still_wanted(ledger: &mut Ledger, open: Open<'_>, kind: WaitKind, message: &s
     }
 }
 
-/// There is no pod, or none any more. Of one that we stopped there is nothing more to say.
-fn lost(stop: Option<Reason>) -> End {
-    let message = if stop.is_none() { "the pod is gone, and nobody saw how it ended" } else { "" };
-    End::new(AttemptOutcome::Disrupted, Some(Reason::PodLost), message)
+/// There is no pod or child run, or none any more. Of one that we stopped there is nothing more to say.
+fn lost(planned: &PlannedTask, stop: Option<Reason>) -> End {
+    let (reason, message) = match planned.work {
+        Work::Pod | Work::Join => (Reason::PodLost, "the pod is gone, and nobody saw how it ended"),
+        Work::Child(_) => (Reason::ChildDeleted, "the child run is gone: someone deleted it"),
+    };
+    End::new(AttemptOutcome::Disrupted, Some(reason), if stop.is_none() { message } else { "" })
 }
 
 /// Records the end of the open attempt, and what follows for the task.
@@ -187,8 +218,9 @@ fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
     }
     match end.outcome {
         AttemptOutcome::Succeeded => {
+            let has_outputs = !planned.outputs.is_empty() || !end.outputs.is_empty();
             task.message.clear();
-            if !planned.outputs.is_empty() {
+            if has_outputs {
                 match (unit.item, ledger.items.get_mut(&unit.task)) {
                     (Some(item), Some(items)) => items.add_outputs(item, end.outputs),
                     _ => ledger.unit_mut(unit).into_iter().for_each(|task| task.outputs = Some(end.outputs.clone())),

@@ -11,17 +11,21 @@
 //! | every main task was skipped | Succeeded (AllSkipped) |
 //! | else | Succeeded |
 //! | then: a finally task without `allowFailure` failed | Succeeded becomes Failed (FinallyFailed); others stay |
+//! | then: the workflow's outputs can't be made | Succeeded becomes Failed (OutputsFailed) |
 //!
 //! What is UpstreamFailed is so because something failed, which is counted itself. Main tasks are those that aren't of `finally`.
 
 use super::ledger::Ledger;
+use super::observed::Observed;
+use super::scope::run_outputs;
 use super::stop;
+use super::text::{MESSAGE_BYTES, clip};
 use crate::api::{Reason, RunPhase, TaskPhase, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask};
 
 /// Ends the run if all of its tasks have ended.
-pub(super) fn settle(ledger: &mut Ledger, plan: &Plan) {
+pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     if !ledger.status.tasks.iter().all(|task| task.phase.is_finished()) {
         return;
     }
@@ -30,8 +34,25 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan) {
         && of(&ledger.status, plan, true).any(|(task, phase)| phase == TaskPhase::Failed && !task.allow_failure);
     if spoilt {
         ledger.move_run(RunPhase::Failed, Some(Reason::FinallyFailed));
+    } else if phase == RunPhase::Succeeded {
+        succeed(ledger, plan, seen, reason);
     } else {
         ledger.move_run(phase, reason);
+    }
+}
+
+/// The run has succeeded, if it has what it is to hand on.
+fn succeed(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, reason: Option<Reason>) {
+    match run_outputs(plan, &ledger.status, seen, (RunPhase::Succeeded, reason)) {
+        Ok(outputs) => {
+            ledger.status.outputs = outputs;
+            ledger.move_run(RunPhase::Succeeded, reason);
+        }
+        Err(problem) => {
+            if ledger.move_run(RunPhase::Failed, Some(Reason::OutputsFailed)) {
+                ledger.status.message = clip(&problem, MESSAGE_BYTES);
+            }
+        }
     }
 }
 

@@ -131,6 +131,23 @@ fn rule() -> BoxedStrategy<Value> {
     prop_oneof![known, word()].prop_map(Value::from).boxed()
 }
 
+/// A workflow written inline, which may be none.
+fn inline() -> BoxedStrategy<Value> {
+    let task = some_of(vec![("name", text()), ("image", text()), ("when", text()), ("unknown", json_value().boxed())]);
+    let spec = some_of(vec![("tasks", list_of(task)), ("params", params()), ("outputs", run_outputs())]);
+    prop_oneof![3 => spec, 1 => object().boxed()].boxed()
+}
+
+fn run_outputs() -> BoxedStrategy<Value> {
+    list_of((word(), word()).prop_map(|(name, expr)| json!({"name": name, "expr": expr})).boxed())
+}
+
+/// Params of a child run.
+fn given() -> BoxedStrategy<Value> {
+    let name = word().prop_map(|name| json!({"name": name}));
+    list_of(with(name, some_of(vec![("value", json_value().boxed()), ("expr", text())])))
+}
+
 /// A spec of odd tasks.
 fn odd_spec() -> impl Strategy<Value = WorkflowSpec> {
     let mut fields = common();
@@ -141,6 +158,9 @@ fn odd_spec() -> impl Strategy<Value = WorkflowSpec> {
         ("allowFailure", any::<bool>().prop_map(Value::from).boxed()),
         ("when", text()),
         ("join", Just(json!({})).boxed()),
+        ("workflowRef", word().prop_map(|name| json!({"name": name})).boxed()),
+        ("workflow", inline()),
+        ("params", given()),
         ("script", text()),
         ("command", words()),
         ("args", words()),
@@ -152,7 +172,7 @@ fn odd_spec() -> impl Strategy<Value = WorkflowSpec> {
         Some(last) => json!({"tasks": tasks, "finally": last}),
         None => json!({"tasks": tasks}),
     });
-    let rest = some_of(vec![("params", params()), ("taskDefaults", some_of(common()))]);
+    let rest = some_of(vec![("params", params()), ("taskDefaults", some_of(common())), ("outputs", run_outputs())]);
     with(tasks, rest).prop_map(|spec| serde_json::from_value(spec).expect("a spec"))
 }
 

@@ -19,6 +19,8 @@
 )]
 
 mod build;
+mod child;
+mod claim;
 mod command;
 mod concurrency;
 mod condition;
@@ -28,10 +30,12 @@ pub mod expr;
 mod expression;
 mod for_each;
 mod graph;
+mod inline;
 pub mod limits;
 mod names;
 mod output;
 mod param;
+mod pod_expr;
 mod problem;
 mod reads;
 mod report;
@@ -39,6 +43,7 @@ mod resolve;
 mod resources;
 mod retry;
 mod rule;
+mod run_output;
 mod size;
 mod task;
 mod tasks;
@@ -53,14 +58,17 @@ mod laws;
 #[cfg(test)]
 mod testing;
 
+pub use child::{ChildValue, ChildWorkflow, PlannedChild, PlannedChildParam};
 pub use concurrency::PlannedConcurrency;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use for_each::{List, PlannedForEach};
-pub use names::{pod_name, revision_name};
+pub use names::{child_name, claim_name, pod_name, revision_name};
+pub use pod_expr::{PlannedField, PodField, PodValues};
 pub use problem::{Code, Problem};
 pub(crate) use report::{bounded, segment};
 pub use retry::{Action, Condition, Failure, PlannedBackoff, PlannedRetry, PlannedRule};
 pub use rule::TriggerRule;
+pub use run_output::PlannedOutput;
 pub use times::Times;
 pub use words::did_you_mean;
 pub(crate) use words::{is_dns_label, listing, quote, suggestion};
@@ -71,7 +79,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use crate::api::{OnNodeLost, OutputDecl, Param, Resources};
+use crate::api::{OnNodeLost, OutputDecl, Param, Resources, VolumeClaim};
 use expr::Expr;
 
 /// Where a spec comes from, which decides how large it can be.
@@ -97,12 +105,28 @@ pub struct Plan {
     params: Vec<PlannedParam>,
     /// How long a run may take.
     timeout: Option<SignedDuration>,
+    /// The volume claims that each run has.
+    volume_claims: Vec<VolumeClaim>,
     /// How long its finally tasks may take.
     finally_timeout: SignedDuration,
     /// How many runs may run at the same time.
     concurrency: Option<PlannedConcurrency>,
     /// How long a run is kept after its end.
     ttl: Option<SignedDuration>,
+    /// What a run hands on when it has succeeded.
+    outputs: Vec<PlannedOutput>,
+}
+
+/// What a task is.
+#[derive(Clone, Debug, Default)]
+pub enum Work {
+    /// A container in a pod. The fields of the task tell of it.
+    #[default]
+    Pod,
+    /// Nothing but a gate: it has no object, and what belongs to one is empty.
+    Join,
+    /// A run of its own.
+    Child(Arc<PlannedChild>),
 }
 
 /// A task of a plan, with defaults merged.
@@ -123,8 +147,8 @@ pub struct PlannedTask {
     pub for_each: Option<PlannedForEach>,
     /// Whether the run may succeed although it fails.
     pub allow_failure: bool,
-    /// Whether it is nothing but a gate: it has no pod, and what belongs to one is empty.
-    pub join: bool,
+    /// What it is.
+    pub work: Work,
     /// Image of `main`, where it doesn't come from a pod template.
     pub image: Option<String>,
     /// Command of `main`: the shell and script, or the command as written. `None` leaves it to template or image.
@@ -137,6 +161,10 @@ pub struct PlannedTask {
     pub resources: Option<Arc<Resources>>,
     /// Partial pod templates to merge in this order: of the defaults, of the task.
     pub templates: Vec<Arc<Map<String, Value>>>,
+    /// The volume claims that its containers mount, by name.
+    pub claims: Vec<Arc<str>>,
+    /// Fields of its pod that follow values.
+    pub pod_fields: Vec<Arc<PlannedField>>,
     /// The outputs it declares.
     pub outputs: Vec<OutputDecl>,
     /// The outputs that others read when it didn't succeed: those with a default.
@@ -217,6 +245,23 @@ impl Plan {
     #[must_use]
     pub fn ttl(&self) -> Option<SignedDuration> {
         self.ttl
+    }
+
+    /// What a run hands on when it has succeeded.
+    #[must_use]
+    pub fn outputs(&self) -> &[PlannedOutput] {
+        &self.outputs
+    }
+
+    /// Names of the parameters that a run must give.
+    pub(crate) fn required_params(&self) -> impl Iterator<Item = &str> {
+        let required = self.params.iter().filter(|it| it.decl.default.is_none() && it.decl.default_expr.is_none());
+        required.map(|param| param.decl.name.as_str())
+    }
+
+    /// Names of all parameters.
+    pub(crate) fn param_names(&self) -> impl Iterator<Item = &str> {
+        self.params.iter().map(|param| param.decl.name.as_str())
     }
 
     /// Indices of the tasks in an order in which each comes after all that it needs, and those of `finally` come last.

@@ -27,6 +27,22 @@ pub fn pod_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, attempt
     format!("{}-{}{place}-{number}-{hash}", cut(run, 20), cut(task, 15))
 }
 
+/// The name of a run's volume claim: `<run ≤ 20>-<claim ≤ 20>-<hash of run uid and claim>`, at most 52 characters.
+#[must_use]
+pub fn claim_name(run: &str, run_uid: &str, claim: &str) -> String {
+    format!("{}-{}-{}", cut(run, 20), cut(claim, 20), hash(&[run_uid, claim], POD_HASH))
+}
+
+/// The name of an attempt's child run: as that of a pod, and never the same.
+#[must_use]
+pub fn child_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, attempt: u32) -> String {
+    let (index, number) = (item.map(|item| item.to_string()), attempt.to_string());
+    let place = index.as_ref().map(|index| format!("-{index}")).unwrap_or_default();
+    let parts: Vec<&str> =
+        ["run", run_uid, task].into_iter().chain(index.as_deref()).chain([number.as_str()]).collect();
+    format!("{}-{}{place}-{number}-{}", cut(run, 20), cut(task, 15), hash(&parts, POD_HASH))
+}
+
 /// The name of the record that holds a workflow's spec: `<workflow ≤ 42>-<hash of the bytes>`; `inline-…` for a spec
 /// written in a run.
 #[must_use]
@@ -72,6 +88,16 @@ mod tests {
         assert_ne!(pod_name("r", "u", "t", Some(1), 11), pod_name("r", "u", "t", Some(11), 1));
         assert_eq!(plain("r", "u", "t", 1), plain("r", "u", "t", 1));
         assert_eq!(pod_name("r", "u", "t", Some(7), 2).rsplit_once('-').map(|it| it.0), Some("r-t-7-2"));
+    }
+
+    #[test]
+    fn a_child_run_is_named_as_a_pod_is_and_never_the_same() {
+        let (child, pod) = (child_name("run", "u", "t", None, 1), pod_name("run", "u", "t", None, 1));
+        assert_eq!((child.len(), &child[..8]), (pod.len(), "run-t-1-"));
+        assert_ne!(child, pod);
+        let name = child_name(&"a".repeat(63), "uid", &"b".repeat(40), Some(19_999), 4_000_000);
+        assert!(name.len() <= 63, "{name}");
+        assert_ne!(name, child_name(&"a".repeat(63), "uid", &"b".repeat(40), Some(19_999), 4_000_001));
     }
 
     #[test]

@@ -73,6 +73,16 @@ codes! {
     RuleWithoutNeeds,
     /// A join has something of a container.
     JoinWithContainer,
+    /// A task that is a run of its own has something of a container.
+    ChildWithContainer,
+    /// A param of a child run has no value, or a literal and an expression.
+    ParamSource,
+    /// A task has params and is no run of its own.
+    ParamsWithoutChild,
+    /// Workflows are written too deep in one another.
+    NestedTooDeep,
+    /// Workflows run one another in a circle.
+    WorkflowCycle,
     /// Nothing says which image a task runs.
     NoImage,
     /// An image's name is empty or has blanks.
@@ -175,14 +185,24 @@ codes! {
     PatternMismatch,
     /// The parameters have too many bytes.
     ParamsTooLarge,
+    /// The outputs of a run have too many bytes.
+    OutputsTooLarge,
 
     // of resources and pod templates
     /// An amount of a resource is no quantity.
     BadQuantity,
+    /// A name can't be that of a label.
+    BadLabelName,
     /// A part of a podTemplate isn't what a Pod has there.
     BadTemplate,
     /// A podTemplate sets what is Gantline's own.
     ReservedField,
+    /// A volume claim has a name that no volume can have, or lacks what no claim can be without.
+    BadVolumeClaim,
+    /// Two volume claims have one name, or a podTemplate has a volume of that name.
+    DuplicateVolume,
+    /// No task mounts a volume claim; a warning.
+    UnusedVolumeClaim,
     /// A container has no name, or another's, or `main` is in the wrong place.
     BadContainer,
 

@@ -12,7 +12,7 @@ use super::report::{Path, Report};
 use super::task::Defaults;
 use super::tasks::Tasks;
 use super::words::{listing, quote, suggestion};
-use super::{EnvSource, List, PlannedEnv, PlannedTask};
+use super::{EnvSource, List, PlannedChild, PlannedEnv, PlannedOutput, PlannedTask};
 use crate::api::Param;
 
 /// Says what expressions of the workflow (`key` is that of its concurrency), of the defaults and of all tasks read that they
@@ -23,16 +23,20 @@ pub(super) fn check(
     listed: &Tasks<'_>,
     defaults: &Defaults<'_>,
     tasks: &[PlannedTask],
+    outputs: &[PlannedOutput],
     graph: &Graph,
     report: &mut Report,
 ) {
     let reads = Reads {
         listed,
+        tasks,
         graph,
         params: params.iter().map(|param| param.name.as_str()).collect(),
         upstream: OnceCell::new(),
     };
-    for expr in expressions(&defaults.env).chain(defaults.retry.expressions()).chain(key) {
+    let of_pods = defaults.pod_fields.iter().map(|field| &field.expr);
+    let of_defaults = expressions(&defaults.env).chain(of_pods).chain(defaults.retry.expressions());
+    for expr in of_defaults.chain(key) {
         reads.check_exists(expr, report);
     }
     let mut told = BTreeSet::new();
@@ -50,9 +54,14 @@ pub(super) fn check(
             let default = defaults.env.iter().any(|default| Arc::ptr_eq(default, entry));
             expressions(std::slice::from_ref(entry)).map(move |expr| (expr, default))
         });
+        let of_pods = task.pod_fields.iter().map(|field| {
+            let default = defaults.pod_fields.iter().any(|default| Arc::ptr_eq(default, field));
+            (&field.expr, default)
+        });
+        let of_params = task.child().into_iter().flat_map(PlannedChild::expressions).map(|expr| (expr, false));
         let default = Arc::ptr_eq(&defaults.retry, &task.retry);
         let of_rules = task.retry.expressions().map(|expr| (expr, default));
-        for (expr, default) in of_env.chain(of_rules) {
+        for (expr, default) in of_env.chain(of_pods).chain(of_params).chain(of_rules) {
             if !default {
                 reads.check_exists(expr, report);
             }
@@ -64,6 +73,8 @@ pub(super) fn check(
         }
     }
     report.about_nothing();
+    // By then every task has ended.
+    outputs.iter().for_each(|output| reads.check_exists(&output.expr, report));
 }
 
 /// Says that a task without a list has no items. Whether it said so.
@@ -96,6 +107,7 @@ fn task_of(reference: &Reference) -> Option<&str> {
 
 struct Reads<'a> {
     listed: &'a Tasks<'a>,
+    tasks: &'a [PlannedTask],
     graph: &'a Graph,
     params: BTreeSet<&'a str>,
     /// Made when an expression first reads a task; none in it if there is a cycle, for then nothing can be said.
@@ -134,10 +146,19 @@ impl Reads<'_> {
     }
 
     fn check_field(&self, task: usize, reference: &Reference, path: &Path<'_>, report: &mut Report) {
+        let child = self.tasks.get(task).and_then(PlannedTask::child);
+        if child.is_some_and(|child| child.outputs().is_none()) && matches!(reference, Reference::Output { .. }) {
+            // Only its Workflow tells.
+            return;
+        }
         let read = self.listed.all.get(task);
         let has_items = read.is_some_and(|task| task.for_each.is_some());
-        let outputs = read.map(|task| task.outputs.as_slice());
-        let outputs = || outputs.into_iter().flatten().map(|output| output.name.as_str());
+        let of_container = read.map(|task| task.outputs.as_slice());
+        let of_child = child.and_then(PlannedChild::outputs);
+        let outputs = || {
+            let of_container = of_container.into_iter().flatten().map(|output| output.name.as_str());
+            of_container.chain(of_child.into_iter().flatten().map(String::as_str))
+        };
         match reference {
             Reference::Output { task, output } if !outputs().any(|known| known == output) => {
                 report.add(Code::UnknownOutput, path, || {

@@ -293,6 +293,7 @@ impl From<FailureReason> for Reason {
             FailureReason::OutputMissing => Self::OutputMissing,
             FailureReason::OutputInvalid => Self::OutputInvalid,
             FailureReason::OutputTooLarge => Self::OutputTooLarge,
+            FailureReason::ChildFailed => Self::ChildFailed,
         }
     }
 }

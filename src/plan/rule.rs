@@ -131,6 +131,7 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("env", !task.env.is_empty()),
         ("resources", task.resources.is_some()),
         ("podTemplate", task.pod_template.is_some()),
+        ("podExpr", task.pod_expr.is_some()),
         ("outputs", !task.outputs.is_empty()),
         ("logTail", task.log_tail.is_some()),
         ("retry", task.retry.is_some()),
@@ -138,6 +139,9 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("startTimeout", task.start_timeout.is_some()),
         ("totalTimeout", task.total_timeout.is_some()),
         ("onNodeLost", task.on_node_lost.is_some()),
+        ("workflowRef", task.workflow_ref.is_some()),
+        ("workflow", task.workflow.is_some()),
+        ("params", !task.params.is_empty()),
         ("forEach", task.for_each.is_some()),
     ];
     let found: Vec<&str> = fields.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
@@ -151,6 +155,7 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Work;
     use super::super::testing::{plan, refused};
     use super::*;
 
@@ -210,7 +215,7 @@ mod tests {
     fn a_join_has_nothing_of_a_container() {
         let joined = plan(&spec("join: {}, description: both, allowFailure: true"));
         let joined = &joined.tasks()[1];
-        assert!(joined.join && joined.allow_failure);
+        assert!(matches!(joined.work, Work::Join) && joined.allow_failure);
         plan("tasks: [{name: a, join: {}}]");
         for (field, more) in [
             ("image", "image: i"),

@@ -5,7 +5,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Origin;
+use super::inline;
 use super::limits;
+use super::pod_expr;
 use super::problem::Code;
 use super::report::{Path, Report};
 use super::tasks::Tasks;
@@ -64,13 +66,20 @@ fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     let defaults = spec.task_defaults.iter().filter_map(|defaults| defaults.retry.as_ref());
     let retries = tasks().filter_map(|task| task.retry.as_ref()).chain(defaults);
     let rules = retries.flat_map(|retry| &retry.rules).filter_map(|rule| rule.expr.as_ref());
+    let defaults = spec.task_defaults.iter().filter_map(|defaults| defaults.pod_expr.as_ref());
+    let of_pods = tasks().filter_map(|task| task.pod_expr.as_ref()).chain(defaults).flat_map(pod_expr::texts);
+    let given = tasks().flat_map(|task| &task.params).filter_map(|param| param.expr.as_ref());
+    let outputs = spec.outputs.iter().map(|output| &output.expr);
+    let inline = tasks().filter_map(|task| task.workflow.as_ref()).map(inline::patterns);
+    let inline = inline.fold(0, usize::saturating_add);
     let of_params = spec.params.iter().filter_map(|param| param.default_expr.as_ref());
     let keys = spec.concurrency.iter().filter_map(|concurrency| concurrency.key.as_ref());
-    let expressions = env.chain(conditions).chain(rules).chain(of_params).chain(keys);
+    let of_tasks = env.chain(conditions).chain(rules).chain(of_pods).chain(given);
+    let expressions = of_tasks.chain(of_params).chain(outputs).chain(keys);
     // The name of the function, wherever it stands: that is at least how often it is called.
     let calls = expressions.map(|text| text.matches("matches").count()).fold(0, usize::saturating_add);
     let patterns = spec.params.iter().filter(|param| param.pattern.is_some()).count();
-    let count = calls.saturating_add(patterns);
+    let count = calls.saturating_add(patterns).saturating_add(inline);
     if count > limits::PATTERNS {
         report.add(Code::TooMany, &Path::Root("spec"), || {
             let max = limits::PATTERNS;
@@ -96,12 +105,21 @@ fn check_nesting(spec: &WorkflowSpec, report: &mut Report) {
         check_env(env, &path, report);
         check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
     }
+    let claims = Path::Root("volumeClaims");
+    for (index, claim) in spec.volume_claims.iter().enumerate() {
+        check_map(Some(&claim.spec), &claims.index(index).field("spec"), report);
+    }
     let listed = Tasks::of(spec);
     for (index, task) in listed.all.iter().enumerate() {
         let path = listed.path(index);
         let Task { env, pod_template, outputs, .. } = task;
         check_env(env, &path, report);
         check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
+        check_map(task.workflow.as_ref(), &path.field("workflow"), report);
+        for (at, param) in task.params.iter().enumerate() {
+            let path = path.field("params");
+            check_value(param.value.as_ref(), &path.index(at).field("value"), report);
+        }
         for (at, output) in outputs.iter().enumerate() {
             let path = path.field("outputs");
             let path = path.index(at);
@@ -138,6 +156,11 @@ pub(super) fn check_value(value: Option<&Value>, path: &Path<'_>, report: &mut R
     if value.is_some_and(is_too_deep) {
         report.add(Code::TooDeep, path, || format!("is nested more than {} deep: flatten it", limits::NESTING));
     }
+}
+
+/// Whether a map has a value that is nested too deep.
+pub(super) fn is_too_deep_map(map: &Map<String, Value>) -> bool {
+    map.values().any(is_too_deep)
 }
 
 /// Whether a value is nested deeper than the bound. It doesn't recurse, so it can be asked of anything.

@@ -1,4 +1,4 @@
-//! S3: no pod is made before the status on record satisfies every gate of its task. S8: none is sent after a cancel, an end or
+//! S3: no pod or child run is made before the status on record satisfies every gate of its task. S8: none is sent after a cancel, an end or
 //! a suspension is on record.
 
 use gantline::api::{RunPhase, TaskPhase, label};
@@ -15,10 +15,14 @@ pub struct Gates;
 impl<'j> Invariant<'j> for Gates {
     fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
         let write = step.write;
-        if !step.is(Verb::Create, "pods") {
+        if !step.is(Verb::Create, "pods") && !step.is(Verb::Create, "workflowruns") {
             return;
         }
         let of = |name| meta::label(&write.object, name);
+        if write.resource == "workflowruns" && of(label::RUN_UID).is_empty() {
+            // It is no run's at all, which S15 says.
+            return;
+        }
         let (task, attempt) = (unit(of(label::TASK), of(label::INDEX)), of(label::ATTEMPT));
         let task = task.as_str();
         let Some(run) = world.runs.get(of(label::RUN_UID)) else {
@@ -87,6 +91,10 @@ fn closed(
     }
     if planned.get("join").is_some() {
         return Some("the task is a join, and has no pod".to_owned());
+    }
+    let is_child = planned.get("workflowRef").is_some() || planned.get("workflow").is_some();
+    if is_child != intended.is_some_and(|last| last.is_child) {
+        return Some("the task is a child run, and this is a pod, or the other way round".to_owned());
     }
     let of_task = status.task(task_of(name)).map_or(&serde_json::Value::Null, |task| task.value);
     if planned.get("forEach").is_some() != task.item.is_some() {

@@ -5,8 +5,10 @@
 //!
 //! | file | invariants |
 //! |---|---|
+//! | `children` | S1, S2, S6, S8, S16 of child runs |
 //! | `pods` | S1 one pod an attempt, ever; S2 one live pod a task |
 //! | `gates` | S3 no pod before its gates are satisfied on record; S8 none after a cancel, an end or a suspension on record |
+//! | `claims` | S3, S11, S16 of the volume claims of runs |
 //! | `rules` | S3 what is skipped, or failed by what it needs, is so by its trigger rule or its condition; S4 which is evaluated once |
 //! | `terminal` | S4 what has ended stays as it is |
 //! | `attempts` | S5 attempts only grow, within their budgets; S10 at most 64 wait for their pods |
@@ -31,6 +33,8 @@ pub mod audit;
 pub mod journal;
 
 mod attempts;
+mod children;
+mod claims;
 mod deadlines;
 mod for_each;
 mod gates;
@@ -135,7 +139,9 @@ impl Findings {
 pub fn check(journal: &Journal, rules: &Rules) -> Findings {
     let mut invariants: Vec<Box<dyn Invariant<'_> + '_>> = vec![
         Box::new(pods::Pods::default()),
+        Box::new(children::Children::default()),
         Box::new(gates::Gates),
+        Box::new(claims::Claims::default()),
         Box::new(rules::NotRun),
         Box::new(for_each::Items),
         Box::new(terminal::Terminal),

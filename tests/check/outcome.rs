@@ -25,7 +25,7 @@ impl<'j> Invariant<'j> for Outcomes {
             {
                 let closed =
                     changed.old_attempts().iter().any(|old| old.number == attempt.number && old.outcome.is_some());
-                let Some(outcome) = attempt.outcome.filter(|_| !closed) else { continue };
+                let Some(outcome) = attempt.outcome.filter(|_| !closed && !attempt.is_child) else { continue };
                 let task = changed.new.name.as_str();
                 let claim = Claim { world, run, after, task, attempt };
                 let fault = claim.fault(outcome);
@@ -240,7 +240,8 @@ impl Claim<'_, '_> {
     /// Only a cancel on record, or the failure of the run as a whole in the same write, cancels an attempt; and what has
     /// succeeded by itself has succeeded.
     fn cancelled(&self) -> Option<String> {
-        if self.attempt.reason() == "CancelRequested" && self.world.is_finally(self.run, self.after, self.task) {
+        let asked = matches!(self.attempt.reason(), "CancelRequested" | "ParentStopped");
+        if asked && self.world.is_finally(self.run, self.after, self.task) {
             return self.cancelled_finally();
         }
         if self.attempt.reason() == "FailFast" {
@@ -262,7 +263,7 @@ impl Claim<'_, '_> {
             return (!whole || self.attempt.reason() != reason).then(|| format!("the run is Failed {reason}"));
         }
         let stopping = self.run.status().is_some_and(|status| status.phase == RunPhase::Stopping);
-        let asked = self.run.object.pointer("/spec/cancel").is_some();
+        let asked = self.run.object.pointer("/spec/cancel").is_some() || self.world.is_stopped_by_parent(self.run);
         if !matches!(self.after.phase, RunPhase::Stopping | RunPhase::Cancelled) || !(asked || stopping) {
             return Some(format!(
                 "the run is {:?}, and its cancel was {}",
@@ -270,7 +271,7 @@ impl Claim<'_, '_> {
                 if asked { "asked for" } else { "not asked for" }
             ));
         }
-        if self.attempt.reason() != "CancelRequested" {
+        if !matches!(self.attempt.reason(), "CancelRequested" | "ParentStopped") {
             // Its revision was lost while it was stopping: what its pods do counts no more.
             return None;
         }
@@ -294,7 +295,8 @@ impl Claim<'_, '_> {
 
     /// A finally task goes on after a cancel, unless that says otherwise; whatever the run has come to by then.
     fn cancelled_finally(&self) -> Option<String> {
-        let skips = self.run.object.pointer("/spec/cancel/skipFinally").is_some_and(|skips| skips == true);
+        let says = |run: &Run<'_>| run.object.pointer("/spec/cancel/skipFinally").is_some_and(|skips| skips == true);
+        let skips = says(self.run) || self.world.above(self.run).iter().any(|run| says(run));
         let was = self.run.status().and_then(|status| status.task(self.task)).map(|task| task.phase);
         if !skips && was != Some(TaskPhase::Stopping) {
             return Some("it is a finally task, and nobody asked to skip those".to_owned());

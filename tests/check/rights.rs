@@ -52,6 +52,13 @@ impl<'j> Invariant<'j> for Rights {
                     changed.old_attempts().iter().any(|old| old.pod == attempt.pod && old.uid == Some(uid))
                 };
                 let Some(uid) = attempt.uid.filter(|uid| !known(uid)) else { continue };
+                if attempt.is_child {
+                    let own = world.runs.get(uid).is_none_or(|child| meta::controller(child.object) == run.uid);
+                    findings.check("S16", step.index, own, || {
+                        format!("run {uid} is on record as the child of run {}, and is another's", run.uid)
+                    });
+                    continue;
+                }
                 // Made before the journal began.
                 let Some(pod) = world.pods.get(uid) else { continue };
                 let number = attempt.number.to_string();
@@ -78,7 +85,13 @@ fn may_write(write: &Write, before: Option<&Value>) -> bool {
         | ("workflowruns", "", Verb::Delete)
         | ("events", "", Verb::Create)
         | ("leases", "", Verb::Create | Verb::Update) => true,
+        ("persistentvolumeclaims", "", Verb::Create) => {
+            let labelled = !meta::label(&write.object, label::RUN_UID).is_empty();
+            labelled && !meta::controller(&write.object).is_empty()
+        }
         ("pods", "", Verb::Create) => ours(&write.object) && meta::is_held(&write.object),
+        // Without a finalizer: those are on pods only.
+        ("workflowruns", "", Verb::Create) => ours(&write.object) && !meta::is_held(&write.object),
         ("pods", "", Verb::Delete) => {
             let known = before.unwrap_or(&write.object);
             // Someone may have taken the labels off; the owner stays.

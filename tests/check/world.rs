@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use gantline::api::label;
+use gantline::api::{TaskPhase, label};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -236,6 +236,24 @@ impl<'j> World<'j> {
                 )
         };
         own.is_some_and(|own| own == "Replace") && meta::is_deleting(pod.object) && conditions.iter().any(lost)
+    }
+
+    /// The runs that a run is a child of, its parent first.
+    pub fn above(&self, run: &Run<'j>) -> Vec<&Run<'j>> {
+        let parent = |run: &Run<'j>| self.runs.get(meta::controller(run.object));
+        std::iter::successors(parent(run), |above| parent(above)).take(16).collect()
+    }
+
+    /// Whether the run that this one is a child of has stopped it on record, or no longer follows it.
+    pub fn is_stopped_by_parent(&self, run: &Run<'j>) -> bool {
+        let Some(parent) = self.above(run).first().copied() else { return false };
+        let follows = |status: &Status<'_>| {
+            let goes_on = |phase| matches!(phase, TaskPhase::Starting | TaskPhase::Running);
+            status.tasks.iter().filter(|task| goes_on(task.phase)).flat_map(|task| &task.attempts).any(|attempt| {
+                attempt.pod == run.name && attempt.outcome.is_none() && attempt.uid.is_none_or(|uid| uid == run.uid)
+            })
+        };
+        parent.edited || !parent.status().is_some_and(follows)
     }
 
     /// Whether a namespace of the operators themselves is being deleted: then they let go of every pod.

@@ -15,9 +15,10 @@ const LAYERS: &[Layer] = &[
     Layer { name: "check", may_use: &["api", "plan", "check"], pure: true },
     Layer { name: "engine", may_use: &["api", "mutant", "plan", "engine"], pure: true },
     Layer { name: "pods", may_use: &["api", "mutant", "plan", "engine", "pods"], pure: true },
+    Layer { name: "objects", may_use: &["api", "mutant", "plan", "engine", "pods", "objects"], pure: true },
     Layer {
         name: "controller",
-        may_use: &["api", "mutant", "plan", "engine", "pods", "lease", "controller"],
+        may_use: &["api", "mutant", "plan", "engine", "pods", "objects", "lease", "controller"],
         pure: false,
     },
 ];

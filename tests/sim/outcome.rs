@@ -233,6 +233,14 @@ fn is_finished(run: &Value) -> bool {
     matches!(text(run, "/status/phase"), "Succeeded" | "Failed" | "Cancelled")
 }
 
+/// Whether a run is suspended with the one that it is a child of, which nobody has resumed.
+fn waits_for_its_parent(run: &Value, server: &Server) -> bool {
+    let parent = server
+        .list("workflowruns")
+        .find(|it| text(it, "/metadata/uid") == text(run, "/metadata/ownerReferences/0/uid"));
+    text(run, "/status/phase") == "Suspended" && parent.is_some_and(|it| text(it, "/status/phase") == "Suspended")
+}
+
 /// Judges a world that came to rest, or didn't.
 fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>) -> Outcome {
     let mut guard = world.state();
@@ -296,7 +304,7 @@ fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluat
     let of_strangers =
         state.server.list("workflowruns").filter(|run| !names.iter().any(|name| text(run, "/metadata/name") == name));
     let wedged = of_strangers
-        .filter(|run| !is_finished(run))
+        .filter(|run| !is_finished(run) && !waits_for_its_parent(run, &state.server))
         .map(|run| format!("run {} goes on for ever", text(run, "/metadata/name")));
     failures.extend(wedged.map(|what| Failure { invariant: "S14", what }));
     // At rest, with something to do: nothing will ever wake it.
@@ -336,15 +344,19 @@ const RUN_UID_LABEL: &str = "/metadata/labels/gantline.dev~1run-uid";
 /// How long an operator waits for the answer to a write.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Pods that were made by operators, by run, task and attempt. One that its sender had given up may come too late; nobody can
-/// call it back.
+/// Pods that were made by operators, by run, task and attempt: where the run is a child, by those that lead to it, since its name
+/// holds a hash of what is another in each world. One that its sender had given up may come too late; nobody can call it back.
 fn pods_made<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<String, u32> {
-    let mut made = BTreeMap::new();
+    let (mut made, mut children) = (BTreeMap::new(), BTreeMap::new());
     for entry in entries {
         let Entry::Write(write) = entry else { continue };
+        let label = |name: &str| text(&write.object, &format!("/metadata/labels/gantline.dev~1{name}"));
+        let run = children.get(label("run")).cloned().unwrap_or_else(|| label("run").to_owned());
+        let key = format!("{run}/{}/{}/{}", label("task"), label("index"), label("attempt"));
+        if write.verb == Verb::Create && write.resource == "workflowruns" && write.actor.starts_with("op-") {
+            children.insert(write.name.clone(), key.clone());
+        }
         if write.verb == Verb::Create && write.resource == "pods" && write.actor.starts_with("op-") {
-            let label = |name: &str| text(&write.object, &format!("/metadata/labels/gantline.dev~1{name}"));
-            let key = format!("{}/{}/{}/{}", label("run"), label("task"), label("index"), label("attempt"));
             let count = made.entry(key).or_insert(0);
             if *count == 0 || write.at.duration_since(write.sent) <= PATIENCE {
                 *count += 1;

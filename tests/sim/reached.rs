@@ -58,6 +58,8 @@ rare! {
     FinallyAfterFailure: "a finally task ran in a run that failed",
     FinallyAfterCancel: "a finally task ran in a run that was cancelled",
     FinallyCancelled: "a finally task was cancelled",
+    ChildRetried: "a child run followed one that failed or was deleted",
+    ChildStopped: "a child run was stopped by the run that it is a child of",
 }
 
 /// How often each came to pass.
@@ -221,6 +223,9 @@ impl Reached {
             for task in run.pointer("/status/tasks").and_then(Value::as_array).into_iter().flatten() {
                 let attempts = task["attempts"].as_array().map_or(&[][..], Vec::as_slice);
                 for pair in attempts.windows(2) {
+                    if pair[1]["run"].is_string() {
+                        self.count(Rare::ChildRetried);
+                    }
                     match pair[0]["outcome"].as_str() {
                         Some("Disrupted") => self.count(Rare::RetriedAfterDisruption),
                         Some("Failed") => self.count(Rare::RetriedAfterFailure),
@@ -239,6 +244,9 @@ impl Reached {
     /// What became of tasks that don't just run one after another.
     fn verdict(&mut self, run: &Value) {
         let phase = text(run, "/status/phase");
+        if text(run, "/status/reason") == "ParentStopped" {
+            self.count(Rare::ChildStopped);
+        }
         let tasks = run.pointer("/status/tasks").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let has_failed = tasks.iter().any(|task| task["phase"] == "Failed");
         for task in tasks {

@@ -131,3 +131,55 @@ fn params_of_a_wrong_workflow_are_not_judged() {
     let findings = checked(&[&run("workflowRef: {name: w}"), &workflow]).findings;
     assert!(matches!(findings.as_slice(), [only] if only.code.as_str() == "NoImage"), "{findings:?}");
 }
+
+/// A workflow of one task that runs others.
+fn parent(name: &str, task: &str) -> String {
+    format!(
+        "apiVersion: gantline.dev/v1alpha1\nkind: Workflow\nmetadata: {{name: {name}}}\nspec:\n  tasks:\n  - {{name: t, {task}}}\n"
+    )
+}
+
+#[test]
+fn child_runs_are_checked_against_the_workflows_that_they_run() {
+    let child = "apiVersion: gantline.dev/v1alpha1\nkind: Workflow\nmetadata: {name: c}\nspec:\n  params: [{name: date, type: string}, {name: rows, type: int, default: 1}]\n  tasks: [{name: x, image: i}]\n";
+    for (task, expected) in [
+        ("workflowRef: {name: c}, params: [{name: date, value: x}]", ""),
+        (
+            "workflowRef: {name: c}, params: [{name: rows, value: 1}]",
+            "6:35 MissingParam spec.tasks[0].workflowRef.name: Workflow `c` requires the param `date`",
+        ),
+        (
+            "workflowRef: {name: c}, params: [{name: date, value: x}, {name: m, value: 1}]",
+            "6:79 UnknownParam spec.tasks[0].params[1].name: Workflow `c` declares no param `m`",
+        ),
+        (
+            "workflowRef: {name: cc}, params: [{name: date, value: x}]",
+            "6:35 WorkflowNotGiven spec.tasks[0].workflowRef.name: no Workflow `cc` is in the files, so that the task's params can't be checked; did you mean `c`?",
+        ),
+    ] {
+        let found = told(&format!("{}---\n{child}", parent("p", task)));
+        let right = match found.as_slice() {
+            [] => expected.is_empty(),
+            [only] => !expected.is_empty() && only.starts_with(expected),
+            _ => false,
+        };
+        assert!(right, "{task}\n{expected}\n{found:#?}");
+    }
+}
+
+#[test]
+fn workflows_that_run_one_another_in_a_circle_are_told_once() {
+    let files = [
+        parent("a", "workflowRef: {name: b}"),
+        parent("b", "workflow: {tasks: [{name: x, workflowRef: {name: c}}]}"),
+        parent("c", "workflowRef: {name: a}"),
+        parent("d", "workflowRef: {name: a}"),
+    ];
+    let found = told(&files.join("---\n"));
+    assert_eq!(
+        found,
+        [
+            "6:35 WorkflowCycle spec.tasks[0].workflowRef.name: the workflow would run within itself, and so without end: a -> b -> c -> a"
+        ]
+    );
+}

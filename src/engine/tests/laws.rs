@@ -3,15 +3,19 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::reference;
 use super::world::{World, main_end, new_pod};
 use crate::api::{
-    Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, WorkflowRunStatus, WorkflowSpec,
+    Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, VolumeClaim, WorkflowRef, WorkflowRunStatus,
+    WorkflowSpec,
 };
+use crate::engine::items::Items;
 use crate::engine::tally::Tally;
-use crate::engine::{Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency};
+use crate::engine::{
+    ClaimSight, Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency,
+};
 use crate::plan::TriggerRule;
 
 /// Something that happens in a world. The number picks the pod or effect that it happens to.
@@ -32,8 +36,12 @@ enum Happening {
     Wait(i64),
     /// A create that nobody got an answer to takes effect late.
     LatePod(usize),
+    /// The create of the volume claim is refused, for now or for good.
+    RefuseClaim(bool),
     /// The revision is gone.
     Lose,
+    /// A child run comes to a phase.
+    Child(usize, RunPhase),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -54,7 +62,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => prop::bool::weighted(0.1).prop_map(|really| if really { Happening::SkipFinally } else { Happening::Decide }),
         2 => (-5..400_i64).prop_map(Happening::Wait),
         1 => (0..64_usize).prop_map(Happening::LatePod),
+        1 => any::<bool>().prop_map(Happening::RefuseClaim),
         1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
+        4 => (0..64_usize, prop::sample::select(&RunPhase::ALL[..])).prop_map(|(n, phase)| Happening::Child(n, phase)),
     ]
 }
 
@@ -81,7 +91,7 @@ fn retry() -> impl Strategy<Value = Retry> {
 /// A graph whose tasks may be tried again, and may time out.
 fn timed_graph() -> impl Strategy<Value = WorkflowSpec> {
     let timed = prop::option::weighted(0.1, Just("1h".to_owned()));
-    let tasks = vec((prop::option::of(retry()), any::<[bool; 3]>()), 12);
+    let tasks = vec((prop::option::of(retry()), any::<[bool; 3]>()), TASKS);
     (graph(), tasks, timed).prop_map(|(mut spec, random, timeout)| {
         let timed = |timed: bool, text: &str| timed.then(|| text.to_owned());
         let all = spec.tasks.iter_mut().chain(&mut spec.finally);
@@ -97,21 +107,32 @@ fn timed_graph() -> impl Strategy<Value = WorkflowSpec> {
     })
 }
 
+/// The most tasks of a random graph, those of `finally` among them.
+const TASKS: usize = 60;
+
+/// What is special about a task. Each feature of the language that decides how a task ends is switched on here.
+type Traits = (Option<TriggerRule>, bool, u8, u8, u8);
+
+fn traits() -> impl Strategy<Value = Traits> {
+    let rule = prop::option::of(prop::sample::select(TriggerRule::ALL));
+    (rule, prop::bool::weighted(0.3), 0..8_u8, 0..10_u8, 0..16_u8)
+}
+
 /// A random graph: task `i` needs some of those before it, listed in a shuffled order; half of the tasks are plain, the others
-/// have rules or conditions, allow failures, or are joins.
+/// have rules or conditions, allow failures, are joins, have items, have pods that follow values, or mount a volume of the run. Most
+/// are small, as those show a fault best.
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
-    let traits =
-        (prop::option::of(prop::sample::select(TriggerRule::ALL)), prop::bool::weighted(0.3), 0..8_u8, 0..10_u8);
     let last = prop_oneof![2 => Just(0_usize), 1 => 1..4_usize];
-    (1..9_usize, last, vec(any::<u64>(), 12), vec(traits, 12), any::<bool>()).prop_map(
+    let size = prop_oneof![7 => 1..9_usize, 1 => 9..=TASKS - 3];
+    (size, last, vec(any::<u64>(), TASKS), vec(traits(), TASKS), any::<bool>()).prop_map(
         |(size, last, bits, traits, reversed)| {
             let name = |index: usize| format!("t{index}");
             // Tasks of `from` on need one another.
             let task = |index: usize, from: usize| {
-                let (rule, allow_failure, join, when) = traits[index];
+                let (rule, allow_failure, join, when, pod) = traits[index];
                 let needs: Vec<String> =
                     (from..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
-                let is_join = join == 0;
+                let (is_join, is_child) = (join == 0, matches!(join, 1 | 2));
                 let rule = rule.filter(|_| !needs.is_empty());
                 // What a task reads must have ended by then, or the end would hang on the order.
                 let waits_for_all = !rule.is_some_and(|rule| rule.as_str().starts_with("Any"));
@@ -122,9 +143,26 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
                     (3 | 4, Some(need)) => Some(format!("tasks.{need}.phase == 'Succeeded'")),
                     _ => None,
                 };
+                let follows = |amount: &str| serde_json::from_value(json!({ "limits": { "memory": amount } })).unwrap();
+                let pod_expr = match pod {
+                    0 => Some(follows("string(16 * attempt) + 'Mi'")),
+                    1 => Some(follows(reference::NO_AMOUNT)),
+                    _ => None,
+                };
+                let for_each = match pod {
+                    3 => Some(json!({ "values": vec!["x"; index % 3 + 1] })),
+                    4 => Some(json!({ "items": "lists.range(3)", "minSucceededPercent": 0 })),
+                    5 => Some(json!({ "items": "['a', 'b', 'c']", "maxParallel": 1, "failFast": true })),
+                    6 => Some(json!({ "items": reference::NO_ITEMS })),
+                    _ => None,
+                };
                 Task {
+                    for_each: for_each.filter(|_| !is_join).map(|it| serde_json::from_value(it).unwrap()),
+                    pod_expr: pod_expr.filter(|_| !is_join),
+                    pod_template: (pod == 2 && !is_join).then(mounts_work),
                     name: name(index),
-                    image: (!is_join).then(|| "i".into()),
+                    image: (!is_join && !is_child).then(|| "i".into()),
+                    workflow_ref: is_child.then(|| WorkflowRef { name: "w".into() }),
                     trigger_rule: rule.map(|rule| rule.to_string()),
                     needs,
                     when,
@@ -138,9 +176,21 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
             if reversed {
                 tasks.reverse();
             }
-            WorkflowSpec { tasks, finally, ..WorkflowSpec::default() }
+            WorkflowSpec { tasks, finally, volume_claims: vec![work()], ..WorkflowSpec::default() }
         },
     )
+}
+
+/// The volume that some tasks of a random graph share.
+fn work() -> VolumeClaim {
+    let spec = json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });
+    VolumeClaim { name: "work".into(), spec: spec.as_object().cloned().unwrap() }
+}
+
+fn mounts_work() -> Map<String, Value> {
+    let mounts = json!([{ "name": "work", "mountPath": "/work" }]);
+    let template = json!({ "spec": { "containers": [{ "name": "main", "volumeMounts": mounts }] } });
+    template.as_object().cloned().unwrap()
 }
 
 /// The verdict, written from the rules alone.
@@ -178,6 +228,7 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         if old.phase.is_finished() {
             assert_eq!(old, new, "a finished task changed");
         }
+        items_monotone(old, new);
         let counted = |task: &TaskStatus| {
             let earlier = task.earlier.unwrap_or_default();
             earlier.failed + earlier.disrupted_before_start + earlier.disrupted_after_start + earlier.not_yet
@@ -194,17 +245,63 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         }
         let former = new.attempts.iter().rev().skip(1);
         assert!(former.clone().all(|it| it.outcome.is_some()), "a new attempt before the last one's outcome");
-        assert!(
-            new.phase.is_finished()
-                || matches!(new.phase, TaskPhase::Running | TaskPhase::Stopping)
-                || new.waiting_for.is_some(),
-            "{} waits without a reason",
-            new.name
-        );
+        assert!(says_why(new), "{} waits without a reason", new.name);
     }
     let newest = old.history.last().map_or(0, |it| it.seq);
     let seqs: Vec<u64> = new.history.iter().map(|it| it.seq).filter(|seq| *seq > newest).collect();
     assert!(seqs.iter().enumerate().all(|(at, seq)| *seq == newest + 1 + at as u64), "{newest} {seqs:?}");
+}
+
+/// What never changes of the items of a task.
+fn items_monotone(old: &TaskStatus, new: &TaskStatus) {
+    let (Some(was), Some(is)) = (&old.items, &new.items) else {
+        assert!(old.items.is_none(), "the items of {} are gone", new.name);
+        return;
+    };
+    assert_eq!(was.total, is.total, "{} has another list", new.name);
+    for (index, (was, is)) in was.phases().into_iter().zip(is.phases()).enumerate() {
+        assert!(!was.is_finished() || was == is, "{}[{index}] was {was:?} and is {is:?}", new.name);
+    }
+    let (was, is) = (Items::read(&old.name, was), Items::read(&new.name, is));
+    for (index, was) in was.known() {
+        // Of those that have ended not all are told of for ever.
+        let Some(is) = is.get(index) else { continue };
+        for was in &was.attempts {
+            let same = is.attempts.iter().find(|it| it.number == was.number);
+            let kept =
+                |it: &&Attempt| (was.uid.is_none() || was.uid == it.uid) && (was.outcome.is_none() || was == *it);
+            assert!(same.is_none_or(|it| kept(&it)), "an attempt of {}[{index}] changed", new.name);
+        }
+    }
+}
+
+/// Whether what neither runs nor has ended says what it waits for; a task with items leaves that to them once one has begun.
+fn says_why(task: &TaskStatus) -> bool {
+    let goes_on = |phase: TaskPhase| phase.is_finished() || matches!(phase, TaskPhase::Running | TaskPhase::Stopping);
+    let Some(items) = &task.items else { return goes_on(task.phase) || task.waiting_for.is_some() };
+    let is_over = task.phase.is_finished() || task.phase == TaskPhase::Stopping;
+    let pending = !items.pending.is_empty() && !is_over;
+    let told = task.waiting_for.is_some() || items.waiting_for.is_some();
+    let of_items = |item: &TaskStatus| goes_on(item.phase) || item.waiting_for.is_some();
+    (told || !pending) && Items::read(&task.name, items).known().all(|(_, item)| of_items(item))
+}
+
+/// The state of a task, or of an item of it that is told of.
+fn unit(status: &WorkflowRunStatus, task: usize, item: Option<u32>) -> TaskStatus {
+    let task = &status.tasks[task];
+    let Some(item) = item else { return task.clone() };
+    let items = Items::read(&task.name, task.items.as_ref().unwrap());
+    items.get(item).unwrap_or_else(|| panic!("{}[{item}] isn't told of", task.name)).clone()
+}
+
+/// Every task, and every item that is told of.
+fn units(status: &WorkflowRunStatus) -> Vec<TaskStatus> {
+    let of_task = |task: &TaskStatus| {
+        let items = task.items.iter().map(|items| Items::read(&task.name, items));
+        let items = items.flat_map(|items| items.known().map(|(_, item)| item.clone()).collect::<Vec<_>>());
+        items.chain([task.clone()]).collect::<Vec<_>>()
+    };
+    status.tasks.iter().flat_map(of_task).collect()
 }
 
 fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
@@ -213,8 +310,9 @@ fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
 
 /// No task is tried more often than its budgets allow.
 fn within_budgets(world: &World) {
-    for (planned, task) in world.plan.tasks().iter().zip(&world.status.tasks) {
-        let tally = Tally::of(task, 0);
+    for task in units(&world.status) {
+        let planned = &world.plan.tasks()[world.plan.index(&task.name).unwrap()];
+        let tally = Tally::of(&task, 0);
         let Tally { failed, disrupted_before_start, disrupted_after_start, .. } = tally;
         assert!(failed <= planned.retry.limit + 1, "{}: {tally:?}", task.name);
         assert!(disrupted_before_start <= 6, "{}: {tally:?}", task.name);
@@ -233,18 +331,27 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     assert_eq!(changed, decision.urgency != Urgency::Unchanged);
     world.status = decision.status;
     for effect in &decision.effects {
-        if let Effect::Create { task, attempt, pod, .. } = effect {
+        if let Effect::Create { task, item, attempt, pod: name, .. }
+        | Effect::CreateRun { task, item, attempt, run: name, .. } = effect
+        {
             let main = &world.status.tasks[..spec.tasks.len()];
             assert!(!stopping || *task >= main.len(), "a pod after cancel");
             let all_ended = main.iter().all(|task| task.phase.is_finished());
             assert!(all_ended || *task < main.len(), "a finally task before the end of all others");
-            let status = &world.status.tasks[*task];
+            let has = |claim: &str| world.status.volume_claims.iter().any(|it| it.name == claim && it.uid.is_some());
+            assert!(world.plan.tasks()[*task].claims.iter().all(|claim| has(claim)), "a pod before its volume");
+            let status = unit(&world.status, *task, *item);
             let last = status.attempts.last().unwrap();
-            assert_eq!((last.number, &last.pod), (*attempt, pod), "a pod without an intent on record");
+            assert_eq!((last.number, last.object()), (*attempt, name.as_str()), "a pod without an intent on record");
             assert_eq!(status.phase, TaskPhase::Starting);
             for earlier in status.attempts.iter().rev().skip(1) {
-                let lives = |sight: &Sight| matches!(sight, Sight::Pod(it) if !it.is_over() && earlier.uid.as_ref() == Some(&it.uid));
+                let lives = |sight: &Sight| match sight {
+                    Sight::Pod(it) => !it.is_over() && earlier.uid.as_ref() == Some(&it.uid),
+                    Sight::Child(it) => !it.phase.is_finished() && earlier.uid.as_ref() == Some(&it.uid),
+                    Sight::Absent | Sight::Creating | Sight::Refused(_) => false,
+                };
                 assert!(!world.sights.get(&earlier.pod).is_some_and(lives), "a pod beside {}", earlier.pod);
+                assert!(!world.children.get(&earlier.run).is_some_and(lives), "a run beside {}", earlier.run);
             }
             let (task, phase) = (reference::tasks(spec)[*task], |need: &str| phase(&world.status, need));
             assert!(
@@ -270,8 +377,24 @@ fn live_pods(world: &World) -> Vec<String> {
     world.sights.iter().filter_map(live).collect()
 }
 
-fn attempts(world: &World) -> impl Iterator<Item = &Attempt> {
-    world.status.tasks.iter().flat_map(|task| &task.attempts)
+fn live_children(world: &World) -> Vec<String> {
+    let lives = |sight: &Sight| matches!(sight, Sight::Child(child) if !child.phase.is_finished());
+    world.children.iter().filter(|(_, sight)| lives(sight)).map(|(name, _)| name.clone()).collect()
+}
+
+fn with_child(world: &mut World, name: &str, phase: RunPhase) {
+    let now = world.now;
+    if let Some(Sight::Child(child)) = world.children.get_mut(name) {
+        child.phase = phase;
+        if phase != RunPhase::Pending {
+            child.started_at.get_or_insert(now);
+        }
+        child.finished_at = phase.is_finished().then_some(now);
+    }
+}
+
+fn attempts(world: &World) -> Vec<Attempt> {
+    units(&world.status).into_iter().flat_map(|task| task.attempts).collect()
 }
 
 fn with_pod(world: &mut World, n: usize, change: impl FnOnce(&mut PodFacts)) {
@@ -293,15 +416,20 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
             }
         }
         Happening::Refuse(n, quota) => {
-            let creates: Vec<String> = effects
+            let creates: Vec<Effect> = effects
                 .iter()
-                .filter_map(|it| if let Effect::Create { pod, .. } = it { Some(pod.clone()) } else { None })
+                .filter(|it| matches!(it, Effect::Create { .. } | Effect::CreateRun { .. }))
+                .cloned()
                 .collect();
-            if let Some(pod) = pick(&creates, n) {
+            if let Some(create) = pick(&creates, n) {
                 let kind = if quota { RefusalKind::Quota } else { RefusalKind::Invalid };
-                let refusal = Refusal { kind, message: "no".into(), retry_at: now };
-                world.sights.insert(pod.clone(), Sight::Refused(refusal));
-                effects.retain(|it| !matches!(it, Effect::Create { pod: it, .. } if it == pod));
+                let refusal = Sight::Refused(Refusal { kind, message: "no".into(), retry_at: now });
+                match create {
+                    Effect::CreateRun { run, .. } => world.children.insert(run.clone(), refusal),
+                    Effect::Create { pod, .. } => world.sights.insert(pod.clone(), refusal),
+                    _ => None,
+                };
+                effects.retain(|it| it != create);
             }
         }
         Happening::Start(n) => with_pod(world, n, |pod| {
@@ -319,17 +447,22 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
         }),
         Happening::Vanish(n) => {
             // Our finalizer holds a pod until its uid is on record and more; only then can it vanish by itself.
-            let known = |pod: &str| attempts(world).any(|it| it.pod == pod && it.uid.is_some());
+            let known = |pod: &str| attempts(world).iter().any(|it| it.pod == pod && it.uid.is_some());
             let pods: Vec<String> = live_pods(world).into_iter().filter(|pod| known(pod)).collect();
             if let Some(name) = pick(&pods, n) {
                 world.sights.insert(name.clone(), Sight::Absent);
             }
+            // Nothing holds a child run.
+            if let Some(name) = pick(&live_children(world), n) {
+                world.children.insert(name.clone(), Sight::Absent);
+            }
         }
         Happening::ForgetSight(n) => {
             let absent = |(name, sight): (&String, &Sight)| matches!(sight, Sight::Refused(_)).then(|| name.clone());
-            let names: Vec<String> = world.sights.iter().filter_map(absent).collect();
+            let names: Vec<String> = world.sights.iter().chain(&world.children).filter_map(absent).collect();
             if let Some(name) = pick(&names, n) {
                 world.sights.remove(name);
+                world.children.remove(name);
             }
         }
         Happening::Suspend => world.spec.suspend = true,
@@ -346,7 +479,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 .tasks
                 .iter()
                 .flat_map(|task| task.attempts.iter().map(|it| (it.pod.clone(), it.number, task.name.clone())))
-                .filter(|(pod, ..)| !world.made.contains(pod))
+                .filter(|(pod, ..)| !pod.is_empty() && !world.made.contains(pod))
                 .collect();
             if let Some((pod, number, task)) = pick(&unmade, n) {
                 world.made.push(pod.clone());
@@ -354,23 +487,43 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 effects.retain(|it| !matches!(it, Effect::Create { pod: it, .. } if it == pod));
             }
         }
+        Happening::RefuseClaim(quota) => {
+            let create =
+                |it: &Effect| if let Effect::CreateClaim { name, .. } = it { Some(name.clone()) } else { None };
+            if let Some(name) = effects.iter().find_map(create) {
+                let kind = if quota { RefusalKind::Quota } else { RefusalKind::Invalid };
+                world.claims.insert(name, ClaimSight::Refused(Refusal { kind, message: "no".into(), retry_at: now }));
+                effects.retain(|it| create(it).is_none());
+            }
+        }
         Happening::Lose => world.lost = true,
+        Happening::Child(n, phase) => {
+            if let Some(name) = pick(&live_children(world), n) {
+                with_child(world, name, phase);
+            }
+        }
     }
 }
 
 /// Faults stop: everything asked for is done, every pod ends well.
 fn run_out(world: &mut World, spec: &WorkflowSpec) {
     world.spec.suspend = false;
-    for _ in 0..200 {
-        for sight in world.sights.values_mut() {
+    for _ in 0..400 {
+        for sight in world.sights.values_mut().chain(world.children.values_mut()) {
             if matches!(sight, Sight::Refused(_)) {
                 *sight = Sight::Absent;
             }
         }
+        for claim in &world.status.volume_claims {
+            let sight = world.claims.entry(claim.claim.clone()).or_insert(ClaimSight::Absent);
+            if matches!(sight, ClaimSight::Refused(_)) {
+                *sight = ClaimSight::Absent;
+            }
+        }
         // What was asked for and never done is known not to exist, as a live read would tell.
-        let open: Vec<String> = attempts(world).map(|it| it.pod.clone()).collect();
-        for pod in open {
-            world.sights.entry(pod).or_insert(Sight::Absent);
+        for attempt in attempts(world) {
+            let all = if attempt.run.is_empty() { &mut world.sights } else { &mut world.children };
+            all.entry(attempt.object().to_owned()).or_insert(Sight::Absent);
         }
         let effects = step(world, spec);
         if world.status.phase.is_finished() && effects.is_empty() {
@@ -385,6 +538,9 @@ fn run_out(world: &mut World, spec: &WorkflowSpec) {
                 pod.phase = PodPhase::Succeeded;
                 pod.main = MainState::Ended(main_end(0, "", now));
             }
+        }
+        for name in live_children(world) {
+            with_child(world, &name, RunPhase::Succeeded);
         }
         world.wait(400);
     }
@@ -411,19 +567,31 @@ proptest! {
     }
 
     #[test]
-    fn the_end_is_the_same_whatever_the_order(spec in graph(), fates in any::<u16>(), orders in vec(any::<u8>(), 2)) {
+    fn the_end_is_the_same_whatever_the_order(spec in graph(), fates in any::<u64>(), orders in vec(any::<u8>(), 2)) {
         let ends_well = |name: &str| fates >> name[1..].parse::<u32>().unwrap() & 1 == 1;
         let ends = reference::ends(&spec, ends_well);
         for order in orders {
             let mut world = World::of(&spec);
             for round in 0.. {
-                for effect in step(&mut world, &spec) {
-                    world.carry_out(&effect);
+                let effects = step(&mut world, &spec);
+                for effect in &effects {
+                    world.carry_out(effect);
                 }
-                let live = live_pods(&world);
+                let live = [live_pods(&world), live_children(&world)].concat();
                 // One at a time, each time another one.
-                let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else { break };
+                let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else {
+                    if effects.is_empty() {
+                        break;
+                    }
+                    continue;
+                };
                 let now = world.now;
+                if world.children.contains_key(&name) {
+                    let of_it = |task: &&TaskStatus| task.attempts.iter().any(|it| it.run == name);
+                    let task = world.status.tasks.iter().find(of_it).unwrap().name.clone();
+                    with_child(&mut world, &name, if ends_well(&task) { RunPhase::Succeeded } else { RunPhase::Failed });
+                    continue;
+                }
                 let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) else { panic!("it is there") };
                 let well = ends_well(&pod.task);
                 pod.phase = if well { PodPhase::Succeeded } else { PodPhase::Failed };

@@ -1,5 +1,7 @@
 //! Tests of the decision as a whole: tables that read as its specification, and laws over random worlds.
 
+mod child;
+mod claims;
 mod conditions;
 mod deadline;
 mod edited;

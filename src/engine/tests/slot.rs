@@ -9,7 +9,7 @@ use serde_json::json;
 use super::world::{World, spec};
 use crate::api::{ConcurrencyStatus, RunPhase, RunRetry, WhenFull, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
-    Decision, Definition, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide, is_held_back,
+    Claims, Decision, Definition, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide, is_held_back,
     needs_live_peers,
 };
 use crate::plan::Plan;
@@ -309,12 +309,13 @@ impl Cluster {
         } else {
             Definition::Ready { plan: &self.plan, revision: "w-1" }
         };
-        let sights = Sights::new();
+        let (sights, claims) = (Sights::new(), Claims::new());
         let seen = Observed {
             run: facts,
             status: &status,
             definition: &definition,
             sights: &sights,
+            claims: &claims,
             peers: &peers,
             kept_pods: 1,
         };

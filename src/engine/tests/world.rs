@@ -2,10 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{Cancel, Reason, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{
+    Cancel, Reason, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
+};
 use crate::engine::{
-    Decision, Definition, Disruption, Effect, MainEnd, MainState, Observed, Peers, PodFacts, PodPhase, RunFacts, Sight,
-    Sights, Urgency, decide,
+    ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed,
+    Peers, PodFacts, PodPhase, RunFacts, Sight, Sights, Urgency, decide,
 };
 use crate::plan::Plan;
 
@@ -14,6 +16,10 @@ pub(super) struct World {
     pub(super) spec: WorkflowRunSpec,
     pub(super) status: WorkflowRunStatus,
     pub(super) sights: Sights,
+    /// What is seen of claims that aren't known to exist.
+    pub(super) claims: Claims,
+    pub(super) children: Sights,
+    pub(super) lineage: Lineage,
     pub(super) now: Timestamp,
     /// Names of pods ever made, in order.
     pub(super) made: Vec<String>,
@@ -49,6 +55,9 @@ impl World {
             spec: WorkflowRunSpec::default(),
             status: WorkflowRunStatus::default(),
             sights: Sights::new(),
+            claims: Claims::new(),
+            children: Sights::new(),
+            lineage: Lineage::default(),
             now: Timestamp::from_second(1_000).unwrap(),
             made: Vec::new(),
             lost: false,
@@ -74,8 +83,9 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        let (status, sights, peers) = (&self.status, &self.sights, &self.peers);
-        decide(&Observed { run, status, definition, sights, peers, kept_pods: self.kept_pods }, self.now)
+        let World { status, sights, claims, peers, kept_pods, children, lineage, .. } = self;
+        let kept_pods = *kept_pods;
+        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods, children, lineage }, self.now)
     }
 
     /// Decides, stores the status, and carries out every effect at once.
@@ -106,6 +116,15 @@ impl World {
                 self.made.push(pod.clone());
                 let task = self.plan.tasks()[*task].name.clone();
                 self.sights.insert(pod.clone(), Sight::Pod(PodFacts { item: *item, ..new_pod(pod, &task, *attempt) }));
+            }
+            Effect::CreateClaim { name, .. } => {
+                let before = self.claims.insert(name.clone(), ClaimSight::Exists { uid: format!("uid-{name}") });
+                assert!(!matches!(before, Some(ClaimSight::Exists { .. })), "{name} was made twice");
+            }
+            Effect::CreateRun { run, .. } => {
+                assert!(!self.made.contains(run), "{run} was made twice");
+                self.made.push(run.clone());
+                self.children.insert(run.clone(), Sight::Child(new_child(run)));
             }
             Effect::Release { pod, uid } => {
                 let gone = match self.sights.get_mut(pod) {
@@ -167,6 +186,16 @@ impl World {
         match self.sights.get_mut(&name) {
             Some(Sight::Pod(facts)) => facts,
             other => panic!("pod of {task}: {other:?}"),
+        }
+    }
+
+    /// The newest child run of a task.
+    pub(super) fn child(&mut self, task: &str) -> &mut ChildFacts {
+        let status = self.status.tasks.iter().find(|it| it.name == task).unwrap();
+        let name = status.attempts.last().unwrap_or_else(|| panic!("{task} has no attempt")).run.clone();
+        match self.children.get_mut(&name) {
+            Some(Sight::Child(facts)) => facts,
+            other => panic!("child run of {task}: {other:?}"),
         }
     }
 
@@ -263,6 +292,19 @@ pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         held: true,
         astray: false,
         containers: 1,
+    }
+}
+
+pub(super) fn new_child(name: &str) -> ChildFacts {
+    ChildFacts {
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        phase: RunPhase::Pending,
+        message: String::new(),
+        started_at: None,
+        finished_at: None,
+        outputs: None,
+        deleting: false,
     }
 }
 

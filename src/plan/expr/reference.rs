@@ -14,6 +14,8 @@ pub enum Place {
     ParamDefault,
     /// What runs that share slots have in common: `params`, `run`.
     Key,
+    /// What a run hands on when it has succeeded: `params`, `run`, `tasks`.
+    RunOutput,
     /// A rule about a failed attempt: the same as of a variable, but `attempt` has fields.
     Rule,
 }
@@ -24,7 +26,7 @@ impl Place {
     pub fn roots(self) -> &'static [&'static str] {
         match self {
             Place::Env | Place::Rule => &["params", "run", "tasks", "attempt", "item", "index"],
-            Place::When => &["params", "run", "tasks"],
+            Place::When | Place::RunOutput => &["params", "run", "tasks"],
             Place::Key => &["params", "run"],
             Place::ParamDefault => &["run"],
         }

@@ -1,7 +1,7 @@
 //! Doing it.
 
 use gantline::api::{API_VERSION, label};
-use gantline::plan::pod_name;
+use gantline::plan::{child_name, claim_name, pod_name};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -82,6 +82,14 @@ impl Human {
                 newest_pod(&wire, run, task).is_some_and(|pod| replace_pod(&mut wire, &pod))
             }
             Self::ForeignPod { run, task, forgery } => foreign_pod(&mut wire, run, task, *forgery),
+            Self::ForeignClaim { run, claim } => foreign_claim(&mut wire, run, claim),
+            Self::DeleteChild { run, task } => newest_child(&wire, run, task)
+                .is_some_and(|child| wire.delete(&path_of(&child), json!({ "propagationPolicy": "Background" }))),
+            Self::CancelChild { run, task } => newest_child(&wire, run, task).is_some_and(|child| {
+                let name = child["metadata"]["name"].as_str().unwrap_or_default();
+                changes(&mut wire, "workflowruns", name, &json!({ "spec": { "cancel": { "reason": "not needed" } } }))
+            }),
+            Self::ForeignRun { run, task } => foreign_run(&mut wire, run, task),
             Self::EditWorkflow { workflow } => edit_workflow(&mut wire, workflow),
             Self::DeleteWorkflow { workflow } => {
                 there(&wire, "workflows", workflow) && wire.delete(&workflow_path(workflow), json!({}))
@@ -184,20 +192,8 @@ pub fn named_by(pod: &Value) -> Option<(String, String)> {
 
 /// A pod of someone else's under the name that the task's next pod will have, if that name is still free.
 fn foreign_pod(wire: &mut Wire<'_>, run: &str, task: &str, forgery: Forgery) -> bool {
-    let Some(object) = get(wire, "workflowruns", run) else { return false };
-    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
-    let tasks = object["status"]["tasks"].as_array();
-    let status = tasks.into_iter().flatten().find(|it| it["name"] == task);
-    // Of a task with items, the first of them.
-    let item = status.and_then(|it| it["items"].as_object()).map(|_| 0);
-    let attempts =
-        status.map(|it| if item.is_some() { &it["items"]["entries"][0]["attempts"] } else { &it["attempts"] });
-    // An attempt that is on record without a uid may still be without its pod.
-    let made = attempts.and_then(Value::as_array).into_iter().flatten().filter(|attempt| {
-        let name = attempt["pod"].as_str().unwrap_or_default();
-        !attempt["uid"].is_null() || !attempt["outcome"].is_null() || get(wire, "pods", name).is_some()
-    });
-    let number = u32::try_from(made.count()).unwrap_or(u32::MAX).saturating_add(1);
+    let Some((uid, item, number)) = next_attempt(wire, run, task) else { return false };
+    let uid = uid.as_str();
     let attempt = number.to_string();
     let (labels, owner) = match forgery {
         Forgery::Name => (json!({ "app": "someone-elses" }), None),
@@ -215,13 +211,73 @@ fn foreign_pod(wire: &mut Wire<'_>, run: &str, task: &str, forgery: Forgery) -> 
     wire.create(&pod)
 }
 
+/// A volume claim of someone else's under the name that the run's own will have, if that name is still free.
+fn foreign_claim(wire: &mut Wire<'_>, run: &str, claim: &str) -> bool {
+    let Some(object) = get(wire, "workflowruns", run) else { return false };
+    let name = claim_name(run, object["metadata"]["uid"].as_str().unwrap_or_default(), claim);
+    let labels = json!({ "app": "someone-elses" });
+    wire.create(&json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": { "name": name, "namespace": NAMESPACE, "labels": labels },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
+    }))
+}
+
+/// A run of someone else's under the name that the task's next child run will have, if that name is still free.
+fn foreign_run(wire: &mut Wire<'_>, run: &str, task: &str) -> bool {
+    let Some((uid, item, number)) = next_attempt(wire, run, task) else { return false };
+    wire.create(&json!({
+        "apiVersion": API_VERSION,
+        "kind": "WorkflowRun",
+        "metadata": { "name": child_name(run, &uid, task, item, number), "namespace": NAMESPACE },
+        "spec": { "workflow": { "tasks": [{ "name": "others", "image": "busybox:1.37" }] } },
+    }))
+}
+
+/// The uid of a run, and the item and the number of the attempt of a task whose object is the next to be made.
+fn next_attempt(wire: &Wire<'_>, run: &str, task: &str) -> Option<(String, Option<u32>, u32)> {
+    let object = get(wire, "workflowruns", run)?;
+    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+    let tasks = object["status"]["tasks"].as_array();
+    let status = tasks.into_iter().flatten().find(|it| it["name"] == task);
+    // Of a task with items, the first of them.
+    let item = status.and_then(|it| it["items"].as_object()).map(|_| 0);
+    let attempts =
+        status.map(|it| if item.is_some() { &it["items"]["entries"][0]["attempts"] } else { &it["attempts"] });
+    // An attempt that is on record without a uid may still be without its object.
+    let made = attempts.and_then(Value::as_array).into_iter().flatten().filter(|attempt| {
+        let is_there =
+            |resource, field: &str| get(wire, resource, attempt[field].as_str().unwrap_or_default()).is_some();
+        !attempt["uid"].is_null()
+            || !attempt["outcome"].is_null()
+            || is_there("pods", "pod")
+            || is_there("workflowruns", "run")
+    });
+    let number = u32::try_from(made.count()).unwrap_or(u32::MAX).saturating_add(1);
+    Some((uid.to_owned(), item, number))
+}
+
+/// The child run of a task's newest attempt, of the run of that name that exists now.
+fn newest_child(wire: &Wire<'_>, run: &str, task: &str) -> Option<Value> {
+    let uid = get(wire, "workflowruns", run)?["metadata"]["uid"].clone();
+    let of = |child: &Value, name: &str| child["metadata"]["labels"][name].clone();
+    let children = wire.server.list("workflowruns").filter(|child| {
+        of(child, label::RUN_UID) == uid
+            && of(child, label::TASK) == task
+            && child["metadata"]["deletionTimestamp"].is_null()
+    });
+    let newest = children.max_by_key(|child| of(child, label::ATTEMPT).as_str().and_then(|it| it.parse::<u32>().ok()));
+    newest.map(|child| Value::clone(child))
+}
+
 /// The uid of a run that is long gone.
 const OLDER_RUN: &str = "01d3a0e5-0000-4000-8000-00000000001d";
 
 fn edit_workflow(wire: &mut Wire<'_>, workflow: &str) -> bool {
     let Some(mut object) = get(wire, "workflows", workflow) else { return false };
     for task in object["spec"]["tasks"].as_array_mut().into_iter().flatten() {
-        if task.get("join").is_none() {
+        if ["join", "workflow", "workflowRef"].iter().all(|kind| task.get(kind).is_none()) {
             task["command"] = json!(["edited"]);
         }
     }

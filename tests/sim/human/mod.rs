@@ -40,6 +40,14 @@ pub enum Human {
     ReplacePod { run: String, task: String },
     /// Makes a pod under the name that the task's next attempt will have.
     ForeignPod { run: String, task: String, forgery: Forgery },
+    /// Makes a volume claim under the name that the run's own will have.
+    ForeignClaim { run: String, claim: String },
+    /// Deletes the child run of a task's newest attempt.
+    DeleteChild { run: String, task: String },
+    /// Sets `spec.cancel` of that child run.
+    CancelChild { run: String, task: String },
+    /// Makes a run under the name that the next child run of a task will have.
+    ForeignRun { run: String, task: String },
     /// Sets `spec.params` of a run.
     EditParams { run: String },
     /// Changes what every task of a workflow runs.
@@ -123,6 +131,8 @@ impl Human {
             }
             all.extend(Cascade::ALL.map(|cascade| Self::DeleteRun { run: run(), cascade }));
             all.extend(StatusEdit::ALL.map(|edit| Self::EditStatus { run: run(), edit }));
+            let claims = scenario.claims_of(&run()).into_iter();
+            all.extend(claims.map(|claim| Self::ForeignClaim { run: run(), claim: claim.to_owned() }));
             for task in scenario.tasks_of(&run()).iter().filter_map(|task| task["name"].as_str()) {
                 let (run, task) = (|| run(), || task.to_owned());
                 all.push(Self::Retry { run: run(), task: Some(task()) });
@@ -134,6 +144,16 @@ impl Human {
                     Self::ReplacePod { run: run(), task: task() },
                 ]);
                 all.extend(Forgery::ALL.map(|forgery| Self::ForeignPod { run: run(), task: task(), forgery }));
+            }
+            let tasks = scenario.tasks_of(&run());
+            let children = tasks.iter().filter(|task| scenario.workflow_of_task(task).is_some());
+            for task in children.filter_map(|task| task["name"].as_str()) {
+                let (run, task) = (|| run(), || task.to_owned());
+                all.extend([
+                    Self::DeleteChild { run: run(), task: task() },
+                    Self::CancelChild { run: run(), task: task() },
+                    Self::ForeignRun { run: run(), task: task() },
+                ]);
             }
         }
         for workflow in scenario.names("Workflow") {
@@ -153,7 +173,7 @@ impl Human {
         matches!(self, Self::EditStatus { .. })
     }
 
-    /// The task whose pods it is about.
+    /// The task whose pods or child runs it is about.
     pub fn task(&self) -> Option<&str> {
         match self {
             Self::DeletePod { task, .. }
@@ -161,7 +181,10 @@ impl Human {
             | Self::StripLabels { task, .. }
             | Self::RestoreLabels { task, .. }
             | Self::ReplacePod { task, .. }
-            | Self::ForeignPod { task, .. } => Some(task),
+            | Self::ForeignPod { task, .. }
+            | Self::DeleteChild { task, .. }
+            | Self::CancelChild { task, .. }
+            | Self::ForeignRun { task, .. } => Some(task),
             _ => None,
         }
     }
@@ -189,6 +212,10 @@ impl Human {
             | Self::RestoreLabels { run, .. }
             | Self::ReplacePod { run, .. }
             | Self::ForeignPod { run, .. }
+            | Self::ForeignClaim { run, .. }
+            | Self::DeleteChild { run, .. }
+            | Self::CancelChild { run, .. }
+            | Self::ForeignRun { run, .. }
             | Self::EditParams { run }
             | Self::DeleteRecord { run }
             | Self::EditStatus { run, .. } => Some(run),

@@ -4,6 +4,7 @@
 //! Faults of the operator, the network or the clock change no end, only its time. People's deeds do; when they strike is a
 //! matter of time, so each then allows more than one end.
 
+mod child;
 mod pod;
 mod retry;
 mod rule;
@@ -109,8 +110,9 @@ pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'stati
         verdict.err().map(|wrong| format!("run {name}: {wrong}"))
     };
     let ends = scenario.names("WorkflowRun").into_iter().filter_map(verdict).collect();
-    let deleted =
-        ["namespaces", "pods", "workflowrecords", "workflowruns", "workflows"].into_iter().flat_map(|resource| {
+    let deleted = ["namespaces", "persistentvolumeclaims", "pods", "workflowrecords", "workflowruns", "workflows"]
+        .into_iter()
+        .flat_map(|resource| {
             let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
             // Whether a pod without labels could have been found, the checker judges (S11).
             let going =
@@ -154,8 +156,12 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     let is_there =
         |manifest: &Value| manifest["kind"] == "Workflow" && manifest["metadata"]["name"].as_str() == workflow;
     let at_first = workflow.is_none() || scenario.manifests.iter().any(is_there);
-    let comes = all.iter().any(|deed| matches!(deed, Human::Create { kind: Kind::Workflow, .. }));
-    let goes = all.iter().any(|deed| matches!(deed, Human::DeleteWorkflow { .. }));
+    let comes = all
+        .iter()
+        .any(|deed| matches!(deed, Human::Create { kind: Kind::Workflow, name } if Some(name.as_str()) == workflow));
+    let goes = all
+        .iter()
+        .any(|deed| matches!(deed, Human::DeleteWorkflow { workflow: name } if Some(name.as_str()) == workflow));
     let mut unstarted: BTreeSet<&'static str> = scenario.mistake.into_iter().collect();
     if !at_first || goes {
         unstarted.insert("WorkflowNotFound");
@@ -168,9 +174,11 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         unstarted.insert("RevisionLost");
     }
     let last = scenario.finally_of(run);
+    let above: Vec<&str> = workflow.into_iter().collect();
     let of_task = |task: &Value| {
         let finally = last.contains(task);
-        TaskEnds::of(scenario, task, finally, deeds).within(finally && finally_is_timed(scenario, run))
+        let ends = TaskEnds::of(scenario, task, finally, deeds, &above);
+        ends.within(finally && finally_is_timed(scenario, run))
     };
     let last_word = deeds.iter().rev().find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }));
     Ends {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::End;
 use super::pod::{Outcome, outcomes};
 use super::retry::{self, Failure, Next};
 use super::rule::{Need, has_ended, kept_from, lets_run};
 use super::time::{self, TimesOut};
+use super::{End, child};
 use crate::human::Human;
 use crate::kubelet::{Behaviour, OnTerm, Taken, Taker, When};
 use crate::scenario::Scenario;
@@ -37,7 +37,8 @@ pub(super) struct TaskEnds {
 
 impl TaskEnds {
     /// From a task's spec, the script of its pods, and what people did to them.
-    pub fn of(scenario: &Scenario, task: &Value, finally: bool, deeds: &[&Human]) -> Self {
+    /// `above` are the names of the workflows that it would run within.
+    pub fn of(scenario: &Scenario, task: &Value, finally: bool, deeds: &[&Human], above: &[&str]) -> Self {
         let name = task["name"].as_str().unwrap_or_default();
         let needs = task["needs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
         let plain = [Behaviour::succeeds(2_000, "")];
@@ -56,13 +57,26 @@ impl TaskEnds {
             own.insert("Succeeded");
         } else if scenario.broken_env.contains(&name) {
             own.insert("Failed");
+        } else if task.get("workflow").is_some() || task.get("workflowRef").is_some() {
+            own = child::ends(scenario, task, above);
+            if deeds.iter().any(|deed| child::may_fail_it(deed, task)) {
+                own.insert("Failed");
+            }
         } else {
+            let mounts = |claim: &str| {
+                let containers =
+                    task.pointer("/podTemplate/spec/containers").and_then(Value::as_array).into_iter().flatten();
+                let mut mounts = containers.filter_map(|it| it["volumeMounts"].as_array()).flatten();
+                mounts.any(|mount| mount["name"] == claim)
+            };
+            // A volume claim that has the name, and isn't the run's, keeps every task that mounts the run's own from starting.
+            let kept = deeds.iter().any(|deed| matches!(deed, Human::ForeignClaim { claim, .. } if mounts(claim)));
             let deeds = mine().filter(|deed| deed.takes_a_pod()).count();
             let ends_of = |item: &str| {
                 let mut ends = BTreeSet::new();
                 let of = Of { scripts: &of_item(item), task, clock_is_off: scenario.clock_is_off };
                 follow(&of, &Past { failures: 0, polls: 0, disruptions: [0, 0], deeds }, &mut ends);
-                if mine().any(|deed| takes_a_name(deed)) {
+                if kept || mine().any(|deed| takes_a_name(deed)) {
                     ends.insert("Failed");
                 }
                 ends
@@ -149,9 +163,10 @@ fn takes_a_name(deed: &Human) -> bool {
 /// How many items a task has, where it is done for each: of a list that is written out, or of `lists.range`.
 fn items(task: &Value) -> Option<usize> {
     let for_each = task.get("forEach")?;
-    let range =
-        for_each["items"].as_str().and_then(|text| text.strip_prefix("lists.range(")?.strip_suffix(")")?.parse().ok());
-    for_each["values"].as_array().map(Vec::len).or(range)
+    let items = for_each["items"].as_str();
+    let none = items.filter(|text| *text == "[]").map(|_| 0);
+    let range = items.and_then(|text| text.strip_prefix("lists.range(")?.strip_suffix(")")?.parse().ok());
+    for_each["values"].as_array().map(Vec::len).or(range).or(none)
 }
 
 /// How a task may end whose items may end so, each by itself.

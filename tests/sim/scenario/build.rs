@@ -111,6 +111,16 @@ pub(super) fn join(name: &str, needs: &[&str], more: Value) -> Value {
     merged(json!({ "name": name, "needs": needs, "join": {} }), more)
 }
 
+/// A task that is a run of its own, of `work`: a `workflowRef` or a `workflow`.
+pub(super) fn child(name: &str, needs: &[&str], work: Value, more: Value) -> Value {
+    merged(merged(json!({ "name": name, "needs": needs }), work), more)
+}
+
+/// A workflow of this name.
+pub(super) fn named_workflow(name: &str, tasks: &[Value], more: Value) -> Value {
+    object("Workflow", name, &merged(spec(tasks), more))
+}
+
 /// A workflow `workflow`.
 pub(super) fn workflow(tasks: &[Value]) -> Value {
     workflow_with(tasks, json!({}))
@@ -145,7 +155,7 @@ fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec })
 }
 
-fn merged(object: Value, more: Value) -> Value {
+pub(super) fn merged(object: Value, more: Value) -> Value {
     let fields = |value: Value| if let Value::Object(fields) = value { fields } else { Map::new() };
     Value::Object(fields(object).into_iter().chain(fields(more)).collect())
 }

@@ -1,6 +1,8 @@
 //! What is played: manifests, the behaviour of their pods, what people do meanwhile, and the end that must come.
 
 mod build;
+mod child;
+mod follow;
 mod for_each;
 mod generation;
 mod limits;
@@ -40,7 +42,7 @@ pub struct Scenario {
     pub behaviours: BTreeMap<String, Vec<Behaviour>>,
     /// What people do, and when, in the order of time.
     pub humans: Vec<(u64, Human)>,
-    /// Creates of pods that the API server refuses for a while.
+    /// Creates of pods and volume claims that the API server refuses for a while.
     pub refuse_creates: Option<Refusal>,
     /// Tasks whose environment can't be evaluated.
     pub broken_env: Vec<&'static str>,
@@ -56,7 +58,12 @@ pub struct Scenario {
     pub clock_is_off: bool,
 }
 
-/// The API server refuses to create pods for a while.
+/// The tasks of a workflow, those of `finally` last.
+pub fn tasks_in(workflow: &Value) -> impl Iterator<Item = &Value> {
+    ["tasks", "finally"].into_iter().filter_map(|list| workflow[list].as_array()).flatten()
+}
+
+/// The API server refuses to create pods and volume claims for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// HTTP status code.
@@ -105,6 +112,12 @@ impl Scenario {
         last.map_or(&[], Vec::as_slice)
     }
 
+    /// The names of the volume claims that a run has.
+    pub fn claims_of(&self, run: &str) -> Vec<&str> {
+        let claims = self.workflow_of(run).and_then(|workflow| workflow["volumeClaims"].as_array());
+        claims.into_iter().flatten().filter_map(|claim| claim["name"].as_str()).collect()
+    }
+
     /// The spec of a run's workflow.
     pub fn workflow_of(&self, run: &str) -> Option<&Value> {
         let spec = self.manifest("WorkflowRun", run).map(|run| &run["spec"]);
@@ -113,11 +126,26 @@ impl Scenario {
         inline.or_else(|| Some(&self.manifest("Workflow", named?)?["spec"]))
     }
 
-    /// The names of all tasks of all runs, each once.
+    /// The names of all tasks of all runs, those of child runs included, each once.
     pub fn tasks(&self) -> Vec<String> {
         let runs = self.names("WorkflowRun");
-        let tasks = runs.iter().flat_map(|run| self.tasks_of(run)).filter_map(|task| task["name"].as_str());
-        tasks.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
+        let mut left: Vec<&Value> = runs.iter().flat_map(|run| self.tasks_of(run)).collect();
+        let (mut names, mut followed) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(task) = left.pop() {
+            names.extend(task["name"].as_str().map(str::to_owned));
+            // A workflow may run within itself, as far as anybody lets it.
+            let is_new = task["workflowRef"]["name"].as_str().is_none_or(|name| followed.insert(name));
+            if let Some(workflow) = self.workflow_of_task(task).filter(|_| is_new) {
+                left.extend(tasks_in(workflow));
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// The spec of the workflow that a task runs, if it is a run of its own.
+    pub fn workflow_of_task<'s>(&'s self, task: &'s Value) -> Option<&'s Value> {
+        let inline = task.get("workflow");
+        inline.or_else(|| Some(&self.manifest("Workflow", task["workflowRef"]["name"].as_str()?)?["spec"]))
     }
 
     /// Whether something in it may time out.

@@ -3,13 +3,15 @@
 use serde_json::{Value, json};
 
 use super::build::{inline, join, run, run_with, task, task_with, workflow, workflow_with};
+use super::child::children;
+use super::follow::follow;
 use super::for_each::for_each;
 use super::generation::generations;
 use super::{Refusal, Scenario};
 use crate::kubelet::{Behaviour, OnTerm, Taker, Trouble, When, Work};
 
 /// A task that runs until someone stops it.
-const LONG: u64 = 3_600_000;
+pub(super) const LONG: u64 = 3_600_000;
 
 /// All of them, in an order that stays.
 pub fn standard() -> Vec<Scenario> {
@@ -22,11 +24,13 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(retries());
     all.extend(timeouts());
     all.extend(for_each());
+    all.extend(children());
     all.extend(generations());
     all.extend(controls());
     all.extend(deletions());
     all.extend(mistakes());
     all.extend(others());
+    all.extend(follow());
     all.extend(super::limits::limits());
     all
 }
