@@ -66,7 +66,9 @@ pub(super) fn check(
     }
     report.about_nothing();
     // By then every task has ended.
-    outputs.iter().for_each(|output| reads.check_exists(&output.expr, report));
+    for output in outputs {
+        reads.check_exists(&output.expr, report);
+    }
 }
 
 /// Says that a task without a list has no items. Whether it said so.

@@ -37,9 +37,14 @@ pub struct Hunt {
 /// Looks for every fault.
 pub fn hunt_all(deck: &Deck) -> Hunt {
     let trials = std::env::var("SIM_TRIALS").map_or(TRIALS, |text| text.parse().expect("SIM_TRIALS is a number"));
+    let words = std::env::var("SIM_MUTANTS").unwrap_or_default();
+    let hunted: Vec<Mutant> = Mutant::ALL
+        .into_iter()
+        .filter(|it| words.is_empty() || words.split(',').any(|word| format!("{it:?}") == word))
+        .collect();
     let next = AtomicUsize::new(0);
     let found = on_all_cores(|| {
-        let mine = std::iter::from_fn(|| Mutant::ALL.get(next.fetch_add(1, Ordering::Relaxed)));
+        let mine = std::iter::from_fn(|| hunted.get(next.fetch_add(1, Ordering::Relaxed)));
         mine.map(|mutant| hunt(deck, *mutant, trials)).collect::<Vec<_>>()
     });
     let mut caught: Vec<Caught> = found.into_iter().flatten().collect();

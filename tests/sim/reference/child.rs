@@ -30,6 +30,7 @@ pub(super) fn ends(scenario: &Scenario, task: &Value, above: &[&str]) -> BTreeSe
         starts: true,
         unstarted: BTreeSet::new(),
         lost: false,
+        retried: false,
         timed: !workflow["timeout"].is_null(),
         tasks: tasks.collect(),
     };
