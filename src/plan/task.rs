@@ -13,8 +13,8 @@ use super::report::{Path, Report};
 use super::tasks::Tasks;
 use super::words::{is_dns_label, quote};
 use super::{
-    EnvSource, PlannedEnv, PlannedField, PlannedRetry, PlannedTask, PodField, Times, Work, child, condition, env, for_each,
-    limits, pod_expr, resources, retry, rule, template,
+    EnvSource, PlannedEnv, PlannedField, PlannedRetry, PlannedTask, PodField, Times, Work, child, condition, env,
+    for_each, limits, pod_expr, resources, retry, rule, template,
 };
 use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
