@@ -120,11 +120,11 @@ fn wish(child: &str, uid: &str, parent: &Ancestor<'_>, above: &[Ancestor<'_>]) -
             return Wish::GoOn;
         }
         // In the words of whoever asked for it, wherever in the line that is.
-        let asked = above
+        let mut asked = above
             .iter()
             .filter_map(|it| it.run)
             .filter_map(|(spec, status)| spec.cancel.as_ref().filter(|cancel| cancel.generation >= status.generation));
-        return Wish::Stop(asked.cloned().next().unwrap_or_default());
+        return Wish::Stop(asked.next().cloned().unwrap_or_default());
     }
     if mood.suspended {
         return Wish::Hold(format!("its parent run {} is suspended", parent.name));
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn status(phase: &str, task: &str, attempt: serde_json::Value) -> WorkflowRunStatus {
+    fn status(phase: &str, task: &str, attempt: &serde_json::Value) -> WorkflowRunStatus {
         serde_json::from_value(json!({
             "phase": phase, "tasks": [{"name": "t", "phase": task, "attempts": [attempt]}],
         }))
@@ -180,14 +180,14 @@ mod tests {
             (plain(), "Running", "Running", json!({"number": 1, "run": "d", "uid": "u"}), stop()),
             (plain(), "Running", "Running", json!({"number": 1, "pod": "c", "uid": "u"}), stop()),
         ] {
-            let found = of(&spec(given), &status(phase, task, attempt.clone()));
+            let found = of(&spec(given), &status(phase, task, &attempt));
             assert_eq!(found, expected, "{phase} {task} {attempt}");
         }
     }
 
     #[test]
     fn a_parent_that_is_gone_or_going_lets_nothing_start() {
-        let (spec, status) = (spec(json!({})), status("Running", "Running", json!({"number": 1, "run": "c"})));
+        let (spec, status) = (spec(json!({})), status("Running", "Running", &json!({"number": 1, "run": "c"})));
         for (run, deleting) in [(None, false), (Some((&spec, &status)), true)] {
             let parent = Ancestor { name: "p", run, deleting };
             assert!(matches!(Lineage::of("c", "u", &[parent]).wish, Wish::Hold(_)));
@@ -199,8 +199,8 @@ mod tests {
         let asked = spec(json!({"workflowRef": {"name": "top"}, "cancel": {"graceSeconds": 7, "reason": "enough"}}));
         let between = spec(json!({"workflowRef": {"name": "middle"}}));
         let (above, below) = (
-            status("Stopping", "Stopping", json!({"number": 1, "run": "m"})),
-            status("Stopping", "Stopping", json!({"number": 1, "run": "c"})),
+            status("Stopping", "Stopping", &json!({"number": 1, "run": "m"})),
+            status("Stopping", "Stopping", &json!({"number": 1, "run": "c"})),
         );
         let ancestors = [
             Ancestor { name: "m", run: Some((&between, &below)), deleting: false },

@@ -77,7 +77,7 @@ pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: impl Into<
     let Some(last) = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()) else { return };
     let sight = seen.sight(last);
     let is_made = last.uid.is_some() || !matches!(sight, Some(Sight::Absent | Sight::Refused(_)));
-    if is_made && !(is(Mutant::EndsBeforeChild) && !last.run.is_empty()) {
+    if is_made && (last.run.is_empty() || !is(Mutant::EndsBeforeChild)) {
         ledger.move_task(unit, TaskPhase::Stopping, Some(reason));
         return;
     }

@@ -58,7 +58,8 @@ impl Plan {
         let outputs = run_output::plan(&spec.outputs, &numbers, &mut report);
         let graph = Graph::new(&listed, &mut report);
         let key = concurrency.as_ref().and_then(|concurrency| concurrency.key.as_ref());
-        reads::check(&spec.params, key, &listed, &defaults, &tasks, &outputs, &graph, &mut report);
+        let whole: Vec<_> = key.into_iter().chain(outputs.iter().map(|output| &output.expr)).collect();
+        reads::check(&spec.params, &whole, &listed, &defaults, &tasks, &graph, &mut report);
         for (task, needs) in tasks.iter_mut().zip(graph.needs) {
             task.needs = needs;
         }

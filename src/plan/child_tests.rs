@@ -104,8 +104,7 @@ fn outputs_of_a_child_are_known_where_it_is_inline() {
 /// Workflows written so deep in one another.
 fn nested(depth: usize) -> String {
     let inner = "tasks: [{name: x, image: i}]".to_owned();
-    let text = (0..depth).fold(inner, |inner, _| format!("tasks: [{{name: x, workflow: {{{inner}}}}}]"));
-    text
+    (0..depth).fold(inner, |inner, _| format!("tasks: [{{name: x, workflow: {{{inner}}}}}]"))
 }
 
 #[test]

@@ -131,7 +131,6 @@ pub enum Work {
 
 /// A task of a plan, with defaults merged.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, as the task's author made it")]
 pub struct PlannedTask {
     /// Its name, unique in the plan.
     pub name: String,

@@ -12,18 +12,16 @@ use super::report::{Path, Report};
 use super::task::Defaults;
 use super::tasks::Tasks;
 use super::words::{listing, quote, suggestion};
-use super::{EnvSource, List, PlannedChild, PlannedEnv, PlannedOutput, PlannedTask};
+use super::{EnvSource, List, PlannedChild, PlannedEnv, PlannedTask};
 use crate::api::Param;
 
-/// Says what expressions of the workflow (`key` is that of its concurrency), of the defaults and of all tasks read that they
-/// can't.
+/// Says what expressions of the workflow as a whole, of the defaults and of all tasks read that they can't.
 pub(super) fn check(
     params: &[Param],
-    key: Option<&PlannedExpr>,
+    whole: &[&PlannedExpr],
     listed: &Tasks<'_>,
     defaults: &Defaults<'_>,
     tasks: &[PlannedTask],
-    outputs: &[PlannedOutput],
     graph: &Graph,
     report: &mut Report,
 ) {
@@ -36,7 +34,7 @@ pub(super) fn check(
     };
     let of_pods = defaults.pod_fields.iter().map(|field| &field.expr);
     let of_defaults = expressions(&defaults.env).chain(of_pods).chain(defaults.retry.expressions());
-    for expr in of_defaults.chain(key) {
+    for expr in of_defaults.chain(whole.iter().copied()) {
         reads.check_exists(expr, report);
     }
     let mut told = BTreeSet::new();
@@ -74,7 +72,6 @@ pub(super) fn check(
     }
     report.about_nothing();
     // By then every task has ended.
-    outputs.iter().for_each(|output| reads.check_exists(&output.expr, report));
 }
 
 /// Says that a task without a list has no items. Whether it said so.

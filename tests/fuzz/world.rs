@@ -102,13 +102,12 @@ impl World {
             Effect::CreateClaim { name, .. } => {
                 self.claims.insert(name.clone(), ClaimSight::Exists { uid: format!("uid-{name}") });
             }
-            Effect::CreateRun { .. } => {}
             Effect::Release { pod, uid } => {
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
                     facts.held = false;
                 }
             }
-            Effect::DeleteRun => {}
+            Effect::CreateRun { .. } | Effect::DeleteRun => {}
             Effect::Delete { pod, uid, .. } | Effect::Clear { pod, uid } => {
                 let at = Some(self.now);
                 if let Some(facts) = self.pod_of_uid(pod, uid) {

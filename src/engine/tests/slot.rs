@@ -9,8 +9,8 @@ use serde_json::json;
 use super::world::{World, spec};
 use crate::api::{ConcurrencyStatus, RunPhase, RunRetry, WhenFull, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
-    Claims, Decision, Definition, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide, is_held_back,
-    needs_live_peers,
+    Claims, Decision, Definition, Lineage, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide,
+    is_held_back, needs_live_peers,
 };
 use crate::plan::Plan;
 
@@ -309,13 +309,15 @@ impl Cluster {
         } else {
             Definition::Ready { plan: &self.plan, revision: "w-1" }
         };
-        let (sights, claims) = (Sights::new(), Claims::new());
+        let (sights, claims, lineage) = (Sights::new(), Claims::new(), Lineage::default());
         let seen = Observed {
             run: facts,
             status: &status,
             definition: &definition,
             sights: &sights,
             claims: &claims,
+            children: &sights,
+            lineage: &lineage,
             peers: &peers,
             kept_pods: 1,
         };
