@@ -15,7 +15,7 @@ use crate::check::{self, Source};
 use crate::controller::{Cluster, Context, Settings, release, selftest};
 use crate::lease::{Permit, Place};
 use crate::telemetry::{self, Ready};
-use crate::{api, controller};
+use crate::{api, controller, engine};
 
 /// Where a pod finds the name of its own namespace (Kubernetes documentation: Accessing the API from within a Pod).
 const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -132,6 +132,7 @@ async fn operate(options: Run) -> Result<(), Error> {
         identity,
         lease,
         creates: controller::CREATES,
+        kept_pods: engine::KEPT_PODS,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "starting");
     let ready = Ready::default();

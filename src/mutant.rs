@@ -92,6 +92,14 @@ pub enum Mutant {
     JitterByChance,
     /// The time of the next attempt is set anew in each round.
     NextTimeAnew,
+    /// The fields of a pod follow the first attempt.
+    FieldsOfFirstAttempt,
+    /// A pod is made before the volume claim that it mounts.
+    PodBeforeItsClaim,
+    /// Whatever volume claim has the name of a run's is taken for it.
+    AnyClaimIsOurs,
+    /// A volume claim belongs to nobody.
+    ClaimWithoutOwner,
     /// An attempt's timeout counts from its pod's creation.
     TimeoutFromCreation,
     /// The number of an attempt is that of the pods that are seen, plus one.
@@ -102,6 +110,20 @@ pub enum Mutant {
     CancelLosesToCreate,
     /// A run that has ended follows its cancel.
     EndedIsCancelled,
+    /// A slot is taken on what the cache tells of the other runs.
+    SlotFromCache,
+    /// A slot is taken without claiming it first.
+    SlotUnclaimed,
+    /// A run that is being stopped has no slot any more, though its finally tasks run.
+    SlotEndsWithStop,
+    /// Runs that wait for a slot come in the order of their age alone.
+    PriorityIgnored,
+    /// Those that wait for a slot aren't looked at when one is free.
+    QueueNotWoken,
+    /// A run's ttl counts from its creation.
+    TtlFromCreation,
+    /// Pods that aren't kept go as soon as their outcome is on record.
+    PodsClearedAtOnce,
     /// The status carries the time of each round.
     StampEachRound,
     /// Transitions are numbered from the length of the history.
@@ -120,7 +142,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 64] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -162,11 +184,22 @@ impl Mutant {
         Self::LimitOffByOne,
         Self::JitterByChance,
         Self::NextTimeAnew,
+        Self::FieldsOfFirstAttempt,
+        Self::PodBeforeItsClaim,
+        Self::AnyClaimIsOurs,
+        Self::ClaimWithoutOwner,
         Self::TimeoutFromCreation,
         Self::NumberFromPods,
         Self::NameWithoutHash,
         Self::CancelLosesToCreate,
         Self::EndedIsCancelled,
+        Self::SlotFromCache,
+        Self::SlotUnclaimed,
+        Self::SlotEndsWithStop,
+        Self::PriorityIgnored,
+        Self::QueueNotWoken,
+        Self::TtlFromCreation,
+        Self::PodsClearedAtOnce,
         Self::StampEachRound,
         Self::SeqFromLength,
         Self::FailedChildSucceeds,

@@ -2,10 +2,12 @@
 //!
 //! Every doc comment on a field here is what `kubectl explain` prints, so each says meaning, unit, default and bound.
 
+mod concurrency;
 mod for_each;
 mod items;
 mod param;
 mod phase;
+mod pod_expr;
 pub mod ranges;
 mod record;
 mod retry;
@@ -13,17 +15,21 @@ mod run;
 mod schema;
 mod status;
 mod task;
+mod volume_claim;
 mod workflow;
 
+pub use concurrency::{Concurrency, ConcurrencyStatus, WhenFull};
 pub use for_each::ForEach;
 pub use items::{ItemStatus, ItemsStatus, MAX_ITEMS};
 pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
+pub use pod_expr::PodExpr;
 pub use record::{WorkflowRecord, WorkflowRecordData};
 pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
 pub use run::{Cancel, RunRetry, WorkflowRef, WorkflowRun, WorkflowRunSpec};
 pub use status::{Attempt, EarlierAttempts, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
 pub use task::{ChildParam, EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
+pub use volume_claim::{VolumeClaim, VolumeClaimStatus};
 pub use workflow::{RunOutput, Workflow, WorkflowSpec, WorkflowStatus};
 
 use kube::core::crd::CustomResourceExt;

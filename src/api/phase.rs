@@ -9,6 +9,8 @@ pub enum RunPhase {
     /// Not started: its workflow isn't pinned yet.
     #[default]
     Pending,
+    /// It waits for a slot of its workflow's concurrency.
+    Queued,
     /// Tasks are starting or running.
     Running,
     /// `spec.suspend` is set: no new pod starts.
@@ -26,13 +28,27 @@ pub enum RunPhase {
 
 impl RunPhase {
     /// Every phase, in the order of a run's life.
-    pub const ALL: [Self; 7] =
-        [Self::Pending, Self::Running, Self::Suspended, Self::Stopping, Self::Succeeded, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Queued,
+        Self::Running,
+        Self::Suspended,
+        Self::Stopping,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
 
     /// Whether the run has ended.
     #[must_use]
     pub const fn is_finished(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// Whether the run has started and not ended: it may have pods, and holds a slot of its workflow's concurrency.
+    #[must_use]
+    pub const fn is_under_way(self) -> bool {
+        matches!(self, Self::Running | Self::Suspended | Self::Stopping)
     }
 }
 
@@ -131,6 +147,8 @@ pub enum Reason {
     RunTimedOut,
     /// A task failed, and a rule of its retry says that the run fails with it.
     FailRun,
+    /// The concurrency of its workflow had no slot for the run, or gave its slot to a newer one.
+    ConcurrencyLimit,
     /// The run is the child of another, which was stopped, or whose task was.
     ParentStopped,
     /// The workflow's outputs could not be made; the message tells why.
@@ -167,6 +185,8 @@ pub enum Reason {
     StartTimedOut,
     /// The task was not done within its totalTimeout.
     TotalTimedOut,
+    /// The finally tasks were not done within the run's finallyTimeout.
+    FinallyTimedOut,
     /// A declared output was not written.
     OutputMissing,
     /// An output isn't of its type.
@@ -183,9 +203,11 @@ pub enum Reason {
     NestingRefused,
     /// The API server refused the pod as invalid.
     PodInvalid,
+    /// The API server refused a volume claim as invalid.
+    VolumeClaimInvalid,
     /// The API server refused the child run as invalid.
     ChildInvalid,
-    /// An object of the attempt's name exists and is not this run's.
+    /// An object of the attempt's name, or a volume claim of the run's, exists and is not this run's.
     NameClash,
     /// The namespace is being deleted.
     NamespaceTerminating,
@@ -218,6 +240,8 @@ pub enum WaitKind {
     Dependency,
     /// The Workflow, which doesn't exist yet.
     Workflow,
+    /// A slot of its workflow's concurrency.
+    Concurrency,
     /// `spec.suspend`.
     Suspended,
     /// The time of the next attempt.

@@ -36,6 +36,10 @@ use super::workflow::WorkflowSpec;
         .message("set exactly one of workflowRef (the name of a Workflow) and workflow (a workflow written inline)"),
     validation = Rule::new("!has(self.workflow) || size(self.workflow.tasks) <= 100")
         .message("an inline workflow has at most 100 tasks: make it a Workflow and name it in workflowRef"),
+    validation = Rule::new("!has(self.workflow) || !has(self.workflow.concurrency)")
+        .message("an inline workflow has no other runs, so that concurrency means nothing there: make it a Workflow and name it in workflowRef"),
+    validation = Rule::new("(has(self.priority) ? self.priority : 0) == (has(oldSelf.priority) ? oldSelf.priority : 0)")
+        .message("priority can't be changed: make a new run"),
     validation = Rule::new("has(self.workflowRef) == has(oldSelf.workflowRef) && (!has(self.workflowRef) || self.workflowRef == oldSelf.workflowRef)")
         .message("workflowRef can't be changed: make a new run"),
     validation = Rule::new("!has(oldSelf.cancel) || has(self.cancel)").message("cancel can't be taken back"),
@@ -57,7 +61,12 @@ pub struct WorkflowRunSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::small_object")]
     pub params: Option<Map<String, Value>>,
-    /// While true, no new pod starts; running ones finish. A cancel counts for more: finally tasks of a cancelled run start all
+    /// Which of the runs that wait for a slot of the same workflow (its concurrency) comes first: the one of the greatest priority,
+    /// of these the oldest. From -1000 to 1000. Default: 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = -1000, max = 1000))]
+    pub priority: i32,
+    /// While true, no new pod starts; running ones finish. A run that waits for a slot of its workflow's concurrency doesn't take one. A cancel counts for more: finally tasks of a cancelled run start all
     /// the same. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
@@ -69,6 +78,12 @@ pub struct WorkflowRunSpec {
     /// kubectl patch wfr NAME --type merge -p '{"spec":{"retry":{"generation":1}}}'
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RunRetry>,
+}
+
+/// Whether a priority goes without saying.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(priority: &i32) -> bool {
+    *priority == 0
 }
 
 /// A reference to a Workflow.

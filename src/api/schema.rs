@@ -50,6 +50,15 @@ pub(super) fn any_list(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Expressions by name.
+pub(super) fn expressions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": { "type": "string", "minLength": 1, "maxLength": 1024 },
+    })
+}
+
 /// The literal values of a forEach: a list of any JSON values.
 pub(super) fn values(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

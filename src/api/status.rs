@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 // `Reason` by its path: the derive brings a type of that name into scope.
+use super::concurrency::ConcurrencyStatus;
 use super::items::ItemsStatus;
 use super::phase::{self, AttemptOutcome, RunPhase, TaskPhase, WaitKind};
+use super::volume_claim::VolumeClaimStatus;
 
 /// The state of a run: everything the operator needs to go on after a crash.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -38,7 +40,10 @@ pub struct WorkflowRunStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub params: Option<Map<String, Value>>,
-    /// When the run was pinned and its first tasks could start.
+    /// The run among those of its workflow that share slots, where the workflow has a concurrency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<ConcurrencyStatus>,
+    /// When its first tasks could start: it was pinned, and had a slot where its workflow has a concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
     /// When its present generation began, if that isn't the first.
@@ -50,6 +55,12 @@ pub struct WorkflowRunStatus {
     /// When its timeout is over. The time that it is suspended is added when it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<MicroTime>,
+    /// When its finallyTimeout is over, once its last main task has ended. The time that it is suspended is added when it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finally_deadline_at: Option<MicroTime>,
+    /// When it is deleted, by its workflow's ttl.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<MicroTime>,
     /// How long it took, the present generation alone, written at its end: `1m12s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
@@ -65,6 +76,11 @@ pub struct WorkflowRunStatus {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The run's own claims of the workflow's volumeClaims, as far as a task needed them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub volume_claims: Vec<VolumeClaimStatus>,
     /// The tasks, in the order of the workflow, and after them those of finally.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1050))]
@@ -130,7 +146,7 @@ pub struct TaskStatus {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub attempts: Vec<Attempt>,
-    /// Attempts before those that are listed, counted by what came of them. Their pods are deleted.
+    /// Attempts before those that are listed, counted by what came of them. Their pods are deleted after a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<EarlierAttempts>,
     /// The items of a task with forEach, once its list is known.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::for_each::ForEach;
 use super::param::{ItemType, ValueType};
+use super::pod_expr::PodExpr;
 use super::retry::Retry;
 use super::run::WorkflowRef;
 
@@ -118,6 +119,9 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub pod_template: Option<Map<String, Value>>,
+    /// Fields of the pod that follow params, the attempt or outputs. An entry takes the place of that of taskDefaults.podExpr.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_expr: Option<PodExpr>,
     /// The values that the task hands on, written as `name=value` lines or as one JSON object to the file `$GANTLINE_OUTPUT`.
     /// At most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -203,6 +207,10 @@ pub struct TaskDefaults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub pod_template: Option<Map<String, Value>>,
+    /// Fields of the pod that follow params, the attempt or outputs, for every task. Of a task with an image of its own, the
+    /// image here doesn't hold; of one with resources of its own, neither do requests and limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_expr: Option<PodExpr>,
     /// How long an attempt may run, from the start of `main`: a duration from 1s to 8784h. After that its pod is stopped and the
     /// attempt has failed (TimedOut), unless it ends with 0 all the same. Should the operator be away, the kubelet ends the pod
     /// after startTimeout, or else an hour, and timeout together. Default: none. Example: `30m`.

@@ -4,8 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use super::concurrency::Concurrency;
 use super::param::Param;
 use super::task::{Task, TaskDefaults};
+use super::volume_claim::VolumeClaim;
 
 /// A workflow: a graph of tasks with parameters. Each execution is a WorkflowRun that names it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -42,6 +44,26 @@ pub struct WorkflowSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::duration")]
     pub timeout: Option<String>,
+    /// Volumes that the tasks of a run share: each run has a PersistentVolumeClaim of its own of each, which its containers mount
+    /// by name and which goes when the run is deleted. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub volume_claims: Vec<VolumeClaim>,
+    /// How long the finally tasks may take in all, from the end of the last other task, without the time that the run is suspended:
+    /// a duration from 1s to 8784h. After that those that were begun are stopped and fail (FinallyTimedOut), and the others are
+    /// cancelled. Default: 30m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub finally_timeout: Option<String>,
+    /// How many runs may run at the same time. Not for a workflow written inline. Default: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// How long a run is kept after its end: a duration from 1s to 8784h. Then it is deleted, and its pods with it. A run goes by
+    /// the workflow that it is pinned to. Default: it is kept until someone deletes it. Example: `168h`, a week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::duration")]
+    pub ttl: Option<String>,
     /// What tasks have unless they say otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_defaults: Option<TaskDefaults>,

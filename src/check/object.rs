@@ -197,7 +197,7 @@ impl<'o> Problems<'o> {
         }
         let values = run_value(name, namespace.as_deref());
         let workflow = match (plan, typed.workflow_ref) {
-            (Some(plan), _) => Named::Inline(plan),
+            (Some(plan), _) => Named::Inline(Box::new(plan)),
             (None, Some(reference)) if inline.is_none() && self.shape.is_right("spec.workflowRef.name") => {
                 Named::Reference(reference.name)
             }

@@ -28,7 +28,7 @@ pub(super) struct Workflow<'o> {
 /// Which workflow a run runs.
 pub(super) enum Named {
     /// One that is written in it.
-    Inline(Plan),
+    Inline(Box<Plan>),
     /// One of this name.
     Reference(String),
 }
@@ -68,7 +68,7 @@ impl<'o> Workflows<'o> {
 /// Checks the parameters of a run.
 pub(super) fn check(run: &Run<'_>, workflows: &Workflows<'_>, findings: &mut Findings<'_>) {
     let plan = match &run.workflow {
-        Named::Inline(plan) => Some(plan),
+        Named::Inline(plan) => Some(plan.as_ref()),
         Named::Reference(name) => match workflows.find(name, run.namespace.as_deref()) {
             Some(workflow) => workflow.plan.as_ref(),
             None => return not_given(run, name, workflows, findings),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::client::Failure;
 use super::gather::{self, Gathered, open_attempts};
 use super::revision::Pinned;
-use super::{Context, Key, effect, event, kin};
+use super::{Context, Key, claim, effect, event};
 use crate::api::{Attempt, RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, Note, Urgency};
 use crate::mutant::{Mutant, is};
@@ -59,8 +59,9 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         return Ok(());
     }
     context.with_memory(&uid, |memory| {
-        let open: BTreeSet<&str> = open_attempts(&decision.status).map(Attempt::object).collect();
-        memory.keep_only(|pod| open.contains(pod), Instant::now());
+        let objects = open_attempts(&decision.status).map(|attempt| attempt.object().to_owned());
+        let open: BTreeSet<String> = objects.chain(claim::wanted(&decision.status).map(claim::key)).collect();
+        memory.keep_only(|name| open.contains(name), Instant::now());
     });
     effect::start(context, gathered, decision.effects);
     Ok(())
@@ -107,12 +108,14 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
         Ok(written) => {
             let took = begun.elapsed();
-            context.enqueue(|cache| kin::put(cache, written).unwrap_or_default());
+            context.learn(written);
             context.with_memory(uid, |memory| {
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {
-                    if let Effect::Create { pod: name, .. } | Effect::CreateRun { run: name, .. } = effect {
-                        memory.intended(name);
+                    match effect {
+                        Effect::Create { pod: name, .. } | Effect::CreateRun { run: name, .. } => memory.intended(name),
+                        Effect::CreateClaim { name, .. } => memory.intended(&claim::key(name)),
+                        Effect::Release { .. } | Effect::Delete { .. } | Effect::Clear { .. } | Effect::DeleteRun => {}
                     }
                 }
             });

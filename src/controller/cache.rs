@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Key;
+use super::groups::Groups;
 use super::loose::Loose;
 use crate::api::{FINALIZER, Workflow, WorkflowRun};
-use crate::engine::PodFacts;
+use crate::engine::{Peer, PodFacts};
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
 use crate::pods::{SlimPod, belongs_to, facts};
@@ -129,33 +130,42 @@ pub struct Cache {
     by_run: BTreeMap<String, BTreeSet<String>>,
     /// The run of each pod.
     run_of: BTreeMap<String, String>,
+    /// Runs that share slots.
+    groups: Groups,
     /// Uids of the child runs of each run.
     by_parent: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Cache {
-    /// Takes in a run as read or answered.
-    pub fn put_run(&mut self, run: Loose<WorkflowRun>) -> bool {
-        let Some(uid) = run.meta.uid.clone() else { return false };
+    /// Takes in a run as read or answered; if that was news, returns the uids of the other runs that wait for what it has.
+    pub fn put_run(&mut self, run: Loose<WorkflowRun>) -> Option<Vec<String>> {
+        let uid = run.meta.uid.clone()?;
         let version = version(run.meta.resource_version.as_deref());
         let (above, before) = (parent_uid(&run), self.run(&uid).and_then(|run| parent_uid(&run)));
         if !self.runs.put(&uid, version, run) {
-            return false;
+            return None;
         }
         if above != before {
             self.forget_child(before.as_deref(), &uid);
             if let Some(above) = above {
-                self.by_parent.entry(above).or_default().insert(uid);
+                self.by_parent.entry(above).or_default().insert(uid.clone());
             }
         }
-        true
+        Some(self.runs.get(&uid).map(|run| self.groups.put(&uid, &run)).unwrap_or_default())
     }
 
-    /// A run is gone.
-    pub fn bury_run(&mut self, uid: &str) -> bool {
+    /// A run is gone; returns the uids of the other runs that wait for what it had.
+    pub fn bury_run(&mut self, uid: &str) -> Vec<String> {
         let above = self.run(uid).and_then(|run| parent_uid(&run));
         self.forget_child(above.as_deref(), uid);
-        self.runs.bury(uid)
+        self.runs.bury(uid);
+        self.groups.remove(uid)
+    }
+
+    /// The other runs of a run's workflow, as far as they share slots.
+    #[must_use]
+    pub fn peers_of(&self, uid: &str) -> Vec<Peer> {
+        self.runs.get(uid).map(|run| self.groups.peers_of(uid, &run)).unwrap_or_default()
     }
 
     fn forget_child(&mut self, parent: Option<&str>, uid: &str) {

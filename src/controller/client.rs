@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::core::Status;
 use kube::{Client, Resource};
 use serde::Serialize;
@@ -159,6 +159,19 @@ impl Cluster {
         self.send(Method::POST, &path, Some(pod)).await
     }
 
+    /// A volume claim by name; `None` if it doesn't exist.
+    pub async fn get_claim(&self, namespace: &str, name: &str) -> Result<Option<Value>, Failure> {
+        let path = format!("{}/{name}", PersistentVolumeClaim::url_path(&(), Some(namespace)));
+        absent_is_none(self.send(Method::GET, &path, None::<&()>).await)
+    }
+
+    /// Makes a volume claim; an unknown field is an error.
+    pub async fn create_claim(&self, namespace: &str, claim: &Value) -> Result<(), Failure> {
+        let all = PersistentVolumeClaim::url_path(&(), Some(namespace));
+        let path = format!("{all}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict");
+        self.send::<Value>(Method::POST, &path, Some(claim)).await.map(|_| ())
+    }
+
     /// Takes our finalizer off a pod of this uid. `finalizers` are those that it was seen with; if they changed meanwhile the
     /// server refuses with 422, and the next sight of the pod decides.
     pub async fn release_pod(
@@ -200,6 +213,18 @@ impl Cluster {
         match self.send::<Loose<SlimPod>>(Method::DELETE, &path, Some(&options)).await {
             Err(failure) if failure.is_not_found() || failure.is_conflict() => Ok(None),
             answer => Ok(answer?.object.ok().filter(|pod| pod.metadata.uid == uid)),
+        }
+    }
+
+    /// Deletes a run, if it still is what was seen: of this uid and resourceVersion.
+    pub async fn delete_run(&self, of: &Loose<WorkflowRun>) -> Result<(), Failure> {
+        let (namespace, name) = (of.meta.namespace.as_deref(), of.meta.name.as_deref().unwrap_or_default());
+        let path = format!("{}/{name}", WorkflowRun::url_path(&(), namespace));
+        let same = json!({ "uid": of.meta.uid, "resourceVersion": of.meta.resource_version });
+        let options = json!({ "preconditions": same, "propagationPolicy": "Background" });
+        match self.send::<Value>(Method::DELETE, &path, Some(&options)).await {
+            Err(failure) if failure.is_not_found() || failure.is_conflict() => Ok(()),
+            answer => answer.map(|_| ()),
         }
     }
 

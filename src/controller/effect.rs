@@ -1,6 +1,7 @@
 //! What a decision asks to be done to pods and child runs. Each effect runs by itself within a bound; when it is done its run is looked at
 //! again, and asks anew for what is still to be done.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +14,16 @@ use tokio::time::Instant;
 use super::cache::PodEntry;
 use super::client::Failure;
 use super::gather::{Gathered, clash, is_child_of, own};
+use super::loose::Loose;
 use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
 use super::watch::Watched;
-use super::{Context, Key, kin};
+use super::{Context, Key, claim, kin};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Effect, RefusalKind, clip, is_suspended};
 use crate::mutant::{Mutant, is};
 use crate::objects::child;
-use crate::pods::{Owner, SlimPod, build, is_unlabelled_of};
+use crate::pods::{Owner, SlimPod, build, is_unlabelled_of, volume_claim};
 
 /// The wait before it is looked whether an effect showed.
 const UNSURE: Duration = Duration::from_secs(1);
@@ -36,9 +38,10 @@ const MESSAGE: usize = 1024;
 
 /// The run that an effect is for, and the name of the object.
 #[derive(Clone)]
-struct Target {
-    run: String,
-    namespace: String,
+pub struct Target {
+    pub run: String,
+    pub namespace: String,
+    /// Its name; empty where the effect is for no object.
     name: String,
 }
 
@@ -54,6 +57,11 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
     let meta = &gathered.run.meta;
     let (run, namespace) = (meta.uid.clone().unwrap_or_default(), meta.namespace.clone().unwrap_or_default());
     let owner = Owner { name: meta.name.as_deref().unwrap_or_default(), namespace: &namespace, uid: &run };
+    let clears = effects
+        .iter()
+        .filter_map(|effect| if let Effect::Clear { uid, .. } = effect { Some(uid.as_str()) } else { None });
+    let clears: BTreeSet<&str> = clears.collect();
+    context.with_memory(&run, |memory| memory.keep_clears(|uid| clears.contains(uid)));
     let make = |name: String, made: Made, manifest: Value| {
         if context.with_memory(&run, |memory| memory.sent(&name)) {
             let target = Target { run: run.clone(), namespace: namespace.clone(), name };
@@ -65,10 +73,10 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
     for effect in effects {
         let target = |name: String| Target { run: run.clone(), namespace: namespace.clone(), name };
         match effect {
-            Effect::Create { task, item, attempt, pod, env } => {
+            Effect::Create { task, item, attempt, pod, values } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(planned) = plan.tasks().get(task) else { continue };
-                let manifest = build(&owner, planned, item, attempt, &pod, env, context.settings.pod_security);
+                let manifest = build(&owner, planned, item, attempt, &pod, values, context.settings.pod_security);
                 make(pod, Made::Pod, manifest);
             }
             Effect::CreateRun { task, item, attempt, run: name, params } => {
@@ -77,6 +85,17 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                 let Some(child) = planned.child() else { continue };
                 let manifest = child::build(&owner, &planned.name, child, item, attempt, &name, params);
                 make(name, Made::Run, manifest);
+            }
+            Effect::CreateClaim { claim: index, name } => {
+                let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
+                let Some(template) = plan.volume_claims().get(index) else { continue };
+                let manifest = volume_claim(&owner, template, &name);
+                let key = claim::key(&name);
+                if context.with_memory(&run, |memory| memory.sent(&key)) {
+                    let target = target(String::new());
+                    let effect = claim::create(Arc::clone(context), target.clone(), name, manifest);
+                    spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&key));
+                }
             }
             Effect::Release { pod, uid } => {
                 let wait = context.with_memory(&run, |memory| memory.may_arrive(&pod, Instant::now()));
@@ -91,15 +110,31 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                     spawn(context, &context.others, &target, effect, move |memory| memory.end(&doing));
                 }
             }
-            Effect::Delete { pod, uid, grace_seconds } => {
-                let doing = Doing::Delete(uid.clone());
-                if context.with_memory(&run, |memory| memory.begin(&doing)) {
-                    let target = target(pod);
-                    let effect = delete(Arc::clone(context), target.clone(), uid, grace_seconds);
-                    spawn(context, &context.others, &target, effect, move |memory| memory.end(&doing));
+            Effect::Clear { pod, uid } => {
+                let wait = context.with_memory(&run, |memory| memory.clears_in(&uid, Instant::now()));
+                if wait.is_zero() {
+                    start_delete(context, &target(pod), uid, None);
+                } else {
+                    context.wake_in(Key::Run(run.clone()), wait);
+                }
+            }
+            Effect::Delete { pod, uid, grace_seconds } => start_delete(context, &target(pod), uid, grace_seconds),
+            Effect::DeleteRun => {
+                if context.with_memory(&run, |memory| memory.begin(&Doing::DeleteRun)) {
+                    let effect = delete_run(Arc::clone(context), Arc::clone(&gathered.run));
+                    let clear = |memory: &mut RunMemory| memory.end(&Doing::DeleteRun);
+                    spawn(context, &context.others, &target(String::new()), effect, clear);
                 }
             }
         }
+    }
+}
+
+fn start_delete(context: &Arc<Context>, target: &Target, uid: String, grace_seconds: Option<u32>) {
+    let doing = Doing::Delete(uid.clone());
+    if context.with_memory(&target.run, |memory| memory.begin(&doing)) {
+        let effect = delete(Arc::clone(context), target.clone(), uid, grace_seconds);
+        spawn(context, &context.others, target, effect, move |memory| memory.end(&doing));
     }
 }
 
@@ -133,7 +168,7 @@ fn spawn(
 }
 
 /// What follows an effect.
-struct After {
+pub struct After {
     /// Whether its trace in memory is cleared; otherwise it has left one of its own.
     clear: bool,
     /// When its run is looked at; at once where absent.
@@ -141,9 +176,11 @@ struct After {
 }
 
 impl After {
-    const DONE: Self = Self { clear: true, wait: None };
-    const TOLD: Self = Self { clear: false, wait: None };
+    pub const DONE: Self = Self { clear: true, wait: None };
+    pub const TOLD: Self = Self { clear: false, wait: None };
     const LATER: Self = Self { clear: true, wait: Some(UNSURE) };
+    /// Its trace in memory is its own, and nothing shows at once.
+    pub const UNSENT: Self = Self { clear: false, wait: Some(UNSURE) };
 }
 
 /// Whether the attempt still is to have its object. Between the decision and its turn the run may have been cancelled.
@@ -202,7 +239,7 @@ async fn create(context: Arc<Context>, target: Target, made: Made, manifest: Val
         // Whoever leads asks for it again.
         Err(Failure::NotLeading) => {
             context.with_memory(&target.run, |memory| memory.unsent(name));
-            After { clear: false, wait: Some(UNSURE) }
+            After::UNSENT
         }
         Err(Failure::Unknown(message)) => {
             tracing::warn!(name, namespace = target.namespace, message, "it is unknown whether it was made");
@@ -301,9 +338,21 @@ async fn delete(context: Arc<Context>, target: Target, uid: String, grace_second
     }
 }
 
+/// Deletes a run whose ttl is over.
+async fn delete_run(context: Arc<Context>, run: Arc<Loose<WorkflowRun>>) -> After {
+    match context.cluster.delete_run(&run).await {
+        // The watch tells what became of it; until then the decision would ask again.
+        Ok(()) => After::LATER,
+        Err(failure) => {
+            tracing::warn!(run = ?run.meta.name, namespace = ?run.meta.namespace, %failure, "the run could not be deleted yet");
+            After { clear: true, wait: Some(REFUSED_DELETE) }
+        }
+    }
+}
+
 /// Which kind of refusal it is. Codes and reasons decide; the words only where Kubernetes has nothing else: an admission
 /// policy answers 422 like an invalid pod does.
-fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
+pub fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let terminating = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating");
     let by_policy =
@@ -319,7 +368,7 @@ fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
     }
 }
 
-fn retry_after(status: &kube::core::Status) -> Duration {
+pub fn retry_after(status: &kube::core::Status) -> Duration {
     Duration::from_secs(status.details.as_ref().map_or(0, |details| details.retry_after_seconds.into()))
 }
 

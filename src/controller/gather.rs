@@ -13,9 +13,9 @@ use super::loose::Loose;
 use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
 use super::watch::Watched;
-use super::{Context, Key, cache::PodEntry, kin};
+use super::{Context, Key, cache::PodEntry, claim, kin, peers};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Lineage, PodFacts, Refusal, RefusalKind, Sight, Sights, is_retry_wanted};
+use crate::engine::{Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, Sight, Sights, is_retry_wanted};
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
 use crate::pods::{SlimPod, facts, is_unlabelled_of};
@@ -31,6 +31,10 @@ pub struct Gathered {
     pub definition: Pinned,
     /// Its pods.
     pub sights: Sights,
+    /// Its volume claims that aren't known to exist.
+    pub claims: Claims,
+    /// The other runs of its workflow, where they share slots.
+    pub peers: Peers,
     /// Its child runs.
     pub children: Sights,
     /// What it has to do with the runs that it is a child of.
@@ -51,7 +55,8 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
     let mut sights = seen_in_cache(context, &run);
     let mut children = kin::children_in_cache(&context.cache(), &run);
     let unsure = to_look_up(context, status(&run), &memory, &mut sights, &mut children);
-    if !unsure.is_empty() || has_stray(status(&run), &sights) {
+    let (mut claims, unsure_claims) = claim::known(context, status(&run), &memory);
+    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(status(&run), &sights) {
         // What is on record may be older than what another process did: look at the run itself before its pods.
         run = match live(context, &run).await? {
             Some(live) => live,
@@ -72,6 +77,12 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             let all = if attempt.run.is_empty() { &mut sights } else { &mut children };
             all.insert(name.to_owned(), sight);
         }
+        let (known, unsure) = claim::known(context, status(&run), &memory);
+        claims = known;
+        for name in unsure {
+            let sight = claim::look(context, &memory, &namespace, &uid, &name).await?;
+            claims.insert(name, sight);
+        }
     }
     let ended = |run: &WorkflowRun| {
         run.status.as_ref().is_some_and(|status| status.phase.is_finished() && !is_retry_wanted(&run.spec, status))
@@ -79,7 +90,8 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
     let ended = run.object.as_ref().is_ok_and(ended);
     let lineage = if ended { Lineage::default() } else { kin::lineage(context, &run).await? };
     let definition = revision::of(context, &run).await?;
-    Ok(Some(Gathered { run, definition, sights, children, lineage }))
+    let peers = peers::of(context, &run, definition.plan()).await?;
+    Ok(Some(Gathered { run, definition, sights, claims, peers, children, lineage }))
 }
 
 /// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.
@@ -104,7 +116,7 @@ pub async fn live_of(
         });
         return Ok(None);
     };
-    context.enqueue(|cache| kin::put(cache, found).unwrap_or_default());
+    context.learn(found);
     Ok(context.cache().run(uid))
 }
 
@@ -165,7 +177,7 @@ fn to_look_up(
 }
 
 /// A refusal as the engine takes it, with the wall clock's time of the next try.
-fn refusal(context: &Context, held: &Held) -> Refusal {
+pub fn refusal(context: &Context, held: &Held) -> Refusal {
     let wait =
         SignedDuration::try_from(held.due.saturating_duration_since(Instant::now())).unwrap_or(SignedDuration::MAX);
     let retry_at = context.now().checked_add(wait).unwrap_or(Timestamp::MAX);

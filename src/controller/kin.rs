@@ -17,17 +17,16 @@ pub fn facts(run: &Loose<WorkflowRun>) -> ChildFacts {
 }
 
 /// Takes in a run. `None` if that is no news; else the relatives that it concerns: its parent, where it tells that something new,
-/// and those of its children of which it wants something else now.
+/// and those of its children of which it wants something else now;
+/// and runs that wait for the slot that it may have had.
 pub fn put(cache: &mut Cache, run: Loose<WorkflowRun>) -> Option<Vec<Key>> {
     let uid = run.meta.uid.clone()?;
     let before = cache.run(&uid);
-    if !cache.put_run(run) {
-        return None;
-    }
+    let peers = cache.put_run(run)?;
     let after = cache.run(&uid)?;
     let is_told = before.as_deref().map(facts) != Some(facts(&after));
-    let mut keys: Vec<Key> =
-        parent(&after.meta).filter(|_| is_told).map(|it| Key::Run(it.uid.to_owned())).into_iter().collect();
+    let above = parent(&after.meta).filter(|_| is_told).map(|it| it.uid.to_owned());
+    let mut keys: Vec<Key> = above.into_iter().chain(peers).map(Key::Run).collect();
     let (before, after) = (before.as_deref().map(as_ancestor), as_ancestor(&after));
     let all = before.as_ref().is_none_or(|before| before.mood() != after.mood());
     let (before, after) = (before.as_ref().map(Ancestor::followed).unwrap_or_default(), after.followed());
@@ -40,14 +39,14 @@ pub fn put(cache: &mut Cache, run: Loose<WorkflowRun>) -> Option<Vec<Key>> {
     Some(keys)
 }
 
-/// A run is gone; returns whom that concerns: itself, its parent and its children.
+/// A run is gone; returns whom that concerns: itself, its parent, its children, and runs that wait for its slot.
 pub fn bury(cache: &mut Cache, uid: &str) -> Vec<Key> {
     let run = cache.run(uid);
     let above = run.as_ref().and_then(|run| parent(&run.meta)).map(|parent| parent.uid.to_owned());
     let below = cache.children_of(uid).filter_map(|child| child.meta.uid.clone());
-    let keys = above.into_iter().chain(below).chain([uid.to_owned()]).map(Key::Run).collect();
-    cache.bury_run(uid);
-    keys
+    let kin: Vec<String> = above.into_iter().chain(below).chain([uid.to_owned()]).collect();
+    let peers = cache.bury_run(uid);
+    kin.into_iter().chain(peers).map(Key::Run).collect()
 }
 
 /// The children of a run in the cache, by name.

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::{Duration, Instant};
 
 use crate::engine::RefusalKind;
+use crate::lease;
+use crate::mutant::{Mutant, is};
 
 /// First wait after a refused create, doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -16,6 +18,8 @@ const MAX_WISH: Duration = Duration::from_secs(10);
 /// For so long after it was given up, a request may yet be carried out: the API server's own bound on a request is a minute
 /// (`--request-timeout`).
 const ARRIVES: Duration = Duration::from_secs(65);
+/// How long a pod stays after its outcome went on record.
+const STAYS: Duration = lease::DURATION.saturating_mul(2);
 
 /// What is known of one run's pods and writes.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +32,8 @@ pub struct RunMemory {
     given_up: BTreeMap<String, Instant>,
     /// Releases and deletions under way.
     busy: BTreeSet<Doing>,
+    /// Since when pods that are to go are known to have their outcome on record, by their uids.
+    clears: BTreeMap<String, Instant>,
     /// When its status was last written by us, and how long that took.
     pub last_write: Option<(Instant, Duration)>,
     /// Rounds that failed in a row.
@@ -71,6 +77,8 @@ pub enum Doing {
     Release(String),
     /// The pod of this uid is being deleted.
     Delete(String),
+    /// The run itself is being deleted.
+    DeleteRun,
 }
 
 impl RunMemory {
@@ -151,6 +159,21 @@ impl RunMemory {
         self.creates.remove(pod);
     }
 
+    /// For how long a pod that is to go, and whose outcome is on record now, has to stay: two lease terms from when that was first
+    /// known. Until then another leader may have sent a create of the same attempt, which the pod's name turns away.
+    pub fn clears_in(&mut self, uid: &str, now: Instant) -> Duration {
+        let since = *self.clears.entry(uid.to_owned()).or_insert(now);
+        if is(Mutant::PodsClearedAtOnce) {
+            return Duration::ZERO;
+        }
+        (since + STAYS).saturating_duration_since(now)
+    }
+
+    /// Forgets the pods that are not to go any more, or are gone.
+    pub fn keep_clears(&mut self, goes: impl Fn(&str) -> bool) {
+        self.clears.retain(|uid, _| goes(uid));
+    }
+
     /// A release or deletion begins. False if it is under way already.
     pub fn begin(&mut self, what: &Doing) -> bool {
         self.busy.insert(what.clone())
@@ -200,6 +223,15 @@ mod tests {
         assert_eq!([0, 60, 65, 70].map(|seconds| after(&memory, seconds)), [65, 5, 0, 0]);
         memory.keep_only(|_| false, now + Duration::from_secs(64));
         assert_eq!(after(&memory, 64), 1, "also of an attempt that is over");
+    }
+
+    #[test]
+    fn a_pod_stays_for_two_lease_terms_from_when_its_outcome_is_known_to_be_on_record() {
+        let (mut memory, now) = (RunMemory::default(), Instant::now());
+        let mut after = |seconds| memory.clears_in("uid", now + Duration::from_secs(seconds)).as_secs();
+        assert_eq!([0, 5, 19, 20, 30].map(&mut after), [20, 15, 1, 0, 0]);
+        memory.keep_clears(|uid| uid != "uid");
+        assert_eq!(memory.clears_in("uid", now + Duration::from_secs(40)).as_secs(), 20, "it is known anew");
     }
 
     #[test]

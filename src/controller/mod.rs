@@ -13,10 +13,11 @@
 //! | `lead` | the term: works while the lease is held |
 //! | `work` | gives each key its rounds |
 //! | `run`, `workflow` | a round for one object |
-//! | `gather`, `revision`, `kin` | what a round reads |
+//! | `gather`, `revision`, `peers`, `kin` | what a round reads |
 //! | `apply`, `effect`, `event` | what it writes |
+//! | `claim` | what it reads and writes of volume claims |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
-//! | `watch`, `loose`, `cache`, `memory` | what is known |
+//! | `watch`, `loose`, `cache`, `groups`, `memory` | what is known |
 //! | `queue` | whose turn it is |
 //! | `client` | the wire |
 //! | `sweep` | old records |
@@ -24,15 +25,18 @@
 
 mod apply;
 mod cache;
+mod claim;
 mod client;
 mod effect;
 mod event;
 mod gather;
+mod groups;
 mod kin;
 mod lead;
 mod loose;
 mod memory;
 mod orphan;
+mod peers;
 mod poison;
 mod queue;
 pub mod release;
@@ -87,6 +91,8 @@ pub struct Settings {
     pub lease: Option<Place>,
     /// Creates of pods under way at once, at least 1.
     pub creates: usize,
+    /// Pods that stay with a run; beyond that, those that succeeded go.
+    pub kept_pods: usize,
 }
 
 /// The wall clock: what goes on record as the time. Nobody trusts it for more; waits are by a clock that never leaps.
@@ -180,6 +186,11 @@ impl Context {
         }
         self.with_queue(|queue| keys.into_iter().for_each(|key| queue.add(key)));
         self.changed.notify_one();
+    }
+
+    /// The answer to a write or a live read of a run: the cache learns of it, and other runs that it concerns are looked at.
+    fn learn(&self, run: Loose<WorkflowRun>) {
+        self.enqueue(|cache| kin::put(cache, run).unwrap_or_default());
     }
 
     /// What is known of a run's own writes, as it is now.

@@ -37,6 +37,15 @@ pub enum Pinned {
 }
 
 impl Pinned {
+    /// The plan, where there is one.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::Ready { plan, .. } => Some(plan),
+            _ => None,
+        }
+    }
+
     /// As the engine takes it.
     #[must_use]
     pub fn as_definition(&self) -> Definition<'_> {

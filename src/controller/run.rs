@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::client::Failure;
-use super::{Context, apply, gather, orphan, poison};
-use crate::engine::{Observed, RunFacts, decide};
+use super::{Context, apply, gather, orphan, peers, poison};
+use crate::engine::{Observed, decide};
 
 /// Looks at a run, decides what is next, writes it down, then does it.
 pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
@@ -23,17 +23,13 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
     let status = object.status.clone().unwrap_or_default();
     let definition = gathered.definition.as_definition();
     let seen = Observed {
-        run: RunFacts {
-            name: gathered.run.meta.name.as_deref().unwrap_or_default(),
-            namespace: gathered.run.meta.namespace.as_deref().unwrap_or_default(),
-            uid,
-            created_at: gathered.run.meta.creation_timestamp.as_ref().map(|time| time.0),
-            generation: gathered.run.meta.generation,
-            spec: &object.spec,
-        },
+        run: peers::facts(&gathered.run, object),
         status: &status,
         definition: &definition,
         sights: &gathered.sights,
+        claims: &gathered.claims,
+        peers: &gathered.peers,
+        kept_pods: context.settings.kept_pods,
         children: &gathered.children,
         lineage: &gathered.lineage,
     };

@@ -161,6 +161,7 @@ pub(super) fn told(reason: Option<Reason>, exit_code: Option<i32>, attempt: u32,
         (Some(Reason::ChildFailed), _) => "its child run failed".to_owned(),
         (Some(Reason::ChildCancelled), _) => "its child run was cancelled".to_owned(),
         (Some(Reason::TotalTimedOut), _) => "was not done within its totalTimeout".to_owned(),
+        (Some(Reason::FinallyTimedOut), _) => "was not done within the run's finallyTimeout".to_owned(),
         (Some(reason), _) => format!("{reason:?}"),
         (None, _) => "ended".to_owned(),
     };

@@ -25,7 +25,9 @@ pub(super) fn end(child: &ChildFacts) -> Option<End> {
         RunPhase::Succeeded => (AttemptOutcome::Succeeded, None),
         RunPhase::Failed => (AttemptOutcome::Failed, Some(Reason::ChildFailed)),
         RunPhase::Cancelled => (AttemptOutcome::Failed, Some(Reason::ChildCancelled)),
-        RunPhase::Pending | RunPhase::Running | RunPhase::Suspended | RunPhase::Stopping => return None,
+        RunPhase::Pending | RunPhase::Queued | RunPhase::Running | RunPhase::Suspended | RunPhase::Stopping => {
+            return None;
+        }
     };
     let message = if outcome == AttemptOutcome::Succeeded { "" } else { &child.message };
     let outputs = child.outputs.clone().unwrap_or_default();

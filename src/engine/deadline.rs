@@ -3,6 +3,7 @@
 //! | timeout | its deadline is set | when it has passed |
 //! |---|---|---|
 //! | of the run | when the run starts | the run is stopped, and ends Failed (RunTimedOut) |
+//! | `finallyTimeout` | when the last main task has ended | finally tasks that were begun fail (FinallyTimedOut), the others are cancelled |
 //! | `totalTimeout` | with the task's first attempt | the task fails (TotalTimedOut) |
 //! | `startTimeout` | when the attempt's pod or child run is there | the attempt fails (StartTimedOut) |
 //! | `timeout` | when `main` or the child run has started | the attempt fails (TimedOut) |
@@ -12,7 +13,7 @@
 //! does the attempt.
 //!
 //! All times are by the operator's own clock: that of a node may be off. Should it leap back, no deadline is further away than the
-//! whole timeout. While a run is suspended, its own deadline and those of `totalTimeout` move along.
+//! whole timeout. While a run is suspended, its own deadlines and those of `totalTimeout` move along.
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -51,7 +52,7 @@ pub(super) fn started(attempt: &mut Attempt, times: &Times, now: Timestamp) {
 
 /// Lets follow what has passed its deadline.
 pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
-    if !is_under_way(ledger.phase()) {
+    if !ledger.phase().is_under_way() {
         return;
     }
     let counts = !is_suspended(seen.run.spec, &ledger.status, seen.lineage);
@@ -62,10 +63,13 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
         return stop::run(ledger, seen, Reason::RunTimedOut);
     }
     let now = ledger.now;
+    if counts && has_passed(&mut ledger.status.finally_deadline_at, Some(plan.finally_timeout()), now) {
+        finally(ledger, plan, seen);
+    }
     for (index, planned) in plan.tasks().iter().enumerate() {
         let Some(task) = ledger.task_mut(index).filter(|task| is_open(task)) else { continue };
         if counts && has_passed(&mut task.deadline_at, planned.times.total_timeout, now) {
-            total(ledger, seen, index, planned);
+            over(ledger, seen, index, planned, Reason::TotalTimedOut);
         }
     }
     for unit in ledger.unfinished() {
@@ -83,11 +87,15 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
 pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     let (now, counts) = (ledger.now, !is_suspended(seen.run.spec, &ledger.status, seen.lineage));
     let mut wakes = lost(ledger, plan, seen);
-    if !is_under_way(ledger.phase()) {
+    if !ledger.phase().is_under_way() {
         return wakes.into_iter().filter(|at| *at > now).for_each(|at| ledger.wake(at));
     }
     if let Some(timeout) = plan.timeout().filter(|_| has_time(ledger, plan)) {
         let deadline = ledger.status.deadline_at.get_or_insert_with(|| from(now, timeout));
+        wakes.extend(counts.then_some(deadline.0));
+    }
+    if is_main_finished(&ledger.status, plan) {
+        let deadline = ledger.status.finally_deadline_at.get_or_insert_with(|| from(now, plan.finally_timeout()));
         wakes.extend(counts.then_some(deadline.0));
     }
     for (index, planned) in plan.tasks().iter().enumerate() {
@@ -106,11 +114,6 @@ pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     for at in wakes.into_iter().filter(|at| *at > now) {
         ledger.wake(at);
     }
-}
-
-/// Whether the run has tasks that may go on.
-const fn is_under_way(phase: RunPhase) -> bool {
-    matches!(phase, RunPhase::Running | RunPhase::Suspended | RunPhase::Stopping)
 }
 
 /// Whether the run's own timeout is for what goes on: it ends with the last main task.
@@ -149,24 +152,38 @@ fn resume(ledger: &mut Ledger) {
     let Some(since) = waiting.map(|waiting| waiting.since.0) else { return };
     let suspended = ledger.now.duration_since(since).max(SignedDuration::ZERO);
     let open = ledger.status.tasks.iter_mut().filter(|task| !task.phase.is_finished());
-    let deadlines = open.map(|task| &mut task.deadline_at).chain([&mut ledger.status.deadline_at]);
+    let own = [&mut ledger.status.deadline_at, &mut ledger.status.finally_deadline_at];
+    let deadlines = open.map(|task| &mut task.deadline_at).chain(own);
     for deadline in deadlines.flatten() {
         deadline.0 = deadline.0.checked_add(suspended).unwrap_or(Timestamp::MAX);
     }
 }
 
-/// The task's totalTimeout is over.
-fn total(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, planned: &PlannedTask) {
+/// The finally tasks have had their time. One that never began is cancelled; its own fault it was not.
+fn finally(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
+    for (index, planned) in plan.tasks().iter().enumerate().filter(|(_, task)| task.finally) {
+        match ledger.task(index) {
+            Some(task) if is_open(task) => over(ledger, seen, index, planned, Reason::FinallyTimedOut),
+            Some(task) if task.phase == TaskPhase::Pending => {
+                ledger.move_task(index, TaskPhase::Cancelled, Some(Reason::FinallyTimedOut));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A task that was begun has had its time.
+fn over(ledger: &mut Ledger, seen: &Observed<'_>, index: usize, planned: &PlannedTask, reason: Reason) {
     let Some(task) = ledger.task(index) else { return };
     if planned.for_each.is_some() {
-        for_each::stop(ledger, seen, index, Reason::TotalTimedOut);
+        for_each::stop(ledger, seen, index, reason);
     } else if task.phase == TaskPhase::Backoff {
+        let of = if reason == Reason::TotalTimedOut { "its totalTimeout" } else { "the run's finallyTimeout" };
         let last = task.attempts.last().map(|last| format!("; the last time: {}", told(last))).unwrap_or_default();
-        let told = format!("was not done within its totalTimeout{last}");
-        fail(ledger, index, Some(Reason::TotalTimedOut), &told);
+        fail(ledger, index, Some(reason), &format!("was not done within {of}{last}"));
     } else {
         remember(ledger, index.into());
-        stop::attempt(ledger, seen, index, Reason::TotalTimedOut);
+        stop::attempt(ledger, seen, index, reason);
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::ledger::IllegalTransition;
 use crate::api::WorkflowRunStatus;
+use crate::plan::PodValues;
 
 /// What comes next for a run: first the status is written, then the effects are carried out in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,8 +50,15 @@ pub enum Effect {
         attempt: u32,
         /// Name of the pod.
         pod: String,
-        /// The task's environment, as entries of a Pod.
-        env: Vec<Value>,
+        /// What the pod follows.
+        values: PodValues,
+    },
+    /// Make a volume claim that is on record.
+    CreateClaim {
+        /// Index of its template in the plan.
+        claim: usize,
+        /// Its name.
+        name: String,
     },
     /// Make the child run of an attempt whose intent is on record.
     CreateRun {
@@ -72,6 +80,15 @@ pub enum Effect {
         /// Its uid; another pod of that name is left alone.
         uid: String,
     },
+    /// Delete a pod that is over and is kept no longer, two lease terms after its outcome went on record, or later.
+    Clear {
+        /// Name of the pod.
+        pod: String,
+        /// Its uid; another pod of that name is left alone.
+        uid: String,
+    },
+    /// Delete the run itself, if it still is as it was seen.
+    DeleteRun,
     /// Delete a pod.
     Delete {
         /// Name of the pod.

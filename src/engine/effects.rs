@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
-use super::{retry, stop, tally};
+use super::{claim, retention, retry, stop, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -17,6 +17,7 @@ use crate::plan::Plan;
 pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     let mut effects = Vec::new();
     if let Definition::Ready { plan, .. } = seen.definition {
+        claim::creates(&mut ledger, plan, seen, &mut effects);
         creates(&mut ledger, plan, seen, &mut effects);
         backoffs(&mut ledger, plan, seen);
     }
@@ -30,6 +31,8 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
         }
     }
     effects.append(&mut deletes);
+    effects.extend(retention::clears(&ledger, &owners, seen));
+    ttl::settle(&mut ledger, &mut effects);
     Decision {
         urgency: urgency(seen.status, &ledger),
         status: ledger.status,
@@ -42,7 +45,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
 
 /// The pods and child runs of open attempts that surely don't exist yet.
 fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut Vec<Effect>) {
-    if is_suspended(seen.run.spec, &ledger.status, seen.lineage) || ledger.phase().is_finished() {
+    if is_suspended(seen.run.spec, &ledger.status, seen.lineage) || !ledger.phase().is_under_way() {
         return;
     }
     for unit in ledger.unfinished() {
@@ -63,13 +66,13 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
         // It could be made when the intent was recorded, from the same values; should that have changed, the record wins.
         let Unit { task, item } = unit;
         effects.extend(inputs(ledger, unit, plan, planned, seen, attempt).ok().map(|inputs| match inputs {
-            Inputs::Env(env) => Effect::Create { task, item, attempt, pod: name, env },
+            Inputs::Pod(values) => Effect::Create { task, item, attempt, pod: name, values },
             Inputs::Params(params) => Effect::CreateRun { task, item, attempt, run: name, params },
         }));
     }
 }
 
-fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
+pub(super) fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
     matches!(refusal.kind, RefusalKind::Quota | RefusalKind::Admission) && refusal.retry_at <= now
 }
 
@@ -109,12 +112,7 @@ fn settle_pod(
         None => (true, None, true),
     };
     let (name, uid) = (pod.name.clone(), pod.uid.clone());
-    // Of attempts that are counted and listed no more, there may be any number: their pods go.
-    let counted = owner.is_none()
-        && status.tasks.iter().enumerate().filter(|(_, task)| task.name == pod.task).any(|(index, _)| {
-            ledger.unit(Unit { task: index, item: pod.item }).is_some_and(|it| tally::is_counted(it, pod.attempt))
-        });
-    if stop && !pod.deleting && (!pod.is_over() || counted) {
+    if stop && !pod.deleting && !pod.is_over() {
         deletes.push(Effect::Delete { pod: name.clone(), uid: uid.clone(), grace_seconds });
     }
     // Once its run is gone, nobody would find a pod that has gone astray: better its end is missed than its deletion held up.
@@ -131,8 +129,11 @@ fn has_ended(ledger: &Ledger, pod: &PodFacts) -> bool {
     items.and_then(|items| items.phase(item)).is_some_and(TaskPhase::is_finished)
 }
 
-/// The attempts on record, by the names of their pods.
-fn owners(ledger: &Ledger) -> BTreeMap<&str, (&TaskStatus, &Attempt)> {
+/// Attempts by the names of their pods, each with its task or item.
+pub(super) type Owners<'a> = BTreeMap<&'a str, (&'a TaskStatus, &'a Attempt)>;
+
+/// The attempts on record.
+fn owners(ledger: &Ledger) -> Owners<'_> {
     let items = ledger.items.values().flat_map(|items| items.known().map(|(_, item)| item));
     let all = ledger.status.tasks.iter().chain(items);
     let attempts = all.flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));

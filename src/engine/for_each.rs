@@ -3,7 +3,7 @@
 //! | the items | the task |
 //! |---|---|
 //! | the list is empty, or all have ended and enough succeeded | Succeeded; its outputs are lists |
-//! | all have ended, too few succeeded | Failed (ItemsFailed), or by why they were stopped: Failed (TotalTimedOut), Cancelled |
+//! | all have ended, too few succeeded | Failed (ItemsFailed), or by why they were stopped: Failed (TotalTimedOut, FinallyTimedOut), Cancelled |
 //! | so many have failed that enough can't succeed, and it has failFast | Stopping: the rest is cancelled |
 //! | one runs or has ended | Running |
 //! | one has begun | Starting |
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::claim;
 use super::control::suspended_by;
 use super::gate::{self, Room};
 use super::items::Items;
@@ -107,7 +108,7 @@ pub(super) fn start(
         let unit = Unit::item(index, item);
         let wait = if is_new { gate::last_object } else { gate::backoff };
         let own = ledger.unit(unit).and_then(|task| wait(ledger, planned, task, seen));
-        match own.or_else(|| held(live, room)) {
+        match own.or_else(|| held(live, room)).or_else(|| claim::wait(ledger, planned, seen)) {
             // All that have not begun wait for the same.
             Some(wait) if is_new && ledger.unit(unit).is_none() => {
                 holds_up = Some(wait);
@@ -231,9 +232,10 @@ fn conclude(ledger: &mut Ledger, index: usize, planned: &PlannedTask, for_each: 
     ledger.keep_items(index);
     match stopped {
         None | Some(Reason::FailFast) => fail(ledger, index, Some(Reason::ItemsFailed), &told),
-        Some(Reason::TotalTimedOut) => {
-            let told = format!("was not done within its totalTimeout: {succeeded} of {total} items succeeded");
-            fail(ledger, index, Some(Reason::TotalTimedOut), &told);
+        Some(why @ (Reason::TotalTimedOut | Reason::FinallyTimedOut)) => {
+            let of = if why == Reason::TotalTimedOut { "its totalTimeout" } else { "the run's finallyTimeout" };
+            let told = format!("was not done within {of}: {succeeded} of {total} items succeeded");
+            fail(ledger, index, Some(why), &told);
         }
         Some(why) => {
             ledger.move_task(index, TaskPhase::Cancelled, Some(why));

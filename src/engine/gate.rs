@@ -4,6 +4,7 @@
 //! item by itself, suspend, the wait before another attempt and the last pod's end, room to start, its environment.
 
 use super::child;
+use super::claim::{self, Ready};
 use super::control::suspended_by;
 use super::items::Items;
 use super::ledger::Ledger;
@@ -247,7 +248,8 @@ pub(super) fn last_object(
     }
 }
 
-/// Records the intent of the next attempt. An environment or parameters that can't be made fail the task without an attempt.
+/// Records the intent of the next attempt, once the volumes that its pod mounts are there. What can't be made fails the task without an
+/// attempt.
 pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
     let mut number = next_number(ledger, unit);
     if is(Mutant::NumberFromPods) {
@@ -262,6 +264,17 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
     if let Err(problem) = inputs(ledger, unit, plan, planned, seen, number) {
         fail(ledger, unit, Some(Reason::ExpressionError), &problem);
         return false;
+    }
+    match claim::ready(ledger, planned, seen) {
+        Ready::Yes => {}
+        Ready::Waits(kind, detail) => {
+            ledger.wait(unit, kind, &detail);
+            return false;
+        }
+        Ready::Fails(reason, why) => {
+            fail(ledger, unit, Some(reason), &why);
+            return false;
+        }
     }
     let attempt = match planned.work {
         Work::Pod | Work::Join => {

@@ -110,6 +110,7 @@ fn begin(ledger: &mut Ledger, plan: &Plan, retry: &RunRetry, again: &BTreeSet<us
     status.outputs = None;
     status.retried_at = Some(stamp);
     (status.finished_at, status.duration, status.deadline_at, status.waiting_for) = (None, None, None, None);
+    (status.finally_deadline_at, status.expires_at) = (None, None);
     let message = format!("generation {}: {} again", retry.generation, count(again.len(), "task"));
     ledger.note(false, "Retried", &message);
 }

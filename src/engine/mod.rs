@@ -6,6 +6,7 @@
 //! | file | question |
 //! |---|---|
 //! | `observed` | what was seen? |
+//! | `peers`, `slot` | how many runs of the workflow run at the same time, and is it this one's turn? |
 //! | `start` | can the run start, and with what? |
 //! | `attempt` | how did a pod end? |
 //! | `child` | how did a child run end, and may there be one? |
@@ -15,6 +16,7 @@
 //! | `tally` | what came of all attempts so far, and which of them are listed? |
 //! | `track` | what do the facts mean for each task? |
 //! | `deadline` | what has taken too long, and what will have, when? |
+//! | `claim` | are the volumes there that it mounts? |
 //! | `control` | suspend and cancel |
 //! | `stop` | what becomes of what is stopped before it has ended? |
 //! | `gate` | what may start now, and what does the rest wait for? |
@@ -27,6 +29,8 @@
 //! | `generation` | a run that has ended goes on: what runs again? |
 //! | `summary` | what do people read? |
 //! | `effects` | what is to be done so that the world follows the record? |
+//! | `retention` | which pods stay with the run? |
+//! | `ttl` | how long does the run stay? |
 //! | `ledger` | the record being written: every transition goes through it |
 //! | `transition` | which transitions are legal |
 #![cfg_attr(
@@ -46,6 +50,7 @@
 
 mod attempt;
 mod child;
+mod claim;
 mod control;
 mod deadline;
 mod decision;
@@ -59,9 +64,12 @@ mod ledger;
 mod lineage;
 mod observed;
 pub mod outputs;
+mod peers;
+mod retention;
 mod retry;
 mod rule;
 mod scope;
+mod slot;
 mod start;
 mod stop;
 mod summary;
@@ -71,9 +79,11 @@ mod tests;
 mod text;
 mod track;
 mod transition;
+mod ttl;
 mod unit;
 mod verdict;
 
+pub use claim::{ClaimSight, Claims};
 pub use control::is_suspended;
 pub use decision::{Decision, Effect, Note, Urgency};
 pub use generation::is_wanted as is_retry_wanted;
@@ -83,6 +93,9 @@ pub use observed::{
     ChildFacts, Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
     RunFacts, Sight, Sights, Trouble,
 };
+pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};
+pub use retention::KEPT_PODS;
+pub use slot::needs_live_peers;
 pub use text::clip;
 
 use jiff::Timestamp;
@@ -107,12 +120,14 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
         if let Some(plan) = start::settle(&mut ledger, seen) {
             track::record_facts(&mut ledger, plan, seen);
             deadline::settle(&mut ledger, plan, seen);
+            slot::make_room(&mut ledger, plan, seen);
             control::settle(&mut ledger, plan, seen);
             gate::settle(&mut ledger, plan, seen);
             verdict::settle(&mut ledger, plan, seen);
             deadline::write(&mut ledger, plan, seen);
         }
         summary::write(&mut ledger, seen);
+        ttl::write(&mut ledger, seen);
         if generation::is_wanted(seen.run.spec, &ledger.status) {
             // Taken up once its end is on record.
             ledger.wake(ledger.now);

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::claim::Claims;
 use super::lineage::Lineage;
+use super::peers::Peers;
 use crate::api::{Attempt, Reason, RunPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
 use crate::plan::{Plan, Problem};
 
@@ -20,6 +22,12 @@ pub struct Observed<'a> {
     pub definition: &'a Definition<'a>,
     /// Its pods by name: those of its attempts, and any other that belongs to it.
     pub sights: &'a Sights,
+    /// Its volume claims that aren't known to exist.
+    pub claims: &'a Claims,
+    /// The other runs of its workflow, where they share slots.
+    pub peers: &'a Peers,
+    /// How many pods stay with a run.
+    pub kept_pods: usize,
     /// Its child runs by name. Apart from the pods, since a pod may have any name.
     pub children: &'a Sights,
     /// The runs that it is a child of.

@@ -46,7 +46,7 @@ pub(super) struct Seed<'a> {
 }
 
 /// Whether a task that failed so may be tried again at all: of what could not even become a pod, the same would come again, and
-/// beyond its totalTimeout there is no time for it.
+/// beyond its totalTimeout, or the run's finallyTimeout, there is no time for it.
 pub(super) const fn may_be_tried_again(reason: Option<Reason>) -> bool {
     !matches!(
         reason,
@@ -58,6 +58,7 @@ pub(super) const fn may_be_tried_again(reason: Option<Reason>) -> bool {
                 | Reason::NameClash
                 | Reason::NamespaceTerminating
                 | Reason::TotalTimedOut
+                | Reason::FinallyTimedOut
         )
     )
 }

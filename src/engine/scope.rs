@@ -1,5 +1,5 @@
 //! What a task's expressions see: the parameters, the run, and the tasks, as they are on record. So the same attempt has the same
-//! environment whenever it is asked for.
+//! pod whenever it is asked for.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::start::run_value;
 use super::unit::Unit;
 use super::verdict::so_far;
 use crate::api::{Reason, RunPhase, WorkflowRunStatus};
-use crate::plan::{Plan, PlannedTask, Scope, TaskView, Work};
+use crate::plan::{Plan, PlannedTask, PodValues, Scope, TaskView, Work};
 
 /// What an expression is evaluated for.
 #[derive(Clone, Copy)]
@@ -29,8 +29,8 @@ pub(super) struct Of<'a> {
 
 /// What an attempt's object is made with.
 pub(super) enum Inputs {
-    /// The environment of a pod.
-    Env(Vec<Value>),
+    /// What a pod follows.
+    Pod(PodValues),
     /// The parameters of a child run.
     Params(Map<String, Value>),
 }
@@ -47,7 +47,7 @@ pub(super) fn inputs(
     let item = for_each::item(ledger, unit, plan, planned, seen)?;
     let of = Of { plan, planned, status: &ledger.status, seen, attempt, item: item.as_ref() };
     let made = in_scope(&of, |scope| match planned.work {
-        Work::Pod | Work::Join => planned.environment(scope).map(Inputs::Env),
+        Work::Pod | Work::Join => planned.pod_values(scope).map(Inputs::Pod),
         Work::Child(_) => planned.child_params(scope).map(Inputs::Params),
     });
     made.map_err(|problem| problem.to_string())

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::control::is_suspended;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
-use super::stop;
 use super::text::{MESSAGE_BYTES, clip, count};
+use super::{slot, stop};
 use crate::api::{
     Attempt, AttemptOutcome, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus,
 };
@@ -20,15 +20,15 @@ const WORKFLOW_GRACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Pins the run if it isn't yet. Returns the plan by which its tasks are decided, or nothing where there is none.
 pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a Plan> {
-    let started = ledger.status.revision.is_some();
+    let pinned = ledger.status.revision.is_some();
+    let waits = !pinned || ledger.phase() == RunPhase::Queued;
     // One that was stopping is not pinned anew, though someone took its revision off the record.
-    let cancelled = seen.run.spec.cancel.as_ref().map(|_| Reason::CancelRequested);
-    let asked = cancelled.or_else(|| stop::asked(seen.run.spec, &ledger.status, seen.lineage));
-    if !started && (asked.is_some() || ledger.phase() == RunPhase::Stopping) {
+    let asked = stop::asked(seen.run.spec, &ledger.status, seen.lineage);
+    if waits && (asked.is_some() || ledger.phase() == RunPhase::Stopping) {
         if ledger.phase() == RunPhase::Stopping {
             stop::verdict(ledger);
         } else {
-            ledger.move_run(RunPhase::Cancelled, asked);
+            cancel(ledger, asked.unwrap_or(Reason::CancelRequested));
         }
         return None;
     }
@@ -50,12 +50,20 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
             fail(ledger, Reason::RevisionLost, why);
             None
         }
-        Definition::Ready { plan, revision } if started => {
+        Definition::Ready { plan, revision } if !pinned => {
+            let goes_on = pin(ledger, seen, plan, revision) && has_slot(ledger, seen, plan);
+            goes_on.then(|| begin(ledger, seen, plan, revision)).map(|()| *plan)
+        }
+        // One that begins anew, or was put back to its start by hand, has to wait for a slot like any other.
+        Definition::Ready { plan, revision } if has_no_slot(ledger.phase(), plan) => {
+            let goes_on = has_slot(ledger, seen, plan);
+            goes_on.then(|| begin(ledger, seen, plan, revision)).map(|()| *plan)
+        }
+        Definition::Ready { plan, revision } => {
             let Some(what) = edited(&ledger.status, plan, revision) else { return Some(plan) };
             fail(ledger, Reason::RevisionLost, &format!("status.tasks was edited: {what}; make a new run"));
             None
         }
-        Definition::Ready { plan, revision } => pin(ledger, seen, plan, revision).then_some(*plan),
     }
 }
 
@@ -141,22 +149,69 @@ fn pin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) ->
         }
     }
     ledger.status.revision = Some(revision.to_owned());
-    ledger.status.started_at = Some(ledger.stamp());
+    true
+}
+
+/// Whether the run has a slot, where the runs of its workflow share slots. If not, it is queued.
+fn has_slot(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan) -> bool {
+    let Some(limit) = plan.concurrency() else { return true };
+    if ledger.phase() != RunPhase::Queued || ledger.status.concurrency.is_none() {
+        let run = run_value(&seen.run, RunPhase::Running, None, ledger.status.generation);
+        let empty = Map::new();
+        match limit.key(ledger.status.params.as_ref().unwrap_or(&empty), &run) {
+            Ok(key) => slot::enter(ledger, limit, key),
+            Err(problem) => {
+                fail(ledger, Reason::InvalidParams, &problem.to_string());
+                return false;
+            }
+        }
+    }
+    slot::settle(ledger, seen)
+}
+
+/// Whether a run that is pinned has yet to get a slot.
+fn has_no_slot(phase: RunPhase, plan: &Plan) -> bool {
+    phase == RunPhase::Queued || phase == RunPhase::Pending && plan.concurrency().is_some()
+}
+
+/// The run starts, or its next generation does.
+fn begin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) {
     ledger.status.waiting_for = None;
     let new =
         |task: &PlannedTask| TaskStatus { name: task.name.clone(), finally: task.finally, ..TaskStatus::default() };
-    ledger.status.tasks = plan.tasks().iter().map(new).collect();
+    let first = ledger.status.tasks.is_empty();
+    if first {
+        ledger.status.started_at = Some(ledger.stamp());
+        ledger.status.tasks = plan.tasks().iter().map(new).collect();
+    }
     let suspended = is_suspended(seen.run.spec, &ledger.status, seen.lineage);
     let phase = if suspended { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
-    let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));
-    ledger.note(false, "Started", &message);
-    true
+    if first {
+        let message = format!("revision {revision}, {}", count(plan.tasks().len(), "task"));
+        ledger.note(false, "Started", &message);
+    }
+}
+
+/// Ends a run that has no slot. Tasks of an earlier generation that were to run again do not.
+pub(super) fn cancel(ledger: &mut Ledger, reason: Reason) {
+    close(ledger, reason);
+    ledger.move_run(RunPhase::Cancelled, Some(reason));
 }
 
 /// Ends the run. Nothing tells any more what its tasks were to do, so those that have not ended are closed in the same write:
 /// their pods are then stopped and let go.
 fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
+    close(ledger, reason);
+    if ledger.phase() == RunPhase::Stopping {
+        stop::verdict(ledger);
+    } else if ledger.move_run(RunPhase::Failed, Some(reason)) {
+        ledger.status.message = clip(why, MESSAGE_BYTES);
+    }
+}
+
+/// Cancels the tasks that have not ended, and the attempts that are open.
+fn close(ledger: &mut Ledger, reason: Reason) {
     let stamp = ledger.stamp();
     for index in 0..ledger.status.tasks.len() {
         if ledger.task(index).is_none_or(|task| task.phase.is_finished()) {
@@ -176,11 +231,6 @@ fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
         }
         ledger.keep_items(index);
         ledger.move_task(index, TaskPhase::Cancelled, Some(reason));
-    }
-    if ledger.phase() == RunPhase::Stopping {
-        stop::verdict(ledger);
-    } else if ledger.move_run(RunPhase::Failed, Some(reason)) {
-        ledger.status.message = clip(why, MESSAGE_BYTES);
     }
 }
 

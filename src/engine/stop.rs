@@ -14,7 +14,9 @@ use crate::mutant::{Mutant, is};
 /// Why a run is being stopped.
 pub(super) fn why(status: &WorkflowRunStatus) -> Reason {
     match status.reason {
-        Some(reason @ (Reason::FailRun | Reason::RunTimedOut | Reason::ParentStopped)) => reason,
+        Some(reason @ (Reason::FailRun | Reason::RunTimedOut | Reason::ConcurrencyLimit | Reason::ParentStopped)) => {
+            reason
+        }
         // It stops when someone asked for it, and when a hand wrote that it does.
         _ => Reason::CancelRequested,
     }
@@ -31,7 +33,7 @@ pub(super) fn of(task: &TaskStatus, run: &WorkflowRunStatus) -> Option<Reason> {
 
 /// Whether an attempt that is stopped for this reason has failed.
 const fn is_timeout(reason: Reason) -> bool {
-    matches!(reason, Reason::TimedOut | Reason::StartTimedOut | Reason::TotalTimedOut)
+    matches!(reason, Reason::TimedOut | Reason::StartTimedOut | Reason::TotalTimedOut | Reason::FinallyTimedOut)
 }
 
 /// The run begins to stop. What is asked for counts for more than any other reason, also for one for which it is stopping already.
@@ -110,7 +112,9 @@ pub(super) fn judged(end: End, reason: Reason, pod: Option<&PodFacts>) -> End {
 /// What a run that was stopped comes to.
 pub(super) fn outcome(status: &WorkflowRunStatus) -> (RunPhase, Option<Reason>) {
     match why(status) {
-        reason @ (Reason::CancelRequested | Reason::ParentStopped) => (RunPhase::Cancelled, Some(reason)),
+        reason @ (Reason::CancelRequested | Reason::ConcurrencyLimit | Reason::ParentStopped) => {
+            (RunPhase::Cancelled, Some(reason))
+        }
         reason => (RunPhase::Failed, Some(reason)),
     }
 }

@@ -6,8 +6,8 @@ use super::items::Items;
 use super::ledger::Ledger;
 use super::lineage::Wish;
 use super::observed::{Definition, Observed};
-use super::stop;
 use super::text::{self, MESSAGE_BYTES, clip};
+use super::{slot, stop};
 use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
 use crate::mutant::{Mutant, is};
 use crate::plan::PlannedTask;
@@ -82,7 +82,9 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
     let tasks = &ledger.status.tasks;
     let named = |phase: TaskPhase| tasks.iter().filter(move |task| task.phase == phase).map(|task| task.name.as_str());
     match ledger.phase() {
-        RunPhase::Pending => ledger.status.waiting_for.as_ref().map(|waiting| waiting.detail.clone()),
+        RunPhase::Pending | RunPhase::Queued => {
+            ledger.status.waiting_for.as_ref().map(|waiting| waiting.detail.clone())
+        }
         RunPhase::Running => Some(running(ledger)),
         RunPhase::Suspended => {
             let live = tasks.iter().enumerate().filter(|(_, task)| task.phase.has_pod());
@@ -103,6 +105,9 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
         RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
         RunPhase::Succeeded => Some(succeeded(tasks)),
         RunPhase::Failed => failed(ledger, seen),
+        RunPhase::Cancelled if ledger.status.reason == Some(Reason::ConcurrencyLimit) => {
+            Some(slot::told(&ledger.status))
+        }
         RunPhase::Cancelled => {
             let why = stop::words(seen).and_then(|cancel| cancel.reason.as_deref()).unwrap_or_default();
             Some(if why.is_empty() { "cancelled".to_owned() } else { format!("cancelled: {why}") })

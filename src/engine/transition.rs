@@ -22,9 +22,10 @@ pub(super) const fn task_may(from: TaskPhase, to: TaskPhase) -> bool {
 
 /// Whether a run may go from one phase to another.
 pub(super) const fn run_may(from: RunPhase, to: RunPhase) -> bool {
-    use RunPhase::{Cancelled, Failed, Pending, Running, Stopping, Succeeded, Suspended};
+    use RunPhase::{Cancelled, Failed, Pending, Queued, Running, Stopping, Succeeded, Suspended};
     match from {
-        Pending => matches!(to, Running | Suspended | Failed | Cancelled),
+        Pending => matches!(to, Queued | Running | Suspended | Failed | Cancelled),
+        Queued => matches!(to, Running | Failed | Cancelled),
         Running => matches!(to, Suspended | Stopping | Succeeded | Failed | Cancelled),
         Suspended => matches!(to, Running | Stopping | Succeeded | Failed | Cancelled),
         Stopping => matches!(to, Failed | Cancelled),
@@ -63,15 +64,16 @@ Cancelled      ..........
 
     #[test]
     fn every_transition_of_a_run() {
-        // columns:    Pending, Running, Suspended, Stopping, Succeeded, Failed, Cancelled
+        // columns:    Pending, Queued, Running, Suspended, Stopping, Succeeded, Failed, Cancelled
         let law = "\
-Pending        .xx..xx
-Running        ..xxxxx
-Suspended      .x.xxxx
-Stopping       .....xx
-Succeeded      .......
-Failed         .......
-Cancelled      .......
+Pending        .xxx..xx
+Queued         ..x...xx
+Running        ...xxxxx
+Suspended      ..x.xxxx
+Stopping       ......xx
+Succeeded      ........
+Failed         ........
+Cancelled      ........
 ";
         assert_eq!(table(&RunPhase::ALL, run_may), law);
     }

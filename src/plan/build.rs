@@ -8,7 +8,7 @@ use super::report::{Path, Report};
 use super::task::{self, Defaults};
 use super::tasks::Tasks;
 use super::words::quote;
-use super::{Origin, Plan, Problem, param, reads, run_output, size, times};
+use super::{Origin, Plan, Problem, claim, concurrency, param, reads, run_output, size, times};
 use crate::api::WorkflowSpec;
 
 /// Where problems are that concern the spec as a whole.
@@ -45,10 +45,21 @@ impl Plan {
             tasks.push(task::plan(index, task, &listed, &defaults, &numbers, &mut report));
         }
         report.about_nothing();
+        claim::check(spec, &listed, &mut report);
+        let claims = claim::names(&spec.volume_claims);
+        for task in &mut tasks {
+            task.claims = claim::mounted(task, &claims);
+        }
         let timeout = times::timeout_of(spec.timeout.as_ref(), &Path::Root("timeout"), &mut report);
+        let finally_timeout =
+            times::timeout_of(spec.finally_timeout.as_ref(), &Path::Root("finallyTimeout"), &mut report);
+        let ttl = times::timeout_of(spec.ttl.as_ref(), &Path::Root("ttl"), &mut report);
+        let concurrency = concurrency::plan(spec, origin, &numbers, &mut report);
         let outputs = run_output::plan(&spec.outputs, &numbers, &mut report);
         let graph = Graph::new(&listed, &mut report);
-        reads::check(&spec.params, &listed, &defaults, &tasks, &outputs, &graph, &mut report);
+        let key = concurrency.as_ref().and_then(|concurrency| concurrency.key.as_ref());
+        let whole: Vec<_> = key.into_iter().chain(outputs.iter().map(|output| &output.expr)).collect();
+        reads::check(&spec.params, &whole, &listed, &defaults, &tasks, &graph, &mut report);
         for (task, needs) in tasks.iter_mut().zip(graph.needs) {
             task.needs = needs;
         }
@@ -59,6 +70,10 @@ impl Plan {
             tasks,
             params,
             timeout,
+            volume_claims: spec.volume_claims.clone(),
+            finally_timeout: finally_timeout.unwrap_or(times::FINALLY),
+            concurrency,
+            ttl,
             outputs,
         };
         report.finish(ROOT, plan)

@@ -47,10 +47,18 @@ pub const ENV_VALUE_BYTES: usize = 32 * 1024;
 pub const TEMPLATE_BYTES: usize = 32 * 1024;
 /// Outputs of a task.
 pub const OUTPUTS: usize = 32;
+/// Volume claims of a workflow.
+pub const VOLUME_CLAIMS: usize = 16;
+/// Bytes of the spec of a volume claim, serialised.
+pub const VOLUME_CLAIM_BYTES: usize = 4 * 1024;
 /// Entries of resources.requests, and of limits.
 pub const RESOURCES: usize = 32;
 /// Characters of the name of a resource: a prefix of 253, a slash and a name of 63.
 pub const RESOURCE_NAME: usize = 317;
+/// Entries of podExpr.nodeSelector.
+pub const NODE_SELECTOR: usize = 32;
+/// Characters of the value of a label.
+pub const LABEL_VALUE: usize = 63;
 /// Characters of a quantity.
 pub const QUANTITY: usize = 64;
 
@@ -63,6 +71,10 @@ pub const RETRY_RULES: usize = 16;
 /// Exit codes of a rule.
 pub const EXIT_CODES: usize = 64;
 
+/// Runs of a workflow at the same time, where that is bounded.
+pub const CONCURRENCY: u32 = 1_000;
+/// Bytes of what the key of a concurrency comes to.
+pub const CONCURRENCY_KEY_BYTES: usize = 253;
 /// How deep child runs can be nested below a run that nobody's task is.
 pub const CHILD_DEPTH: usize = 8;
 /// Bytes of what a run hands on, serialised.

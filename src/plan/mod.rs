@@ -20,7 +20,9 @@
 
 mod build;
 mod child;
+mod claim;
 mod command;
+mod concurrency;
 mod condition;
 mod duration;
 mod env;
@@ -33,6 +35,7 @@ pub mod limits;
 mod names;
 mod output;
 mod param;
+mod pod_expr;
 mod problem;
 mod reads;
 mod report;
@@ -56,9 +59,11 @@ mod laws;
 mod testing;
 
 pub use child::{ChildValue, ChildWorkflow, PlannedChild, PlannedChildParam};
+pub use concurrency::PlannedConcurrency;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use for_each::{List, PlannedForEach};
-pub use names::{child_name, pod_name, revision_name};
+pub use names::{child_name, claim_name, pod_name, revision_name};
+pub use pod_expr::{PlannedField, PodField, PodValues};
 pub use problem::{Code, Problem};
 pub(crate) use report::{bounded, segment};
 pub use retry::{Action, Condition, Failure, PlannedBackoff, PlannedRetry, PlannedRule};
@@ -74,7 +79,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use crate::api::{OnNodeLost, OutputDecl, Param, Resources};
+use crate::api::{OnNodeLost, OutputDecl, Param, Resources, VolumeClaim};
 use expr::Expr;
 
 /// Where a spec comes from, which decides how large it can be.
@@ -100,6 +105,14 @@ pub struct Plan {
     params: Vec<PlannedParam>,
     /// How long a run may take.
     timeout: Option<SignedDuration>,
+    /// The volume claims that each run has.
+    volume_claims: Vec<VolumeClaim>,
+    /// How long its finally tasks may take.
+    finally_timeout: SignedDuration,
+    /// How many runs may run at the same time.
+    concurrency: Option<PlannedConcurrency>,
+    /// How long a run is kept after its end.
+    ttl: Option<SignedDuration>,
     /// What a run hands on when it has succeeded.
     outputs: Vec<PlannedOutput>,
 }
@@ -147,6 +160,10 @@ pub struct PlannedTask {
     pub resources: Option<Arc<Resources>>,
     /// Partial pod templates to merge in this order: of the defaults, of the task.
     pub templates: Vec<Arc<Map<String, Value>>>,
+    /// The volume claims that its containers mount, by name.
+    pub claims: Vec<Arc<str>>,
+    /// Fields of its pod that follow values.
+    pub pod_fields: Vec<Arc<PlannedField>>,
     /// The outputs it declares.
     pub outputs: Vec<OutputDecl>,
     /// The outputs that others read when it didn't succeed: those with a default.
@@ -209,6 +226,24 @@ impl Plan {
     #[must_use]
     pub fn timeout(&self) -> Option<SignedDuration> {
         self.timeout
+    }
+
+    /// How long the finally tasks may take in all, from the end of the last main task.
+    #[must_use]
+    pub fn finally_timeout(&self) -> SignedDuration {
+        self.finally_timeout
+    }
+
+    /// How many runs may run at the same time; any number where there is none.
+    #[must_use]
+    pub fn concurrency(&self) -> Option<&PlannedConcurrency> {
+        self.concurrency.as_ref()
+    }
+
+    /// How long a run is kept after its end; for ever where there is none.
+    #[must_use]
+    pub fn ttl(&self) -> Option<SignedDuration> {
+        self.ttl
     }
 
     /// What a run hands on when it has succeeded.

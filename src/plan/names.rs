@@ -27,6 +27,12 @@ pub fn pod_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, attempt
     format!("{}-{}{place}-{number}-{hash}", cut(run, 20), cut(task, 15))
 }
 
+/// The name of a run's volume claim: `<run ≤ 20>-<claim ≤ 20>-<hash of run uid and claim>`, at most 52 characters.
+#[must_use]
+pub fn claim_name(run: &str, run_uid: &str, claim: &str) -> String {
+    format!("{}-{}-{}", cut(run, 20), cut(claim, 20), hash(&[run_uid, claim], POD_HASH))
+}
+
 /// The name of an attempt's child run: as that of a pod, and never the same.
 #[must_use]
 pub fn child_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, attempt: u32) -> String {

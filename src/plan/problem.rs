@@ -118,6 +118,12 @@ codes! {
     /// A task polls and has no totalTimeout.
     PollWithoutEnd,
 
+    // of runs at the same time
+    /// The max of a concurrency is out of bounds.
+    BadConcurrency,
+    /// A workflow written inline has a concurrency.
+    ConcurrencyInline,
+
     // of environment variables
     /// The name of an environment variable can't be used by a shell.
     BadEnvName,
@@ -185,10 +191,18 @@ codes! {
     // of resources and pod templates
     /// An amount of a resource is no quantity.
     BadQuantity,
+    /// A name can't be that of a label.
+    BadLabelName,
     /// A part of a podTemplate isn't what a Pod has there.
     BadTemplate,
     /// A podTemplate sets what is Gantline's own.
     ReservedField,
+    /// A volume claim has a name that no volume can have, or lacks what no claim can be without.
+    BadVolumeClaim,
+    /// Two volume claims have one name, or a podTemplate has a volume of that name.
+    DuplicateVolume,
+    /// No task mounts a volume claim; a warning.
+    UnusedVolumeClaim,
     /// A container has no name, or another's, or `main` is in the wrong place.
     BadContainer,
 

@@ -12,16 +12,16 @@ use super::report::{Path, Report};
 use super::task::Defaults;
 use super::tasks::Tasks;
 use super::words::{listing, quote, suggestion};
-use super::{EnvSource, List, PlannedChild, PlannedEnv, PlannedOutput, PlannedTask};
+use super::{EnvSource, List, PlannedChild, PlannedEnv, PlannedTask};
 use crate::api::Param;
 
-/// Says what expressions of the defaults and of all tasks read that they can't.
+/// Says what expressions of the workflow as a whole, of the defaults and of all tasks read that they can't.
 pub(super) fn check(
     params: &[Param],
+    whole: &[&PlannedExpr],
     listed: &Tasks<'_>,
     defaults: &Defaults<'_>,
     tasks: &[PlannedTask],
-    outputs: &[PlannedOutput],
     graph: &Graph,
     report: &mut Report,
 ) {
@@ -32,7 +32,9 @@ pub(super) fn check(
         params: params.iter().map(|param| param.name.as_str()).collect(),
         upstream: OnceCell::new(),
     };
-    for expr in expressions(&defaults.env).chain(defaults.retry.expressions()) {
+    let of_pods = defaults.pod_fields.iter().map(|field| &field.expr);
+    let of_defaults = expressions(&defaults.env).chain(of_pods).chain(defaults.retry.expressions());
+    for expr in of_defaults.chain(whole.iter().copied()) {
         reads.check_exists(expr, report);
     }
     let mut told = BTreeSet::new();
@@ -50,10 +52,14 @@ pub(super) fn check(
             let default = defaults.env.iter().any(|default| Arc::ptr_eq(default, entry));
             expressions(std::slice::from_ref(entry)).map(move |expr| (expr, default))
         });
+        let of_pods = task.pod_fields.iter().map(|field| {
+            let default = defaults.pod_fields.iter().any(|default| Arc::ptr_eq(default, field));
+            (&field.expr, default)
+        });
         let of_params = task.child().into_iter().flat_map(PlannedChild::expressions).map(|expr| (expr, false));
         let default = Arc::ptr_eq(&defaults.retry, &task.retry);
         let of_rules = task.retry.expressions().map(|expr| (expr, default));
-        for (expr, default) in of_env.chain(of_params).chain(of_rules) {
+        for (expr, default) in of_env.chain(of_pods).chain(of_params).chain(of_rules) {
             if !default {
                 reads.check_exists(expr, report);
             }
@@ -66,9 +72,6 @@ pub(super) fn check(
     }
     report.about_nothing();
     // By then every task has ended.
-    for output in outputs {
-        reads.check_exists(&output.expr, report);
-    }
 }
 
 /// Says that a task without a list has no items. Whether it said so.

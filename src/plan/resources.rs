@@ -50,7 +50,7 @@ fn check_amounts(amounts: &BTreeMap<String, Value>, path: &Path<'_>, report: &mu
 }
 
 /// Whether a text is an amount, not below zero: a number, then a unit or a decimal exponent.
-fn is_quantity(text: &str) -> bool {
+pub(super) fn is_quantity(text: &str) -> bool {
     let text = text.strip_prefix('+').unwrap_or(text);
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (Some(number), Some(unit)) = (text.get(..end), text.get(end..)) else {

@@ -131,6 +131,7 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("env", !task.env.is_empty()),
         ("resources", task.resources.is_some()),
         ("podTemplate", task.pod_template.is_some()),
+        ("podExpr", task.pod_expr.is_some()),
         ("outputs", !task.outputs.is_empty()),
         ("logTail", task.log_tail.is_some()),
         ("retry", task.retry.is_some()),

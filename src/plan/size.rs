@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Origin;
 use super::inline;
 use super::limits;
+use super::pod_expr;
 use super::problem::Code;
 use super::report::{Path, Report};
 use super::tasks::Tasks;
@@ -65,12 +66,16 @@ fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     let defaults = spec.task_defaults.iter().filter_map(|defaults| defaults.retry.as_ref());
     let retries = tasks().filter_map(|task| task.retry.as_ref()).chain(defaults);
     let rules = retries.flat_map(|retry| &retry.rules).filter_map(|rule| rule.expr.as_ref());
+    let defaults = spec.task_defaults.iter().filter_map(|defaults| defaults.pod_expr.as_ref());
+    let of_pods = tasks().filter_map(|task| task.pod_expr.as_ref()).chain(defaults).flat_map(pod_expr::texts);
     let given = tasks().flat_map(|task| &task.params).filter_map(|param| param.expr.as_ref());
     let outputs = spec.outputs.iter().map(|output| &output.expr);
     let inline = tasks().filter_map(|task| task.workflow.as_ref()).map(inline::patterns);
     let inline = inline.fold(0, usize::saturating_add);
     let of_params = spec.params.iter().filter_map(|param| param.default_expr.as_ref());
-    let expressions = env.chain(conditions).chain(rules).chain(of_params).chain(given).chain(outputs);
+    let keys = spec.concurrency.iter().filter_map(|concurrency| concurrency.key.as_ref());
+    let of_tasks = env.chain(conditions).chain(rules).chain(of_pods).chain(given);
+    let expressions = of_tasks.chain(of_params).chain(outputs).chain(keys);
     // The name of the function, wherever it stands: that is at least how often it is called.
     let calls = expressions.map(|text| text.matches("matches").count()).fold(0, usize::saturating_add);
     let patterns = spec.params.iter().filter(|param| param.pattern.is_some()).count();
@@ -99,6 +104,10 @@ fn check_nesting(spec: &WorkflowSpec, report: &mut Report) {
         let TaskDefaults { env, pod_template, .. } = defaults;
         check_env(env, &path, report);
         check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
+    }
+    let claims = Path::Root("volumeClaims");
+    for (index, claim) in spec.volume_claims.iter().enumerate() {
+        check_map(Some(&claim.spec), &claims.index(index).field("spec"), report);
     }
     let listed = Tasks::of(spec);
     for (index, task) in listed.all.iter().enumerate() {

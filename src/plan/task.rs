@@ -13,8 +13,8 @@ use super::report::{Path, Report};
 use super::tasks::Tasks;
 use super::words::{is_dns_label, quote};
 use super::{
-    EnvSource, PlannedEnv, PlannedRetry, PlannedTask, Times, Work, child, condition, env, for_each, limits, resources,
-    retry, rule, template,
+    EnvSource, PlannedEnv, PlannedField, PlannedRetry, PlannedTask, PodField, Times, Work, child, condition, env,
+    for_each, limits, pod_expr, resources, retry, rule, template,
 };
 use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
@@ -25,6 +25,7 @@ pub(super) struct Defaults<'a> {
     pub(super) env: Vec<Arc<PlannedEnv>>,
     resources: Option<Arc<Resources>>,
     template: Option<Arc<Map<String, Value>>>,
+    pub(super) pod_fields: Vec<Arc<PlannedField>>,
     log_tail: Option<LogTail>,
     times: Times,
     on_node_lost: Option<OnNodeLost>,
@@ -42,6 +43,7 @@ impl<'a> Defaults<'a> {
                 env: Vec::new(),
                 resources: None,
                 template: None,
+                pod_fields: Vec::new(),
                 log_tail: None,
                 times: Times::default(),
                 on_node_lost: None,
@@ -64,6 +66,8 @@ impl<'a> Defaults<'a> {
             template::check(template, &path, report);
             template::check_values(template, &values, &path, report);
         }
+        let pod_expr = defaults.pod_expr.as_ref();
+        let pod_fields = pod_expr::plan(pod_expr, &path.field("podExpr"), numbers, report);
         let retry = defaults.retry.as_ref();
         let retry = retry.map(|retry| retry::plan(retry, &path.field("retry"), numbers, report)).unwrap_or_default();
         Defaults {
@@ -72,6 +76,7 @@ impl<'a> Defaults<'a> {
             env,
             resources: defaults.resources.clone().map(Arc::new),
             template: defaults.pod_template.clone().map(Arc::new),
+            pod_fields,
             log_tail: defaults.log_tail,
             times: Times::of_defaults(defaults, &path, report),
             on_node_lost: defaults.on_node_lost,
@@ -139,6 +144,7 @@ pub(super) fn plan(
     if let Some(resources) = &task.resources {
         resources::check(resources, &path.field("resources"), report);
     }
+    let pod_fields = pod_expr::plan(task.pod_expr.as_ref(), &path.field("podExpr"), numbers, report);
     output::check(&task.outputs, &path.field("outputs"), report);
 
     let shell = task.shell.as_ref().or(defaults.shell);
@@ -153,6 +159,7 @@ pub(super) fn plan(
         env,
         resources: task.resources.clone().map(Arc::new).or_else(|| defaults.resources.clone()),
         templates: defaults.template.iter().cloned().chain(own_template).collect(),
+        pod_fields: pod_expr::merge(&defaults.pod_fields, pod_fields, task),
         outputs: task.outputs.clone(),
         // The outputs of its items are a list, which there is none of before all have ended.
         default_outputs: if task.for_each.is_some() { Map::new() } else { output::defaults(&task.outputs) },
@@ -229,7 +236,9 @@ fn check_image(image: Option<&String>, path: &Path<'_>, report: &mut Report) {
 fn check_has_image(task: &Task, defaults: &Defaults<'_>, path: &Path<'_>, report: &mut Report) {
     let templates = [task.pod_template.as_ref(), defaults.template.as_deref()];
     let in_template = || templates.into_iter().flatten().any(template::has_image);
-    if task.image.is_none() && defaults.image.is_none() && !in_template() {
+    let computed = task.pod_expr.as_ref().is_some_and(|expr| expr.image.is_some())
+        || defaults.pod_fields.iter().any(|field| field.field == PodField::Image);
+    if task.image.is_none() && defaults.image.is_none() && !computed && !in_template() {
         report.add(Code::NoImage, path, || {
             "has no image: set image here, or taskDefaults.image for all tasks".to_owned()
         });

@@ -9,6 +9,8 @@ use crate::api::{Task, TaskDefaults};
 /// What a timeout can be: at most a leap year.
 const TIMEOUTS: Bounds =
     Bounds { range: SignedDuration::from_secs(1)..=SignedDuration::from_hours(8_784), words: "1s to 8784h" };
+/// How long finally tasks may take where nothing is said.
+pub(super) const FINALLY: SignedDuration = SignedDuration::from_mins(30);
 /// What a pod has to start its container before the kubelet's own deadline, where no startTimeout says how long that may take.
 const START_ALLOWANCE: SignedDuration = SignedDuration::from_hours(1);
 
@@ -79,6 +81,7 @@ taskDefaults: {image: i, timeout: 30m, totalTimeout: 1h}
 tasks: [{name: a}, {name: b, timeout: 90s, startTimeout: 1500ms}]",
         );
         assert_eq!(plan.timeout(), Some(SignedDuration::from_hours(2)));
+        assert_eq!((plan.finally_timeout(), plan.ttl()), (FINALLY, None), "half an hour, and for ever");
         let minutes = |minutes| Some(SignedDuration::from_mins(minutes));
         let (a, b) = (plan.tasks()[0].times, plan.tasks()[1].times);
         assert_eq!(a, Times { timeout: minutes(30), start_timeout: None, total_timeout: minutes(60) });
@@ -109,6 +112,8 @@ tasks: [{name: a}, {name: b, timeout: 90s, startTimeout: 1500ms}]",
             ("tasks: [{name: a, image: i, timeout: 1d}]", "tasks[0].timeout", "such as 30s, 5m or 1h30m"),
             ("tasks: [{name: a, image: i, startTimeout: -5s}]", "tasks[0].startTimeout", "no duration"),
             ("tasks: [{name: a, image: i, totalTimeout: 8785h}]", "tasks[0].totalTimeout", "1s to 8784h"),
+            ("finallyTimeout: 0s\ntasks: [{name: a, image: i}]", "finallyTimeout", "1s to 8784h"),
+            ("ttl: 7d\ntasks: [{name: a, image: i}]", "ttl", "such as 30s, 5m or 1h30m"),
             ("taskDefaults: {timeout: ''}\ntasks: [{name: a, image: i}]", "taskDefaults.timeout", "no duration"),
         ] {
             refused(spec, Code::BadDuration, path, words);

@@ -11,7 +11,7 @@ use super::words::quote;
 use super::{EnvSource, Plan, PlannedChild, PlannedExpr, PlannedTask, Problem, TriggerRule};
 
 impl Plan {
-    /// What may go wrong in a run: expressions that read an output without asking whether it is there, of a task that may have
+    /// What may go wrong in a run: volume claims that no task mounts, and expressions that read an output without asking whether it is there, of a task that may have
     /// ended otherwise than Succeeded by then. At most 50, and then one that counts the rest.
     #[must_use]
     pub fn warnings(&self) -> Vec<Problem> {
@@ -37,7 +37,8 @@ impl Plan {
                 }
             }
         }
-        report.finish("spec", ()).err().unwrap_or_default()
+        let unused = self.unused_claims();
+        unused.into_iter().chain(report.finish("spec", ()).err().unwrap_or_default()).collect()
     }
 
     /// The outputs that a task reads without asking whether they are there, each with its expression and its task. Whoever reads
@@ -49,7 +50,8 @@ impl Plan {
         });
         let params = task.child().into_iter().flat_map(PlannedChild::expressions);
         let mut found = Vec::new();
-        for expr in task.when.iter().chain(env).chain(params) {
+        let of_pod = task.pod_fields.iter().map(|field| &field.expr);
+        for expr in task.when.iter().chain(env).chain(of_pod).chain(params) {
             for reference in expr.expr.references() {
                 let Reference::Output { task: of, output } = reference else { continue };
                 let asks = |other: &PlannedExpr| other.expr.references().iter().any(|other| is_about_end(other, of));

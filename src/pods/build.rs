@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::facts::MAIN;
 use super::merge::{merge, merge_env, merge_plain};
+use super::{claim, follow};
 use crate::api::{API_VERSION, FINALIZER, Resources, label};
-use crate::plan::PlannedTask;
+use crate::plan::{PlannedTask, PodValues};
 
 /// Where outputs are written. The kubelet makes the file, writable for everyone, so that a container that doesn't run as
 /// root can write it (Pod API reference, `terminationMessagePath`).
@@ -40,8 +41,8 @@ pub enum PodSecurity {
     Restricted,
 }
 
-/// The manifest of the pod of a task's attempt; `item` is the index of the item that it is for. `env` is the task's environment with expressions evaluated, as entries of a
-/// container's `env`. The same arguments give the same bytes.
+/// The manifest of the pod of a task's attempt; `item` is the index of the item that it is for, `values` are those of the task's
+/// expressions. The same arguments give the same bytes.
 #[must_use]
 pub fn build(
     owner: &Owner<'_>,
@@ -49,9 +50,10 @@ pub fn build(
     item: Option<u32>,
     attempt: u32,
     pod_name: &str,
-    env: Vec<Value>,
+    values: PodValues,
     policy: PodSecurity,
 ) -> Value {
+    let PodValues { env, fields } = values;
     let mut pod = defaults(&task.templates, policy);
     for template in &task.templates {
         merge(&mut pod, template);
@@ -64,6 +66,8 @@ pub fn build(
     let mut containers = take_list(&mut spec, "containers");
     let mut main = take_main(&mut containers).unwrap_or_else(|| container(MAIN, None, policy));
     hold_main(&mut main, task, environment(owner, task, item, attempt, env));
+    claim::mount(&mut spec, owner, task);
+    follow::hold(&mut spec, &mut main, &fields);
     containers.insert(0, Value::Object(main));
     spec.insert("containers".into(), Value::Array(containers));
     spec.insert("restartPolicy".into(), "Never".into());
@@ -169,17 +173,19 @@ fn hold_metadata(
     metadata.insert("namespace".into(), owner.namespace.into());
     metadata.insert("labels".into(), Value::Object(labels));
     metadata.insert("finalizers".into(), json!([FINALIZER]));
-    // Without blockOwnerDeletion, which would need rights over the run's finalizers and hold up its deletion.
-    metadata.insert(
-        "ownerReferences".into(),
-        json!([{
-            "apiVersion": API_VERSION,
-            "kind": "WorkflowRun",
-            "name": owner.name,
-            "uid": owner.uid,
-            "controller": true,
-        }]),
-    );
+    metadata.insert("ownerReferences".into(), json!([owner_reference(owner)]));
+}
+
+/// What ties an object to its run: it goes when the run goes. Without blockOwnerDeletion, which would need rights over the run's
+/// finalizers and hold up its deletion.
+pub(super) fn owner_reference(owner: &Owner<'_>) -> Value {
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "WorkflowRun",
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": true,
+    })
 }
 
 /// What the task says of its container, and what outputs and outcome rest on.
@@ -256,7 +262,7 @@ fn take_object(map: &mut Map<String, Value>, key: &str) -> Map<String, Value> {
 }
 
 /// Takes a list out of a field; what isn't a list is dropped.
-fn take_list(map: &mut Map<String, Value>, key: &str) -> Vec<Value> {
+pub(super) fn take_list(map: &mut Map<String, Value>, key: &str) -> Vec<Value> {
     match map.remove(key) {
         Some(Value::Array(list)) => list,
         _ => Vec::new(),

@@ -19,8 +19,10 @@
 )]
 
 mod build;
+mod claim;
 mod disruption;
 mod facts;
+mod follow;
 mod lenient;
 mod merge;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod text;
 mod trouble;
 
 pub use build::{Owner, PodSecurity, build};
+pub use claim::{is_claim_of, volume_claim};
 pub use facts::{belongs_to, facts, is_unlabelled_of, run_uid};
 pub use merge::merge;
 pub use slim::SlimPod;

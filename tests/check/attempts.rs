@@ -60,7 +60,12 @@ fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) 
     if let Some(open) = old[..counted].iter().find(|old| old.outcome.is_none()) {
         return Some(format!("attempt {} is listed no more, and has no outcome", open.number));
     }
-    if Counts::earlier(task) != before.and(status.generation, &old[..counted]) {
+    let mut expected = before.and(status.generation, &old[..counted]);
+    if task.item.is_some() {
+        // Items of a list that is made anew are numbered on from the highest number of all.
+        expected.former = expected.former.max(Counts::earlier(task).former);
+    }
+    if Counts::earlier(task) != expected {
         return Some(format!("{counted} attempts are listed no more, and {:?} are counted", Counts::earlier(task)));
     }
     for (index, old) in old.iter().skip(counted).enumerate() {

@@ -58,7 +58,7 @@ pub fn read(log: impl BufRead, namespaces: &[&str]) -> std::io::Result<Audited> 
         reader.writes.iter().any(|write| write.resource == "leases" && reader.operators.contains(&write.actor));
     let operators = reader.operators.into_iter().collect();
     let journal = Journal { entries: reader.writes.into_iter().map(Entry::Write).collect() };
-    Ok(Audited { journal, rules: Rules { operators, leases, settled: false, slack: SLACK } })
+    Ok(Audited { journal, rules: Rules { operators, leases, settled: false, slack: SLACK, clock_is_off: false } })
 }
 
 /// The writes in the order of their effect. That is the order of the revisions that they made. What removed an object is answered

@@ -20,13 +20,14 @@ impl<'j> Invariant<'j> for Deadlines {
         let Some(pinned) = world.pinned(run, after) else { return };
         let mut faults = Vec::new();
         of_run(run, pinned, after, &mut faults);
+        of_finally(world, run, pinned, after, &mut faults);
         for changed in after.changed.iter().filter(|it| it.new.is_told()) {
             let Some(planned) = world.planned(run, after, &changed.new.name) else { continue };
             let timeout = |field: &str| {
                 let own = planned.get(field).filter(|own| !own.is_null());
                 duration(own.or_else(|| pinned.pointer(&format!("/taskDefaults/{field}"))))
             };
-            of_task(after, changed, timeout, &mut faults);
+            of_task(run.status().map_or(&Value::Null, |status| status.value), after, changed, timeout, &mut faults);
         }
         let told = faults.join("; ");
         findings.check("S7", step.index, faults.is_empty(), || told);
@@ -55,6 +56,14 @@ fn of_run(run: &Run<'_>, pinned: &Value, after: &Status<'_>, faults: &mut Vec<St
     {
         faults.push(format!("the run's deadline is {deadline}, and it started at {started}"));
     }
+    let ttl = duration(pinned.get("ttl"));
+    let (ended, expires) = (time(after.value, "finishedAt"), time(after.value, "expiresAt"));
+    if before.get("finishedAt").is_none()
+        && let (Some(ended), Some(ttl)) = (ended, ttl)
+        && expires.map(|expires| expires.duration_since(ended)) != Some(ttl)
+    {
+        faults.push(format!("the run ended at {ended}, and expires at {expires:?}, not {ttl:#} later"));
+    }
     if text(after.value, "reason") == "RunTimedOut" && text(before, "reason") != "RunTimedOut" {
         let deadline = time(after.value, "deadlineAt");
         let early =
@@ -65,7 +74,32 @@ fn of_run(run: &Run<'_>, pinned: &Value, after: &Status<'_>, faults: &mut Vec<St
     }
 }
 
+/// How long the finally tasks may take where nothing is said.
+const FINALLY: SignedDuration = SignedDuration::from_mins(30);
+
+/// The finally tasks have their time from when the last main task ended.
+fn of_finally(world: &World<'_>, run: &Run<'_>, pinned: &Value, after: &Status<'_>, faults: &mut Vec<String>) {
+    let before = run.status().map_or(&Value::Null, |status| status.value);
+    let Some(deadline) = time(after.value, "finallyDeadlineAt").filter(|_| before.get("finallyDeadlineAt").is_none())
+    else {
+        return;
+    };
+    if let Some(task) = world.unfinished_main(run, after) {
+        faults.push(format!("the finally tasks' time counts, and task {task} goes on"));
+    }
+    let ended = after.history.iter().rev().filter(|it| it.get("task").is_some()).find_map(|it| time(it, "at"));
+    let timeout = duration(pinned.get("finallyTimeout")).unwrap_or(FINALLY);
+    // A main task ended in this very write, unless a hand wrote that.
+    if let Some(ended) = ended.filter(|_| !run.edited)
+        && deadline.duration_since(ended) != timeout
+    {
+        faults
+            .push(format!("the deadline of the finally tasks is {deadline}, and the last other task ended at {ended}"));
+    }
+}
+
 fn of_task(
+    status: &Value,
     after: &Status<'_>,
     changed: &Changed<'_>,
     timeout: impl Fn(&str) -> Option<SignedDuration>,
@@ -102,10 +136,11 @@ fn of_task(
         }
         "TotalTimedOut" if task.item.is_some() => return,
         "TotalTimedOut" => (time(before, "deadlineAt"), "totalTimeout"),
+        "FinallyTimedOut" => (time(status, "finallyDeadlineAt"), "finallyTimeout"),
         _ => return,
     };
     // Only what we stop; a kubelet has a clock of its own.
-    let total = reason == "TotalTimedOut";
+    let total = matches!(reason, "TotalTimedOut" | "FinallyTimedOut");
     let failed = entered(after, &task.name, "Failed", reason).filter(|_| total);
     let Some(at) = entered(after, &task.name, "Stopping", reason).or(failed) else { return };
     if deadline.is_none_or(|deadline| at < deadline) {

@@ -30,9 +30,10 @@ const TASK: &[(TaskPhase, &[TaskPhase])] = {
 
 /// What a run may go through.
 const RUN: &[(RunPhase, &[RunPhase])] = {
-    use RunPhase::{Cancelled, Failed, Pending, Running, Stopping, Succeeded, Suspended};
+    use RunPhase::{Cancelled, Failed, Pending, Queued, Running, Stopping, Succeeded, Suspended};
     &[
-        (Pending, &[Running, Suspended, Failed, Cancelled]),
+        (Pending, &[Queued, Running, Suspended, Failed, Cancelled]),
+        (Queued, &[Running, Failed, Cancelled]),
         (Running, &[Suspended, Stopping, Succeeded, Failed, Cancelled]),
         (Suspended, &[Running, Stopping, Succeeded, Failed, Cancelled]),
         (Stopping, &[Failed, Cancelled]),
@@ -270,7 +271,7 @@ fn times(before: &Status<'_>, after: &Status<'_>, reopens: bool, faults: &mut Ve
     since(&mut stay, "the run", before.value, after.value);
     for changed in after.changed.iter().filter(|it| it.new.is_told()) {
         let Changed { old: Some(old), new } = changed else { continue };
-        if changed.is_reopened() && reopens {
+        if reopens && (changed.is_reopened() || begins_again(before, after, &new.name)) {
             continue;
         }
         stay(&old.name, old.value, new.value, &["startedAt", "finishedAt"]);
@@ -280,6 +281,13 @@ fn times(before: &Status<'_>, after: &Status<'_>, reopens: bool, faults: &mut Ve
             stay(old.pod, old.value, new.value, &["startedAt", "finishedAt"]);
         }
     }
+}
+
+/// Whether a task was open again between these two statuses, though it has ended in both.
+fn begins_again(before: &Status<'_>, after: &Status<'_>, task: &str) -> bool {
+    let last = before.history.last().and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
+    let fresh = after.history.iter().filter(|entry| entry["seq"].as_u64() > Some(last));
+    fresh.into_iter().any(|entry| text(entry, "task") == task && entry["to"] == "Pending")
 }
 
 /// What waits for a thing of a kind does so since when it began to.

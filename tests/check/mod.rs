@@ -8,6 +8,7 @@
 //! | `children` | S1, S2, S6, S8, S16 of child runs |
 //! | `pods` | S1 one pod an attempt, ever; S2 one live pod a task |
 //! | `gates` | S3 no pod before its gates are satisfied on record; S8 none after a cancel, an end or a suspension on record |
+//! | `claims` | S3, S11, S16 of the volume claims of runs |
 //! | `rules` | S3 what is skipped, or failed by what it needs, is so by its trigger rule or its condition; S4 which is evaluated once |
 //! | `terminal` | S4 what has ended stays as it is |
 //! | `attempts` | S5 attempts only grow, within their budgets; S10 at most 64 wait for their pods |
@@ -16,7 +17,8 @@
 //! | `deadlines` | S7 and nothing times out before its time |
 //! | `for_each` | S10 as many items as may have a pod; S3 a task ends as its items did |
 //! | `lease` | S9 who writes leads |
-//! | `leftover` | S11 nothing is left behind |
+//! | `limits` | S10 no more runs of a workflow at the same time than its concurrency lets |
+//! | `leftover`, `stay` | S11 nothing is left behind, and nothing goes before its time |
 //! | `size` | S12 bounds |
 //! | `unchanged` | S13 no write without a change |
 //! | `rights` | S15 nothing but our own is written; S16 everything by uid |
@@ -32,6 +34,7 @@ pub mod journal;
 
 mod attempts;
 mod children;
+mod claims;
 mod deadlines;
 mod for_each;
 mod gates;
@@ -39,6 +42,7 @@ mod generation;
 mod history;
 mod lease;
 mod leftover;
+mod limits;
 mod outcome;
 mod pods;
 mod read;
@@ -46,6 +50,7 @@ mod retry;
 mod rights;
 mod rules;
 mod size;
+mod stay;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -73,6 +78,8 @@ pub struct Rules {
     /// How much later than in truth a write's `at` may be: zero in a simulated world; in an audit log, what the API server
     /// takes to write its answer.
     pub slack: SignedDuration,
+    /// Whether an operator's clock is off, so that what it does at a time may be early or late.
+    pub clock_is_off: bool,
 }
 
 /// What was found.
@@ -134,6 +141,7 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
         Box::new(pods::Pods::default()),
         Box::new(children::Children::default()),
         Box::new(gates::Gates),
+        Box::new(claims::Claims::default()),
         Box::new(rules::NotRun),
         Box::new(for_each::Items),
         Box::new(terminal::Terminal),
@@ -142,6 +150,8 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
         Box::new(history::History),
         Box::new(deadlines::Deadlines),
         Box::new(leftover::Leftovers),
+        Box::new(limits::Limits::default()),
+        Box::new(stay::Stays),
         Box::new(size::Sizes),
         Box::new(unchanged::Unchanged),
         Box::new(rights::Rights),

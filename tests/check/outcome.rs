@@ -160,7 +160,7 @@ impl Claim<'_, '_> {
 
     fn failed(&self, pod: &Pod<'_>) -> Option<String> {
         let reason = self.attempt.reason();
-        if matches!(reason, "TimedOut" | "StartTimedOut" | "TotalTimedOut") {
+        if matches!(reason, "TimedOut" | "StartTimedOut" | "TotalTimedOut" | "FinallyTimedOut") {
             return self.timed_out(pod);
         }
         if matches!(reason, "OutputMissing" | "OutputInvalid" | "OutputTooLarge") {
@@ -192,7 +192,7 @@ impl Claim<'_, '_> {
         let task = self.run.status().and_then(|status| status.task(self.task));
         let on_record = task.is_some_and(|it| it.phase == TaskPhase::Stopping && text(it.value, "reason") == reason);
         let exceeded = pod.object.pointer("/status/reason").is_some_and(|it| it == "DeadlineExceeded");
-        let by_kubelet = exceeded && reason != "TotalTimedOut";
+        let by_kubelet = exceeded && !matches!(reason, "TotalTimedOut" | "FinallyTimedOut");
         if !(on_record || by_kubelet) {
             return Some("nobody stopped its pod".to_owned());
         }
@@ -213,8 +213,15 @@ impl Claim<'_, '_> {
     /// An attempt that never had a pod ends only by a refusal.
     fn without_pod(&self, outcome: AttemptOutcome) -> Option<String> {
         let reason = self.attempt.reason();
-        let refused =
-            matches!(reason, "PodInvalid" | "NameClash" | "NamespaceTerminating" | "ExpressionError" | "TotalTimedOut");
+        let refused = matches!(
+            reason,
+            "PodInvalid"
+                | "NameClash"
+                | "NamespaceTerminating"
+                | "ExpressionError"
+                | "TotalTimedOut"
+                | "FinallyTimedOut"
+        );
         if outcome == AttemptOutcome::Disrupted && self.run.edited {
             // A hand may have taken the uid off the record.
             return None;

@@ -82,8 +82,13 @@ fn may_write(write: &Write, before: Option<&Value>) -> bool {
     match (write.resource.as_str(), write.subresource.as_str(), write.verb) {
         ("workflows" | "workflowruns", "status", Verb::Update)
         | ("workflowrecords", "", Verb::Create | Verb::Delete)
+        | ("workflowruns", "", Verb::Delete)
         | ("events", "", Verb::Create)
         | ("leases", "", Verb::Create | Verb::Update) => true,
+        ("persistentvolumeclaims", "", Verb::Create) => {
+            let labelled = !meta::label(&write.object, label::RUN_UID).is_empty();
+            labelled && !meta::controller(&write.object).is_empty()
+        }
         ("pods", "", Verb::Create) => ours(&write.object) && meta::is_held(&write.object),
         // Without a finalizer: those are on pods only.
         ("workflowruns", "", Verb::Create) => ours(&write.object) && !meta::is_held(&write.object),

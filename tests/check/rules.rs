@@ -19,7 +19,9 @@ impl<'j> Invariant<'j> for NotRun {
             let (task, was) = (changed.new.as_ref(), changed.old.as_ref().map(|old| old.phase));
             let before = changed.old.as_ref().and_then(|old| old.value.get("when"));
             let after_it = task.value.get("when");
-            let reopened = changed.is_reopened();
+            // It may have ended anew in the very write that opened it again.
+            let had_ended = changed.old.as_ref().is_some_and(|old| old.phase.is_finished());
+            let reopened = had_ended && run.status().is_some_and(|before| before.generation < after.generation);
             findings.check("S4", step.index, before.is_none() || before == after_it || reopened, || {
                 format!("the condition of task {} was {before:?}, and became {after_it:?}", task.name)
             });

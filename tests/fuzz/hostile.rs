@@ -1,6 +1,7 @@
 //! Inputs made to break things: each has a clear error, and little work is done before it is told.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRun, WorkflowRunSpec, WorkflowSpec};
 use gantline::controller::Loose;
@@ -16,15 +17,22 @@ const MANY: usize = 1_000_000;
 /// Objects of a list that is far beyond what an API server takes.
 const LARGE: usize = 20_000;
 
+/// Does the work, and prints how long it took: a figure, no more, as the machine may be busy. What bounds the work are counts.
+fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = work();
+    let shown: String = what.chars().take(60).map(|c| if c.is_control() { '?' } else { c }).collect();
+    println!("figures: {:>8} µs  {shown}", begun.elapsed().as_micros());
+    result
+}
+
 /// The words of the first problem with an expression, or of its error over these parameters.
 fn told(text: &str, params: &Value) -> String {
-    match Expr::parse(text, Place::Env) {
+    let roots = BTreeMap::from([("params".to_owned(), params.clone())]);
+    timed(text, || match Expr::parse(text, Place::Env) {
         Err(problems) => problems[0].to_string(),
-        Ok(expr) => {
-            let roots = BTreeMap::from([("params".to_owned(), params.clone())]);
-            expr.evaluate(&roots).expect_err(text).to_string()
-        }
-    }
+        Ok(expr) => expr.evaluate(&roots).expect_err(text).to_string(),
+    })
 }
 
 #[test]
@@ -62,9 +70,9 @@ fn expressions() {
 }
 
 /// The problems of a spec; each says where.
-fn problems(spec: &Value) -> Vec<Problem> {
+fn problems(what: &str, spec: &Value) -> Vec<Problem> {
     let spec: WorkflowSpec = serde_json::from_value(spec.clone()).expect("a spec");
-    Plan::checked(&spec, Origin::Workflow).expect_err("problems")
+    timed(what, || Plan::checked(&spec, Origin::Workflow)).expect_err("problems")
 }
 
 #[test]
@@ -95,6 +103,13 @@ fn workflows() {
         (task(json!({"env": [{"name": "A", "expr": "x".repeat(100 * 1024)}]})), "tasks[0].env[0].expr", "102400 bytes"),
         (task(json!({"resources": {"limits": {"cpu": "9".repeat(100_000)}}})), "tasks[0].resources.limits.cpu", ""),
         (task(json!({"env": vec![json!({"name": "A", "expr": "''.matches('\\w{5}')"}); 2_000]})), "spec", "has 2000 regular expressions"),
+        (task(json!({"timeout": format!("1{}h", "0".repeat(34))})), "tasks[0].timeout", "is no duration from 1s to 8784h"),
+        (task(json!({"timeout": "9".repeat(100 * 1024) + "h"})), "tasks[0].timeout", "is no duration"),
+        (task(json!({"retry": {"backoff": {"initial": format!("1{}h", "0".repeat(34))}}})), "tasks[0].retry.backoff.initial", "is no duration from 0s to 24h"),
+        (task(json!({"podExpr": {"image": "x".repeat(100 * 1024)}})), "tasks[0].podExpr.image", "102400 bytes"),
+        (task(json!({"podExpr": {"limits": (0..LARGE).map(|n| (n.to_string(), "'1'.matches('1')".to_owned())).collect::<BTreeMap<_, _>>()}})), "spec", "has 20000 regular expressions"),
+        (task(json!({"podExpr": {"limits": (0..LARGE).map(|n| (n.to_string(), "'1'".to_owned())).collect::<BTreeMap<_, _>>()}})), "tasks[0].podExpr.limits", "has 20000 entries, 32 are allowed"),
+        (json!({"volumeClaims": vec![json!({"name": "a", "spec": {}}); LARGE], "tasks": [{"name": "a", "image": "i"}]}), "volumeClaims", "has 20000 entries, 16 are allowed"),
         (param(json!({"type": "string", "pattern": "((a{99}){99}){99}"})), "params[0].pattern", "is too large when compiled"),
         (param(json!({"type": "string", "pattern": "(".repeat(100 * 1024)})), "params[0].pattern", "has 102400 characters, 256 are allowed"),
         (param(json!({"type": "string", "pattern": "(".repeat(256)})), "params[0].pattern", "is no regular expression"),
@@ -104,7 +119,7 @@ fn workflows() {
         (param(json!({"default": "NaN"})), "params[0].default", "must be an int, and this is a string"),
         (param(json!({"maxLength": 4_000_000_000_u32, "type": "list"})), "params[0].maxLength", "at most 1048576 is allowed"),
     ] {
-        let found = problems(&spec);
+        let found = problems(&format!("{path}: {words}"), &spec);
         assert!(found.len() <= limits::PROBLEMS + 1, "{path}: {} problems", found.len());
         let told = &found[0];
         assert!(told.path == path && told.message.contains(words) && told.message.len() < 512, "{path}, {words}: {told}");
@@ -115,7 +130,7 @@ fn workflows() {
 #[test]
 fn a_workflow_of_nothing_but_mistakes() {
     let needs: Vec<String> = (0..100_000).map(|n| format!("{n:x}")).collect();
-    let found = problems(&json!({"tasks": [{"name": "a", "image": "i", "needs": needs}]}));
+    let found = problems("nothing but mistakes", &json!({"tasks": [{"name": "a", "image": "i", "needs": needs}]}));
     assert_eq!(found.len(), limits::PROBLEMS + 1);
     let bytes: usize = found.iter().map(|problem| problem.to_string().len()).sum();
     assert!(bytes < 64 * 1024, "{bytes} bytes of problems");

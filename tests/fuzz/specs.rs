@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gantline::api::{Workflow, WorkflowRun, WorkflowSpec};
 use gantline::controller::Loose;
-use gantline::plan::{Origin, Plan, Problem, limits};
+use gantline::plan::{Origin, Plan, PodValues, Problem, limits};
 use gantline::pods::{Owner, PodSecurity, build};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -44,7 +44,7 @@ fn plan_law(spec: &WorkflowSpec, plan: &Plan) -> Result<(), TestCaseError> {
     for task in plan.tasks().iter().take(8) {
         prop_assert!(task.env.len() <= 2 * limits::ENV && task.templates.len() <= 2);
         prop_assert!(task.outputs.len() <= limits::OUTPUTS && task.needs.len() < plan.tasks().len());
-        let pod = build(&owner, task, None, 1, "pod", Vec::new(), PodSecurity::Restricted);
+        let pod = build(&owner, task, None, 1, "pod", PodValues::default(), PodSecurity::Restricted);
         prop_assert_eq!(&pod["spec"]["containers"][0]["name"], "main");
         let found = pod.to_string().len();
         prop_assert!(found <= manifest_bound(bytes), "a manifest of {} bytes from a spec of {}", found, bytes);

@@ -2,8 +2,8 @@
 
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal,
-    RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    ClaimSight, Claims, Decision, Definition, Disruption, Effect, KEPT_PODS, Lineage, MainEnd, MainState, Observed,
+    Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
 };
 use gantline::plan::{Code, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +30,8 @@ pub struct World {
     pub spec: WorkflowRunSpec,
     pub status: WorkflowRunStatus,
     pub sights: Sights,
+    pub claims: Claims,
+    pub peers: Peers,
     pub now: Timestamp,
 }
 
@@ -41,6 +43,8 @@ impl World {
             spec: WorkflowRunSpec::default(),
             status: WorkflowRunStatus::default(),
             sights: Sights::new(),
+            claims: Claims::new(),
+            peers: Peers { all: Vec::new(), live: true },
             now: Timestamp::from_second(CREATED).expect("a time"),
         }
     }
@@ -69,9 +73,10 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        let (status, sights, definition) = (&self.status, &self.sights, &definition);
-        let (children, lineage) = (&Sights::new(), &Lineage::default());
-        decide(&Observed { run, status, definition, sights, children, lineage }, now)
+        let (status, sights, claims, peers) = (&self.status, &self.sights, &self.claims, &self.peers);
+        let (children, lineage, definition) = (&Sights::new(), &Lineage::default(), &definition);
+        let kept_pods = KEPT_PODS;
+        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods, children, lineage }, now)
     }
 
     /// Decides, stores the status, and does all that was asked for.
@@ -94,13 +99,16 @@ impl World {
                         .insert(pod.clone(), Sight::Pod(PodFacts { item: *item, ..new_pod(pod, &task, *attempt) }));
                 }
             }
-            Effect::CreateRun { .. } => {}
+            Effect::CreateClaim { name, .. } => {
+                self.claims.insert(name.clone(), ClaimSight::Exists { uid: format!("uid-{name}") });
+            }
             Effect::Release { pod, uid } => {
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
                     facts.held = false;
                 }
             }
-            Effect::Delete { pod, uid, .. } => {
+            Effect::CreateRun { .. } | Effect::DeleteRun => {}
+            Effect::Delete { pod, uid, .. } | Effect::Clear { pod, uid } => {
                 let at = Some(self.now);
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
                     facts.deleting = true;
@@ -148,6 +156,12 @@ impl World {
                 Sight::Pod(pod) if gone(pod) => *sight = Sight::Absent,
                 Sight::Creating | Sight::Refused(_) => *sight = Sight::Absent,
                 Sight::Pod(_) | Sight::Child(_) | Sight::Absent => {}
+            }
+        }
+        for claim in self.status.volume_claims.iter().filter(|claim| claim.uid.is_none()) {
+            let sight = self.claims.entry(claim.claim.clone()).or_insert(ClaimSight::Absent);
+            if !matches!(sight, ClaimSight::Exists { .. }) {
+                *sight = ClaimSight::Absent;
             }
         }
         for attempt in self.status.tasks.iter().flat_map(|task| &task.attempts) {

@@ -6,6 +6,7 @@
 mod abort;
 mod api;
 mod audited;
+mod bad_input;
 #[path = "../check/mod.rs"]
 mod check;
 mod control;
@@ -26,3 +27,4 @@ mod stage;
 mod story;
 mod time;
 mod trouble;
+mod volume;

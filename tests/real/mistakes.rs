@@ -59,6 +59,7 @@ tasks:
 fn refused() -> Vec<Refused> {
     let inline = "workflow: {tasks: [{name: a, image: i}]}";
     let tasks = |count: usize| (0..count).map(|n| format!("{{name: t{n}, image: i}}")).collect::<Vec<_>>().join(", ");
+    let claim = "{name: w, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}";
     let needs = (0..1001).map(|n| format!("t{n}")).collect::<Vec<_>>().join(", ");
     vec![
         ("no tasks", workflow("refused", "tasks: []"), "spec.tasks in body should have at least 1 items"),
@@ -92,6 +93,11 @@ fn refused() -> Vec<Refused> {
         ("an expression that is too long", task(&format!("env: [{{name: A, expr: '{}'}}]", "1 + ".repeat(300))), "spec.tasks[0].env[0].expr: Too long: may not be more than 1024"),
         ("an amount that is none", task("resources: {limits: {memory: lots}}"), "spec.tasks[0].resources.limits.memory in body should match"),
         ("an amount with a blank", task("resources: {requests: {memory: 5 GB}}"), "spec.tasks[0].resources.requests.memory in body should match"),
+        ("a field of a pod that follows nothing", task("podExpr: {cpu: \"'1'\"}"), "unknown field \"spec.tasks[0].podExpr.cpu\""),
+        ("a field that follows a number", task("podExpr: {limits: {memory: 5}}"), "spec.tasks[0].podExpr.limits.memory in body must be of type string"),
+        ("a field that follows too long an expression", task(&format!("podExpr: {{image: '{}'}}", "1 + ".repeat(300))), "spec.tasks[0].podExpr.image: Too long: may not be more than 1024"),
+        ("a volume claim without a spec", workflow("refused", "volumeClaims: [{name: w}]\ntasks: [{name: a, image: i}]"), "spec.volumeClaims[0].spec: Required value"),
+        ("a volume claim twice", workflow("refused", &format!("volumeClaims: [{claim}, {claim}]\ntasks: [{{name: a, image: i}}]")), "Duplicate value: {\"name\":\"w\"}"),
         ("an output that no expression can read", task("outputs: [{name: row-count, type: int}]"), "spec.tasks[0].outputs[0].name in body should match"),
         ("an output twice", task("outputs: [{name: a, type: int}, {name: a, type: string}]"), "spec.tasks[0].outputs[1]: Duplicate value"),
         ("a type that there isn't", param("name: date, type: date"), "supported values: \"string\", \"int\", \"bool\", \"number\", \"list\", \"object\""),
@@ -157,6 +163,10 @@ fn reported() -> Vec<Reported> {
         ("a finally task that needs another", "tasks: [{name: a, image: i}]\nfinally: [{name: x, image: i, needs: [a]}]".into(), "finally[0].needs[0]", "needs `a`, which has ended anyway"),
         ("one name in both lists", "tasks: [{name: a, image: i}]\nfinally: [{name: a, image: i}]".into(), "finally[0].name", "is the name of tasks[0] too: give each task its own"),
         ("a join with a script", "tasks: [{name: a, join: {}, script: x}]".into(), "tasks[0].join", "runs no container, and the task has `script` too: remove one or the other"),
+        ("a field of a pod that follows what is not upstream", "tasks: [{name: a, image: i}, {name: b, image: i, podExpr: {limits: {memory: tasks.a.phase}}}]".into(), "tasks[1].podExpr.limits.memory", "add `a` to needs"),
+        ("a label of a node with a bad name", task_spec("podExpr: {nodeSelector: {-disk: run.name}}"), "tasks[0].podExpr.nodeSelector['-disk']", "can't be the name of a label"),
+        ("a volume claim without a size", "volumeClaims: [{name: w, spec: {accessModes: [ReadWriteOnce]}}]\ntasks: [{name: a, image: i}]".into(), "volumeClaims[0].spec.resources", "write {requests: {storage: 1Gi}}"),
+        ("a volume of the name of a claim", "volumeClaims: [{name: w, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]\ntasks: [{name: a, image: i, podTemplate: {spec: {volumes: [{name: w, emptyDir: {}}]}}}]".into(), "tasks[0].podTemplate.spec.volumes[0].name", "is the name of a volume claim"),
         ("no image", "tasks: [{name: a, script: x}]".into(), "tasks[0]", "task `a`: has no image: set image here, or taskDefaults.image for all tasks"),
         ("an image with a blank", "tasks: [{name: a, image: busybox 1.37}]".into(), "tasks[0].image", "write a name without blanks, such as busybox:1.37"),
         ("a script that is empty", task_spec("script: ' '"), "tasks[0].script", "is empty: write what to run"),

@@ -47,16 +47,18 @@ impl World {
         answer
     }
 
-    /// What the scenario has the API server say to a create of a pod, where it refuses those for a while.
+    /// What the scenario has the API server say to a create of a pod or a volume claim, where it refuses those for a while.
     fn refusal(&self, request: &Request) -> Option<Answer> {
         let refusal = self.scenario.refuse_creates.as_ref()?;
         let now = self.millis();
-        let is_create = request.method == http::Method::POST && Place::of(&request.path).resource == "pods";
+        let resource = Place::of(&request.path).resource;
+        let refused = ["pods", "persistentvolumeclaims"].contains(&resource);
+        let is_create = request.method == http::Method::POST && refused;
         (is_create && (refusal.from_ms..refusal.until_ms).contains(&now)).then(|| Answer::Object {
             code: refusal.code,
             body: json!({
                 "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": refusal.code,
-                "reason": refusal.reason, "message": refusal.message, "details": { "kind": "pods" },
+                "reason": refusal.reason, "message": refusal.message, "details": { "kind": resource },
             }),
             retry_after: None,
         })

@@ -34,17 +34,16 @@ pub struct Hunt {
     pub unsound: Vec<String>,
 }
 
-/// Looks for every fault.
+/// Looks for every fault, or for those that have one of the words of `SIM_MUTANTS` in their names.
 pub fn hunt_all(deck: &Deck) -> Hunt {
-    let trials = std::env::var("SIM_TRIALS").map_or(TRIALS, |text| text.parse().expect("SIM_TRIALS is a number"));
     let words = std::env::var("SIM_MUTANTS").unwrap_or_default();
-    let hunted: Vec<Mutant> = Mutant::ALL
-        .into_iter()
-        .filter(|it| words.is_empty() || words.split(',').any(|word| format!("{it:?}") == word))
-        .collect();
+    let is_asked =
+        |mutant: &Mutant| words.is_empty() || words.split(',').any(|word| format!("{mutant:?}").contains(word));
+    let asked: Vec<Mutant> = Mutant::ALL.into_iter().filter(is_asked).collect();
+    let trials = std::env::var("SIM_TRIALS").map_or(TRIALS, |text| text.parse().expect("SIM_TRIALS is a number"));
     let next = AtomicUsize::new(0);
     let found = on_all_cores(|| {
-        let mine = std::iter::from_fn(|| hunted.get(next.fetch_add(1, Ordering::Relaxed)));
+        let mine = std::iter::from_fn(|| asked.get(next.fetch_add(1, Ordering::Relaxed)));
         mine.map(|mutant| hunt(deck, *mutant, trials)).collect::<Vec<_>>()
     });
     let mut caught: Vec<Caught> = found.into_iter().flatten().collect();

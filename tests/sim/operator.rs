@@ -24,7 +24,7 @@ pub fn start(
     client: kube::Client,
     identity: &str,
     clock: Clock,
-    creates: usize,
+    [creates, kept_pods]: [usize; 2],
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> (Operator, Arc<Context>) {
     let settings = Settings {
@@ -33,6 +33,7 @@ pub fn start(
         identity: identity.to_owned(),
         lease: Some(Place { namespace: LEASE.0.to_owned(), name: LEASE.1.to_owned() }),
         creates,
+        kept_pods,
     };
     let context = Arc::new(Context::new(Cluster::new(client, Permit::none()), settings, clock));
     let mind = Arc::clone(&context);

@@ -261,8 +261,13 @@ fn judge(world: &World, mut failures: Vec<Failure>, quiet_since: Option<Instant>
             failures.extend(what.map(|what| Failure { invariant: "L3", what }));
         }
     }
-    let rules =
-        Rules { operators: state.operators.clone(), leases: true, settled: quiet_since.is_some(), ..Rules::default() };
+    let rules = Rules {
+        operators: state.operators.clone(),
+        leases: true,
+        settled: quiet_since.is_some(),
+        clock_is_off: world.scenario.clock_is_off,
+        ..Rules::default()
+    };
     let findings = check::check(&state.server.journal, &rules);
     for (invariant, count) in findings.evaluated {
         *evaluated.entry(invariant).or_insert(0) += count;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gantline::controller::{CREATES, Context};
+use gantline::engine::KEPT_PODS;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
@@ -45,6 +46,8 @@ pub struct World {
     pub pages_are_short: bool,
     /// Creates that an operator has under way at once.
     pub creates: usize,
+    /// Pods that stay with a run.
+    pub kept_pods: usize,
     latencies: Stream,
     lags: Stream,
     pauses: Stream,
@@ -119,6 +122,8 @@ impl World {
             pages_are_short: Stream::new(seed, "pages").below(0, SHORT_PAGES) == 0,
             // So few that most have to wait, or as many as everywhere.
             creates: if Stream::new(seed, "creates").below(0, 2) == 0 { 1 } else { CREATES },
+            // So few that some have to go, or as many as everywhere.
+            kept_pods: if Stream::new(seed, "kept").below(0, 2) == 0 { 1 } else { KEPT_PODS },
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
             pauses: Stream::new(seed, "pause"),

@@ -9,7 +9,7 @@ fn mistakes_that_the_schema_knows() {
         ("tasks: [{name: a, image: i, commnd: [x]}]",
             &["5:31 UnknownField spec.tasks[0].commnd: there is no field `commnd` here; did you mean `command`?"][..]),
         ("tasks: [{name: a, image: i}]\nzzz: 1",
-            &["6:3 UnknownField spec.zzz: there is no field `zzz` here; there are `description`, "]),
+            &["6:3 UnknownField spec.zzz: there is no field `zzz` here; there are `concurrency`, `description`, "]),
         ("tasks: [{image: i}]",
             &["5:11 MissingField spec.tasks[0].name: is required and missing: Name, unique in the workflow: a DNS label of at most 40 characters"]),
         ("tasks: [{name: a, image: 5}]",

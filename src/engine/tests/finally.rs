@@ -25,8 +25,10 @@ fn with(change: impl FnOnce(&mut WorkflowSpec)) -> World {
 fn told(world: &mut World) -> Vec<String> {
     let effects = world.round().effects;
     let env = |effect: &Effect| match effect {
-        Effect::Create { env, .. } => env.first().and_then(|entry| entry["value"].as_str()).map(str::to_owned),
-        Effect::CreateRun { .. } | Effect::Release { .. } | Effect::Delete { .. } => None,
+        Effect::Create { values, .. } => {
+            values.env.first().and_then(|entry| entry["value"].as_str()).map(str::to_owned)
+        }
+        _ => None,
     };
     effects.iter().filter_map(env).collect()
 }

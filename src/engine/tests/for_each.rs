@@ -25,7 +25,7 @@ fn values(values: &Value, more: &Value) -> World {
 /// The value of the variable `X` or `ITEM` that the newest create of a task has.
 fn env(world: &World, decision: &crate::engine::Decision) -> Vec<String> {
     let of = |effect: &Effect| match effect {
-        Effect::Create { env, .. } => env.last().and_then(|entry| entry["value"].as_str()).map(str::to_owned),
+        Effect::Create { values, .. } => values.env.last().and_then(|entry| entry["value"].as_str()).map(str::to_owned),
         _ => None,
     };
     let _ = world;

@@ -3,15 +3,19 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::reference;
 use super::world::{World, main_end, new_pod};
 use crate::api::{
-    Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, WorkflowRef, WorkflowRunStatus, WorkflowSpec,
+    Attempt, Join, Reason, Retry, RunPhase, Task, TaskPhase, TaskStatus, VolumeClaim, WorkflowRef, WorkflowRunStatus,
+    WorkflowSpec,
 };
+use crate::engine::items::Items;
 use crate::engine::tally::Tally;
-use crate::engine::{Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency};
+use crate::engine::{
+    ClaimSight, Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency,
+};
 use crate::plan::TriggerRule;
 
 /// Something that happens in a world. The number picks the pod or effect that it happens to.
@@ -32,6 +36,8 @@ enum Happening {
     Wait(i64),
     /// A create that nobody got an answer to takes effect late.
     LatePod(usize),
+    /// The create of the volume claim is refused, for now or for good.
+    RefuseClaim(bool),
     /// The revision is gone.
     Lose,
     /// A child run comes to a phase.
@@ -56,6 +62,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => prop::bool::weighted(0.1).prop_map(|really| if really { Happening::SkipFinally } else { Happening::Decide }),
         2 => (-5..400_i64).prop_map(Happening::Wait),
         1 => (0..64_usize).prop_map(Happening::LatePod),
+        1 => any::<bool>().prop_map(Happening::RefuseClaim),
         1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
         4 => (0..64_usize, prop::sample::select(&RunPhase::ALL[..])).prop_map(|(n, phase)| Happening::Child(n, phase)),
     ]
@@ -84,7 +91,7 @@ fn retry() -> impl Strategy<Value = Retry> {
 /// A graph whose tasks may be tried again, and may time out.
 fn timed_graph() -> impl Strategy<Value = WorkflowSpec> {
     let timed = prop::option::weighted(0.1, Just("1h".to_owned()));
-    let tasks = vec((prop::option::of(retry()), any::<[bool; 3]>()), 12);
+    let tasks = vec((prop::option::of(retry()), any::<[bool; 3]>()), TASKS);
     (graph(), tasks, timed).prop_map(|(mut spec, random, timeout)| {
         let timed = |timed: bool, text: &str| timed.then(|| text.to_owned());
         let all = spec.tasks.iter_mut().chain(&mut spec.finally);
@@ -100,18 +107,29 @@ fn timed_graph() -> impl Strategy<Value = WorkflowSpec> {
     })
 }
 
+/// The most tasks of a random graph, those of `finally` among them.
+const TASKS: usize = 60;
+
+/// What is special about a task. Each feature of the language that decides how a task ends is switched on here.
+type Traits = (Option<TriggerRule>, bool, u8, u8, u8);
+
+fn traits() -> impl Strategy<Value = Traits> {
+    let rule = prop::option::of(prop::sample::select(TriggerRule::ALL));
+    (rule, prop::bool::weighted(0.3), 0..8_u8, 0..10_u8, 0..16_u8)
+}
+
 /// A random graph: task `i` needs some of those before it, listed in a shuffled order; half of the tasks are plain, the others
-/// have rules or conditions, allow failures, or are joins.
+/// have rules or conditions, allow failures, are joins, have items, have pods that follow values, or mount a volume of the run. Most
+/// are small, as those show a fault best.
 fn graph() -> impl Strategy<Value = WorkflowSpec> {
-    let traits =
-        (prop::option::of(prop::sample::select(TriggerRule::ALL)), prop::bool::weighted(0.3), 0..8_u8, 0..10_u8);
     let last = prop_oneof![2 => Just(0_usize), 1 => 1..4_usize];
-    (1..9_usize, last, vec(any::<u64>(), 12), vec(traits, 12), any::<bool>()).prop_map(
+    let size = prop_oneof![7 => 1..9_usize, 1 => 9..=TASKS - 3];
+    (size, last, vec(any::<u64>(), TASKS), vec(traits(), TASKS), any::<bool>()).prop_map(
         |(size, last, bits, traits, reversed)| {
             let name = |index: usize| format!("t{index}");
             // Tasks of `from` on need one another.
             let task = |index: usize, from: usize| {
-                let (rule, allow_failure, join, when) = traits[index];
+                let (rule, allow_failure, join, when, pod) = traits[index];
                 let needs: Vec<String> =
                     (from..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
                 let (is_join, is_child) = (join == 0, matches!(join, 1 | 2));
@@ -125,7 +143,23 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
                     (3 | 4, Some(need)) => Some(format!("tasks.{need}.phase == 'Succeeded'")),
                     _ => None,
                 };
+                let follows = |amount: &str| serde_json::from_value(json!({ "limits": { "memory": amount } })).unwrap();
+                let pod_expr = match pod {
+                    0 => Some(follows("string(16 * attempt) + 'Mi'")),
+                    1 => Some(follows(reference::NO_AMOUNT)),
+                    _ => None,
+                };
+                let for_each = match pod {
+                    3 => Some(json!({ "values": vec!["x"; index % 3 + 1] })),
+                    4 => Some(json!({ "items": "lists.range(3)", "minSucceededPercent": 0 })),
+                    5 => Some(json!({ "items": "['a', 'b', 'c']", "maxParallel": 1, "failFast": true })),
+                    6 => Some(json!({ "items": reference::NO_ITEMS })),
+                    _ => None,
+                };
                 Task {
+                    for_each: for_each.filter(|_| !is_join).map(|it| serde_json::from_value(it).unwrap()),
+                    pod_expr: pod_expr.filter(|_| !is_join),
+                    pod_template: (pod == 2 && !is_join).then(mounts_work),
                     name: name(index),
                     image: (!is_join && !is_child).then(|| "i".into()),
                     workflow_ref: is_child.then(|| WorkflowRef { name: "w".into() }),
@@ -142,9 +176,21 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
             if reversed {
                 tasks.reverse();
             }
-            WorkflowSpec { tasks, finally, ..WorkflowSpec::default() }
+            WorkflowSpec { tasks, finally, volume_claims: vec![work()], ..WorkflowSpec::default() }
         },
     )
+}
+
+/// The volume that some tasks of a random graph share.
+fn work() -> VolumeClaim {
+    let spec = json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });
+    VolumeClaim { name: "work".into(), spec: spec.as_object().cloned().unwrap() }
+}
+
+fn mounts_work() -> Map<String, Value> {
+    let mounts = json!([{ "name": "work", "mountPath": "/work" }]);
+    let template = json!({ "spec": { "containers": [{ "name": "main", "volumeMounts": mounts }] } });
+    template.as_object().cloned().unwrap()
 }
 
 /// The verdict, written from the rules alone.
@@ -182,6 +228,7 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         if old.phase.is_finished() {
             assert_eq!(old, new, "a finished task changed");
         }
+        items_monotone(old, new);
         let counted = |task: &TaskStatus| {
             let earlier = task.earlier.unwrap_or_default();
             earlier.failed + earlier.disrupted_before_start + earlier.disrupted_after_start + earlier.not_yet
@@ -198,17 +245,63 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         }
         let former = new.attempts.iter().rev().skip(1);
         assert!(former.clone().all(|it| it.outcome.is_some()), "a new attempt before the last one's outcome");
-        assert!(
-            new.phase.is_finished()
-                || matches!(new.phase, TaskPhase::Running | TaskPhase::Stopping)
-                || new.waiting_for.is_some(),
-            "{} waits without a reason",
-            new.name
-        );
+        assert!(says_why(new), "{} waits without a reason", new.name);
     }
     let newest = old.history.last().map_or(0, |it| it.seq);
     let seqs: Vec<u64> = new.history.iter().map(|it| it.seq).filter(|seq| *seq > newest).collect();
     assert!(seqs.iter().enumerate().all(|(at, seq)| *seq == newest + 1 + at as u64), "{newest} {seqs:?}");
+}
+
+/// What never changes of the items of a task.
+fn items_monotone(old: &TaskStatus, new: &TaskStatus) {
+    let (Some(was), Some(is)) = (&old.items, &new.items) else {
+        assert!(old.items.is_none(), "the items of {} are gone", new.name);
+        return;
+    };
+    assert_eq!(was.total, is.total, "{} has another list", new.name);
+    for (index, (was, is)) in was.phases().into_iter().zip(is.phases()).enumerate() {
+        assert!(!was.is_finished() || was == is, "{}[{index}] was {was:?} and is {is:?}", new.name);
+    }
+    let (was, is) = (Items::read(&old.name, was), Items::read(&new.name, is));
+    for (index, was) in was.known() {
+        // Of those that have ended not all are told of for ever.
+        let Some(is) = is.get(index) else { continue };
+        for was in &was.attempts {
+            let same = is.attempts.iter().find(|it| it.number == was.number);
+            let kept =
+                |it: &&Attempt| (was.uid.is_none() || was.uid == it.uid) && (was.outcome.is_none() || was == *it);
+            assert!(same.is_none_or(|it| kept(&it)), "an attempt of {}[{index}] changed", new.name);
+        }
+    }
+}
+
+/// Whether what neither runs nor has ended says what it waits for; a task with items leaves that to them once one has begun.
+fn says_why(task: &TaskStatus) -> bool {
+    let goes_on = |phase: TaskPhase| phase.is_finished() || matches!(phase, TaskPhase::Running | TaskPhase::Stopping);
+    let Some(items) = &task.items else { return goes_on(task.phase) || task.waiting_for.is_some() };
+    let is_over = task.phase.is_finished() || task.phase == TaskPhase::Stopping;
+    let pending = !items.pending.is_empty() && !is_over;
+    let told = task.waiting_for.is_some() || items.waiting_for.is_some();
+    let of_items = |item: &TaskStatus| goes_on(item.phase) || item.waiting_for.is_some();
+    (told || !pending) && Items::read(&task.name, items).known().all(|(_, item)| of_items(item))
+}
+
+/// The state of a task, or of an item of it that is told of.
+fn unit(status: &WorkflowRunStatus, task: usize, item: Option<u32>) -> TaskStatus {
+    let task = &status.tasks[task];
+    let Some(item) = item else { return task.clone() };
+    let items = Items::read(&task.name, task.items.as_ref().unwrap());
+    items.get(item).unwrap_or_else(|| panic!("{}[{item}] isn't told of", task.name)).clone()
+}
+
+/// Every task, and every item that is told of.
+fn units(status: &WorkflowRunStatus) -> Vec<TaskStatus> {
+    let of_task = |task: &TaskStatus| {
+        let items = task.items.iter().map(|items| Items::read(&task.name, items));
+        let items = items.flat_map(|items| items.known().map(|(_, item)| item.clone()).collect::<Vec<_>>());
+        items.chain([task.clone()]).collect::<Vec<_>>()
+    };
+    status.tasks.iter().flat_map(of_task).collect()
 }
 
 fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
@@ -217,8 +310,9 @@ fn phase(status: &WorkflowRunStatus, name: &str) -> TaskPhase {
 
 /// No task is tried more often than its budgets allow.
 fn within_budgets(world: &World) {
-    for (planned, task) in world.plan.tasks().iter().zip(&world.status.tasks) {
-        let tally = Tally::of(task, 0);
+    for task in units(&world.status) {
+        let planned = &world.plan.tasks()[world.plan.index(&task.name).unwrap()];
+        let tally = Tally::of(&task, 0);
         let Tally { failed, disrupted_before_start, disrupted_after_start, .. } = tally;
         assert!(failed <= planned.retry.limit + 1, "{}: {tally:?}", task.name);
         assert!(disrupted_before_start <= 6, "{}: {tally:?}", task.name);
@@ -237,14 +331,16 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     assert_eq!(changed, decision.urgency != Urgency::Unchanged);
     world.status = decision.status;
     for effect in &decision.effects {
-        if let Effect::Create { task, attempt, pod: name, .. } | Effect::CreateRun { task, attempt, run: name, .. } =
-            effect
+        if let Effect::Create { task, item, attempt, pod: name, .. }
+        | Effect::CreateRun { task, item, attempt, run: name, .. } = effect
         {
             let main = &world.status.tasks[..spec.tasks.len()];
             assert!(!stopping || *task >= main.len(), "a pod after cancel");
             let all_ended = main.iter().all(|task| task.phase.is_finished());
             assert!(all_ended || *task < main.len(), "a finally task before the end of all others");
-            let status = &world.status.tasks[*task];
+            let has = |claim: &str| world.status.volume_claims.iter().any(|it| it.name == claim && it.uid.is_some());
+            assert!(world.plan.tasks()[*task].claims.iter().all(|claim| has(claim)), "a pod before its volume");
+            let status = unit(&world.status, *task, *item);
             let last = status.attempts.last().unwrap();
             assert_eq!((last.number, last.object()), (*attempt, name.as_str()), "a pod without an intent on record");
             assert_eq!(status.phase, TaskPhase::Starting);
@@ -297,8 +393,8 @@ fn with_child(world: &mut World, name: &str, phase: RunPhase) {
     }
 }
 
-fn attempts(world: &World) -> impl Iterator<Item = &Attempt> {
-    world.status.tasks.iter().flat_map(|task| &task.attempts)
+fn attempts(world: &World) -> Vec<Attempt> {
+    units(&world.status).into_iter().flat_map(|task| task.attempts).collect()
 }
 
 fn with_pod(world: &mut World, n: usize, change: impl FnOnce(&mut PodFacts)) {
@@ -351,7 +447,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
         }),
         Happening::Vanish(n) => {
             // Our finalizer holds a pod until its uid is on record and more; only then can it vanish by itself.
-            let known = |pod: &str| attempts(world).any(|it| it.pod == pod && it.uid.is_some());
+            let known = |pod: &str| attempts(world).iter().any(|it| it.pod == pod && it.uid.is_some());
             let pods: Vec<String> = live_pods(world).into_iter().filter(|pod| known(pod)).collect();
             if let Some(name) = pick(&pods, n) {
                 world.sights.insert(name.clone(), Sight::Absent);
@@ -391,6 +487,15 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 effects.retain(|it| !matches!(it, Effect::Create { pod: it, .. } if it == pod));
             }
         }
+        Happening::RefuseClaim(quota) => {
+            let create =
+                |it: &Effect| if let Effect::CreateClaim { name, .. } = it { Some(name.clone()) } else { None };
+            if let Some(name) = effects.iter().find_map(create) {
+                let kind = if quota { RefusalKind::Quota } else { RefusalKind::Invalid };
+                world.claims.insert(name, ClaimSight::Refused(Refusal { kind, message: "no".into(), retry_at: now }));
+                effects.retain(|it| create(it).is_none());
+            }
+        }
         Happening::Lose => world.lost = true,
         Happening::Child(n, phase) => {
             if let Some(name) = pick(&live_children(world), n) {
@@ -403,15 +508,20 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
 /// Faults stop: everything asked for is done, every pod ends well.
 fn run_out(world: &mut World, spec: &WorkflowSpec) {
     world.spec.suspend = false;
-    for _ in 0..200 {
+    for _ in 0..400 {
         for sight in world.sights.values_mut().chain(world.children.values_mut()) {
             if matches!(sight, Sight::Refused(_)) {
                 *sight = Sight::Absent;
             }
         }
+        for claim in &world.status.volume_claims {
+            let sight = world.claims.entry(claim.claim.clone()).or_insert(ClaimSight::Absent);
+            if matches!(sight, ClaimSight::Refused(_)) {
+                *sight = ClaimSight::Absent;
+            }
+        }
         // What was asked for and never done is known not to exist, as a live read would tell.
-        let open: Vec<Attempt> = attempts(world).cloned().collect();
-        for attempt in open {
+        for attempt in attempts(world) {
             let all = if attempt.run.is_empty() { &mut world.sights } else { &mut world.children };
             all.entry(attempt.object().to_owned()).or_insert(Sight::Absent);
         }
@@ -457,18 +567,24 @@ proptest! {
     }
 
     #[test]
-    fn the_end_is_the_same_whatever_the_order(spec in graph(), fates in any::<u16>(), orders in vec(any::<u8>(), 2)) {
+    fn the_end_is_the_same_whatever_the_order(spec in graph(), fates in any::<u64>(), orders in vec(any::<u8>(), 2)) {
         let ends_well = |name: &str| fates >> name[1..].parse::<u32>().unwrap() & 1 == 1;
         let ends = reference::ends(&spec, ends_well);
         for order in orders {
             let mut world = World::of(&spec);
             for round in 0.. {
-                for effect in step(&mut world, &spec) {
-                    world.carry_out(&effect);
+                let effects = step(&mut world, &spec);
+                for effect in &effects {
+                    world.carry_out(effect);
                 }
                 let live = [live_pods(&world), live_children(&world)].concat();
                 // One at a time, each time another one.
-                let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else { break };
+                let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else {
+                    if effects.is_empty() {
+                        break;
+                    }
+                    continue;
+                };
                 let now = world.now;
                 if world.children.contains_key(&name) {
                     let of_it = |task: &&TaskStatus| task.attempts.iter().any(|it| it.run == name);

@@ -1,6 +1,7 @@
 //! Tests of the decision as a whole: tables that read as its specification, and laws over random worlds.
 
 mod child;
+mod claims;
 mod conditions;
 mod deadline;
 mod edited;
@@ -9,7 +10,10 @@ mod for_each;
 mod generation;
 mod laws;
 mod reference;
+mod retention;
 mod retry;
 mod rules;
+mod slot;
 mod table;
+mod ttl;
 mod world;

@@ -43,6 +43,24 @@ pub(super) fn may_run(task: &Task, needs: &[Need]) -> bool {
     }
 }
 
+/// An expression that comes to what no amount is, as these tests write such.
+pub(super) const NO_AMOUNT: &str = "'16MB'";
+
+/// Whether the pod of a task can be made: what it follows can have the values that it comes to.
+fn has_pod(task: &Task) -> bool {
+    !task.pod_expr.iter().any(|expr| expr.limits.values().any(|amount| amount == NO_AMOUNT))
+}
+
+/// An expression for a list without items, as these tests write it.
+pub(super) const NO_ITEMS: &str = "lists.range(0)";
+
+/// Whether a task whose pods all end well, or all badly, succeeds: of the items of `forEach` so many must as it says.
+fn succeeds(task: &Task, well: bool) -> bool {
+    let items = task.for_each.as_ref();
+    let none = items.is_some_and(|it| it.items.as_deref() == Some(NO_ITEMS));
+    well || none || items.is_some_and(|it| it.min_succeeded_percent == Some(0))
+}
+
 /// What the `when` of a task comes to; `None` if it has no value. As far as these tests write such.
 fn condition(task: &Task, phase: impl Fn(&str) -> TaskPhase) -> Option<bool> {
     match task.when.as_deref() {
@@ -88,7 +106,9 @@ pub(super) fn ends(spec: &WorkflowSpec, ends_well: impl Fn(&str) -> bool) -> Vec
             ends[index] = Some(match (may_run(task, &needs), condition) {
                 (false, _) => cannot_run(task, &needs),
                 (true, Some(false)) => Skipped,
-                (true, Some(true)) if task.join.is_some() || ends_well(&task.name) => Succeeded,
+                (true, Some(true)) if task.join.is_some() || has_pod(task) && succeeds(task, ends_well(&task.name)) => {
+                    Succeeded
+                }
                 (true, _) => Failed,
             });
         }
@@ -120,7 +140,7 @@ pub(super) fn check_tasks(spec: &WorkflowSpec, status: &WorkflowRunStatus) {
         let (needs, end) = (needs(spec, task, phase), phase(&task.name));
         let (may, condition) = (may_run(task, &needs), condition(task, phase));
         let right = match end {
-            Succeeded => may && condition == Some(true),
+            Succeeded => may && condition == Some(true) && has_pod(task),
             Failed => may && (condition.is_none() || condition == Some(true) && task.join.is_none()),
             Skipped if may => condition == Some(false),
             UpstreamFailed | Skipped => !may && end == cannot_run(task, &needs),

@@ -151,6 +151,9 @@ fn defaults_of_outputs_can_be_read_of_what_did_not_succeed() {
     world.settle();
     world.end_with("a", 1, "rows=8\ncolumns=9");
     let decision = world.round();
-    let env = decision.effects.iter().find_map(|it| if let Effect::Create { env, .. } = it { Some(env) } else { None });
+    let env = decision
+        .effects
+        .iter()
+        .find_map(|it| if let Effect::Create { values, .. } = it { Some(&values.env) } else { None });
     assert_eq!(serde_json::json!(env), serde_json::json!([{ "name": "A", "value": "7Failedfalse" }]));
 }

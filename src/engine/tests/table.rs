@@ -172,7 +172,11 @@ fn a_pod_of_the_run_that_no_attempt_names_is_removed() {
     let effects = world.decide().effects;
     let stray = |effect: &Effect| match effect {
         Effect::Release { pod, .. } | Effect::Delete { pod, .. } => pod == "stray",
-        Effect::Create { .. } | Effect::CreateRun { .. } => false,
+        Effect::Create { .. }
+        | Effect::CreateRun { .. }
+        | Effect::CreateClaim { .. }
+        | Effect::Clear { .. }
+        | Effect::DeleteRun => false,
     };
     assert_eq!(effects.iter().filter(|effect| stray(effect)).count(), 2, "{effects:?}");
 }
@@ -325,7 +329,10 @@ fn outputs_reach_those_who_need_them() {
     world.settle();
     world.end_with("a", 0, "rows=41\n");
     let decision = world.round();
-    let env = decision.effects.iter().find_map(|it| if let Effect::Create { env, .. } = it { Some(env) } else { None });
+    let env = decision
+        .effects
+        .iter()
+        .find_map(|it| if let Effect::Create { values, .. } = it { Some(&values.env) } else { None });
     assert_eq!(serde_json::json!(env), serde_json::json!([{ "name": "ROWS", "value": "42" }]));
 }
 

@@ -6,8 +6,8 @@ use crate::api::{
     Cancel, Reason, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
 };
 use crate::engine::{
-    ChildFacts, Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed, PodFacts, PodPhase,
-    RunFacts, Sight, Sights, Urgency, decide,
+    ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed,
+    Peers, PodFacts, PodPhase, RunFacts, Sight, Sights, Urgency, decide,
 };
 use crate::plan::Plan;
 
@@ -16,6 +16,8 @@ pub(super) struct World {
     pub(super) spec: WorkflowRunSpec,
     pub(super) status: WorkflowRunStatus,
     pub(super) sights: Sights,
+    /// What is seen of claims that aren't known to exist.
+    pub(super) claims: Claims,
     pub(super) children: Sights,
     pub(super) lineage: Lineage,
     pub(super) now: Timestamp,
@@ -23,6 +25,12 @@ pub(super) struct World {
     pub(super) made: Vec<String>,
     /// The revision is gone.
     pub(super) lost: bool,
+    /// Other runs of the workflow.
+    pub(super) peers: Peers,
+    /// How many pods stay.
+    pub(super) kept_pods: usize,
+    /// Whether the run itself was deleted.
+    pub(super) deleted: bool,
 }
 
 /// A workflow of tasks and what they need.
@@ -47,11 +55,15 @@ impl World {
             spec: WorkflowRunSpec::default(),
             status: WorkflowRunStatus::default(),
             sights: Sights::new(),
+            claims: Claims::new(),
             children: Sights::new(),
             lineage: Lineage::default(),
             now: Timestamp::from_second(1_000).unwrap(),
             made: Vec::new(),
             lost: false,
+            peers: Peers::default(),
+            kept_pods: crate::engine::KEPT_PODS,
+            deleted: false,
         }
     }
 
@@ -71,8 +83,9 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        let (status, sights, children, lineage) = (&self.status, &self.sights, &self.children, &self.lineage);
-        decide(&Observed { run, status, definition, sights, children, lineage }, self.now)
+        let World { status, sights, claims, peers, kept_pods, children, lineage, .. } = self;
+        let kept_pods = *kept_pods;
+        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods, children, lineage }, self.now)
     }
 
     /// Decides, stores the status, and carries out every effect at once.
@@ -104,6 +117,10 @@ impl World {
                 let task = self.plan.tasks()[*task].name.clone();
                 self.sights.insert(pod.clone(), Sight::Pod(PodFacts { item: *item, ..new_pod(pod, &task, *attempt) }));
             }
+            Effect::CreateClaim { name, .. } => {
+                let before = self.claims.insert(name.clone(), ClaimSight::Exists { uid: format!("uid-{name}") });
+                assert!(!matches!(before, Some(ClaimSight::Exists { .. })), "{name} was made twice");
+            }
             Effect::CreateRun { run, .. } => {
                 assert!(!self.made.contains(run), "{run} was made twice");
                 self.made.push(run.clone());
@@ -121,7 +138,8 @@ impl World {
                     self.sights.insert(pod.clone(), Sight::Absent);
                 }
             }
-            Effect::Delete { pod, uid, .. } => {
+            Effect::DeleteRun => self.deleted = true,
+            Effect::Delete { pod, uid, .. } | Effect::Clear { pod, uid } => {
                 if let Some(Sight::Pod(facts)) = self.sights.get_mut(pod)
                     && facts.uid == *uid
                 {
@@ -134,6 +152,23 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The same, where pods that are to go stay for now.
+    pub(super) fn settle_but_for_clears(&mut self) {
+        for _ in 0..100 {
+            let decision = self.decide();
+            self.status = decision.status.clone();
+            let mut effects = decision.effects;
+            effects.retain(|effect| !matches!(effect, Effect::Clear { .. }));
+            for effect in &effects {
+                self.carry_out(effect);
+            }
+            if decision.urgency == Urgency::Unchanged && effects.is_empty() {
+                return;
+            }
+        }
+        panic!("it doesn't settle: {:#?}", self.status);
     }
 
     /// The newest pod of a task, or of an item, written `task[3]`.

@@ -12,6 +12,8 @@ pub enum Place {
     When,
     /// The default of a parameter: `run` alone.
     ParamDefault,
+    /// What runs that share slots have in common: `params`, `run`.
+    Key,
     /// What a run hands on when it has succeeded: `params`, `run`, `tasks`.
     RunOutput,
     /// A rule about a failed attempt: the same as of a variable, but `attempt` has fields.
@@ -25,6 +27,7 @@ impl Place {
         match self {
             Place::Env | Place::Rule => &["params", "run", "tasks", "attempt", "item", "index"],
             Place::When | Place::RunOutput => &["params", "run", "tasks"],
+            Place::Key => &["params", "run"],
             Place::ParamDefault => &["run"],
         }
     }

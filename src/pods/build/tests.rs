@@ -22,7 +22,15 @@ fn task(templates: &[Value]) -> PlannedTask {
 
 fn pod(templates: &[Value], policy: PodSecurity) -> Value {
     let task = task(templates);
-    build(&OWNER, &task, None, 3, &crate::plan::pod_name(OWNER.name, OWNER.uid, &task.name, None, 3), vec![], policy)
+    build(
+        &OWNER,
+        &task,
+        None,
+        3,
+        &crate::plan::pod_name(OWNER.name, OWNER.uid, &task.name, None, 3),
+        PodValues::default(),
+        policy,
+    )
 }
 
 fn env_names(pod: &Value) -> Vec<String> {
@@ -166,7 +174,15 @@ fn the_environment_is_ours_then_the_task_s_then_the_template_s() {
         json!({"name": "B", "value": "2"}),
         json!({"name": "C", "value": "3"}),
     ];
-    let pod = build(&OWNER, &task(&[template]), None, 3, "pod-1", env, PodSecurity::Baseline);
+    let pod = build(
+        &OWNER,
+        &task(&[template]),
+        None,
+        3,
+        "pod-1",
+        PodValues { env, ..PodValues::default() },
+        PodSecurity::Baseline,
+    );
     assert_eq!(
         env_names(&pod),
         [
@@ -193,7 +209,7 @@ fn the_task_s_own_fields_win_over_its_template() {
         "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
     }]}});
     let main = |task: &PlannedTask| {
-        let pod = build(&OWNER, task, None, 1, "p", vec![], PodSecurity::Baseline);
+        let pod = build(&OWNER, task, None, 1, "p", PodValues::default(), PodSecurity::Baseline);
         pod["spec"]["containers"][0].clone()
     };
 
@@ -291,7 +307,8 @@ fn a_timeout_gives_the_kubelet_a_deadline_and_the_shorter_one_holds() {
         let mut task = task(&[json!({ "spec": { "activeDeadlineSeconds": template } })]);
         let [timeout, start_timeout] = [timeout, Some(60)].map(|it| it.map(jiff::SignedDuration::from_secs));
         task.times = crate::plan::Times { timeout, start_timeout, total_timeout: None };
-        build(&OWNER, &task, None, 1, "p", vec![], PodSecurity::Baseline)["spec"]["activeDeadlineSeconds"].clone()
+        build(&OWNER, &task, None, 1, "p", PodValues::default(), PodSecurity::Baseline)["spec"]["activeDeadlineSeconds"]
+            .clone()
     };
     assert_eq!(deadline(Some(30), json!(null)), json!(90));
     assert_eq!(deadline(Some(30), json!(80)), json!(80));

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bounds;
+mod claims;
 mod control;
 mod history;
 mod outcome;

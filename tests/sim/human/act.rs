@@ -1,7 +1,7 @@
 //! Doing it.
 
 use gantline::api::{API_VERSION, label};
-use gantline::plan::{child_name, pod_name};
+use gantline::plan::{child_name, claim_name, pod_name};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -82,6 +82,7 @@ impl Human {
                 newest_pod(&wire, run, task).is_some_and(|pod| replace_pod(&mut wire, &pod))
             }
             Self::ForeignPod { run, task, forgery } => foreign_pod(&mut wire, run, task, *forgery),
+            Self::ForeignClaim { run, claim } => foreign_claim(&mut wire, run, claim),
             Self::DeleteChild { run, task } => newest_child(&wire, run, task)
                 .is_some_and(|child| wire.delete(&path_of(&child), json!({ "propagationPolicy": "Background" }))),
             Self::CancelChild { run, task } => newest_child(&wire, run, task).is_some_and(|child| {
@@ -208,6 +209,19 @@ fn foreign_pod(wire: &mut Wire<'_>, run: &str, task: &str, forgery: Forgery) -> 
         }]);
     }
     wire.create(&pod)
+}
+
+/// A volume claim of someone else's under the name that the run's own will have, if that name is still free.
+fn foreign_claim(wire: &mut Wire<'_>, run: &str, claim: &str) -> bool {
+    let Some(object) = get(wire, "workflowruns", run) else { return false };
+    let name = claim_name(run, object["metadata"]["uid"].as_str().unwrap_or_default(), claim);
+    let labels = json!({ "app": "someone-elses" });
+    wire.create(&json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": { "name": name, "namespace": NAMESPACE, "labels": labels },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
+    }))
 }
 
 /// A run of someone else's under the name that the task's next child run will have, if that name is still free.

@@ -40,6 +40,8 @@ pub enum Human {
     ReplacePod { run: String, task: String },
     /// Makes a pod under the name that the task's next attempt will have.
     ForeignPod { run: String, task: String, forgery: Forgery },
+    /// Makes a volume claim under the name that the run's own will have.
+    ForeignClaim { run: String, claim: String },
     /// Deletes the child run of a task's newest attempt.
     DeleteChild { run: String, task: String },
     /// Sets `spec.cancel` of that child run.
@@ -129,6 +131,8 @@ impl Human {
             }
             all.extend(Cascade::ALL.map(|cascade| Self::DeleteRun { run: run(), cascade }));
             all.extend(StatusEdit::ALL.map(|edit| Self::EditStatus { run: run(), edit }));
+            let claims = scenario.claims_of(&run()).into_iter();
+            all.extend(claims.map(|claim| Self::ForeignClaim { run: run(), claim: claim.to_owned() }));
             for task in scenario.tasks_of(&run()).iter().filter_map(|task| task["name"].as_str()) {
                 let (run, task) = (|| run(), || task.to_owned());
                 all.push(Self::Retry { run: run(), task: Some(task()) });
@@ -208,6 +212,7 @@ impl Human {
             | Self::RestoreLabels { run, .. }
             | Self::ReplacePod { run, .. }
             | Self::ForeignPod { run, .. }
+            | Self::ForeignClaim { run, .. }
             | Self::DeleteChild { run, .. }
             | Self::CancelChild { run, .. }
             | Self::ForeignRun { run, .. }

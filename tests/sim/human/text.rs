@@ -64,6 +64,7 @@ impl fmt::Display for Human {
             Self::RestoreLabels { run, task } => write!(f, "restore-labels:{run}:{task}"),
             Self::ReplacePod { run, task } => write!(f, "replace-pod:{run}:{task}"),
             Self::ForeignPod { run, task, forgery } => write!(f, "foreign-pod:{run}:{task}:{forgery}"),
+            Self::ForeignClaim { run, claim } => write!(f, "foreign-claim:{run}:{claim}"),
             Self::DeleteChild { run, task } => write!(f, "delete-child:{run}:{task}"),
             Self::CancelChild { run, task } => write!(f, "cancel-child:{run}:{task}"),
             Self::ForeignRun { run, task } => write!(f, "foreign-run:{run}:{task}"),
@@ -106,6 +107,7 @@ impl FromStr for Human {
             ["foreign-pod", run, task, forgery] => {
                 Self::ForeignPod { run: own(run), task: own(task), forgery: forgery.parse()? }
             }
+            ["foreign-claim", run, claim] => Self::ForeignClaim { run: own(run), claim: own(claim) },
             ["delete-child", run, task] => Self::DeleteChild { run: own(run), task: own(task) },
             ["cancel-child", run, task] => Self::CancelChild { run: own(run), task: own(task) },
             ["foreign-run", run, task] => Self::ForeignRun { run: own(run), task: own(task) },

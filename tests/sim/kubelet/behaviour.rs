@@ -15,13 +15,14 @@ pub struct Behaviour {
     pub taken: Option<Taken>,
     /// How the node tells.
     pub reports: Reports,
-    /// Environment variables that `main` must find, or it exits with [`WRONG_ENV`]: proof that values arrive.
+    /// Environment variables that `main` must find, and fields of its pod, by JSON pointer, that must have this value; or it exits
+    /// with [`WRONG_ENV`]: proof that values arrive.
     pub expects: Vec<(String, String)>,
     /// How long other ordinary containers of the pod go on after `main` has ended; they exit with 0.
     pub lingers_ms: u64,
 }
 
-/// The exit code of `main` where an environment variable isn't what the script expects.
+/// The exit code of `main` where an environment variable or a field isn't what the script expects.
 pub const WRONG_ENV: i32 = 97;
 
 /// What `main` does if nobody stops it.
@@ -185,7 +186,7 @@ impl Behaviour {
         Self { on_term, ..self }
     }
 
-    /// The same, but it fails unless it finds a variable of that value.
+    /// The same, but it fails unless it finds a variable, or a field of its pod, of that value.
     pub fn expecting(mut self, name: &str, value: &str) -> Self {
         self.expects.push((name.to_owned(), value.to_owned()));
         self

@@ -241,8 +241,12 @@ impl NodePod {
     fn start(&mut self, server: &mut Server, now: Timestamp) {
         let Some(object) = self.object(server) else { return };
         self.waiting = None;
-        let finds = |(name, value): &(String, String)| status::variable(&object, name) == Some(value.as_str());
-        if !self.behaviour.expects.iter().all(finds) {
+        let finds = |(name, value): &(String, String)| {
+            let found =
+                if name.starts_with('/') { object.pointer(name)?.as_str() } else { status::variable(&object, name) };
+            Some(found == Some(value.as_str()))
+        };
+        if !self.behaviour.expects.iter().all(|it| finds(it) == Some(true)) {
             self.behaviour.work =
                 Work::Exits { after_ms: 0, exit_code: WRONG_ENV, message: "wrong environment".into() };
         }

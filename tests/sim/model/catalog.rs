@@ -81,6 +81,7 @@ static CATALOG: LazyLock<Vec<Resource>> = LazyLock::new(|| {
     let mut catalog = vec![
         built_in(Kind::Namespace, "", "namespaces", "Namespace", &["status", "finalize"]),
         built_in(Kind::Pod, "", "pods", "Pod", &["status", "binding"]),
+        built_in(Kind::VolumeClaim, "", "persistentvolumeclaims", "PersistentVolumeClaim", &["status"]),
         built_in(Kind::Event, "events.k8s.io", "events", "Event", &[]),
         built_in(Kind::Lease, "coordination.k8s.io", "leases", "Lease", &[]),
     ];

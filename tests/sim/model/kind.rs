@@ -12,6 +12,8 @@ use super::schema::Schema;
 pub(super) enum Kind {
     Namespace,
     Pod,
+    /// A PersistentVolumeClaim, without the finalizer by which a controller keeps one that a pod uses: here it goes at once.
+    VolumeClaim,
     Event,
     Lease,
     /// Defined by a schema.
@@ -26,7 +28,7 @@ impl Kind {
 
     /// Whether a PUT without a resourceVersion replaces whatever there is.
     pub fn takes_unconditional_put(self) -> bool {
-        matches!(self, Self::Namespace | Self::Pod | Self::Event)
+        matches!(self, Self::Namespace | Self::Pod | Self::VolumeClaim | Self::Event)
     }
 
     /// Whether the garbage collector's finalizers can be asked for.
@@ -36,7 +38,7 @@ impl Kind {
 
     /// Whether the answer to a deletion is the object, not a `Status`.
     pub fn answers_with_deleted(self) -> bool {
-        matches!(self, Self::Namespace | Self::Pod)
+        matches!(self, Self::Namespace | Self::Pod | Self::VolumeClaim)
     }
 
     /// Whether its objects count the changes of their spec.
@@ -47,7 +49,7 @@ impl Kind {
     /// Whether an object of a built-in kind has a field.
     fn knows(self, field: &str) -> bool {
         let own: &[&str] = match self {
-            Self::Namespace | Self::Pod => &["spec", "status"],
+            Self::Namespace | Self::Pod | Self::VolumeClaim => &["spec", "status"],
             Self::Lease => &["spec"],
             Self::Event => &[
                 "eventTime",
@@ -73,7 +75,7 @@ impl Kind {
             Self::Namespace => &["status.phase"],
             Self::Event => &["regarding.name", "regarding.uid", "reason", "type"],
             Self::Custom if resource.plural == "workflowruns" => &["spec.workflowRef.name", "status.phase"],
-            Self::Custom | Self::Lease => &[],
+            Self::Custom | Self::Lease | Self::VolumeClaim => &[],
         };
         path == "metadata.name" || path == "metadata.namespace" && resource.namespaced || own.contains(&path)
     }
@@ -152,7 +154,7 @@ pub(super) fn prepare_create(resource: &Resource, object: &mut Value) {
         meta::of(object).insert("generation".into(), 1.into());
     }
     match resource.behaviour {
-        Kind::Pod => object["status"] = json!({ "phase": "Pending" }),
+        Kind::Pod | Kind::VolumeClaim => object["status"] = json!({ "phase": "Pending" }),
         Kind::Namespace => {
             let name = object["metadata"]["name"].clone();
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
@@ -195,8 +197,8 @@ pub(super) fn prepare_update(resource: &Resource, subresource: &str, new: &mut V
                 next_generation(new, old);
             }
         }
-        (Kind::Namespace, "status") => put_back(new, "spec", old),
-        (Kind::Namespace, "finalize") => put_back(new, "status", old),
+        (Kind::Namespace | Kind::VolumeClaim, "status") => put_back(new, "spec", old),
+        (Kind::Namespace, "finalize") | (Kind::VolumeClaim, _) => put_back(new, "status", old),
         (Kind::Namespace, _) => {
             put_back(new, "spec", old);
             put_back(new, "status", old);
@@ -239,6 +241,7 @@ pub(super) fn check_create(resource: &Resource, object: &Value, errors: &mut Vec
             check_custom(resource, schema, object, None, errors);
         }
         (Kind::Pod, _) => errors.extend(check_pod(object)),
+        (Kind::VolumeClaim, _) => errors.extend(check_claim(object)),
         (Kind::Lease, _) => errors.extend(check_lease(object)),
         (Kind::Event, _) => errors.extend(check_event(object)),
         _ => {}
@@ -354,6 +357,17 @@ fn check_container_states(new: &Value, old: &Value) -> Vec<FieldError> {
             let field = format!("status.containerStatuses[{index}].state");
             errors.push(FieldError::forbidden(field, "may not be transitioned to non-terminated state"));
         }
+    }
+    errors
+}
+
+fn check_claim(claim: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if claim["spec"]["accessModes"].as_array().is_none_or(Vec::is_empty) {
+        errors.push(FieldError::required("spec.accessModes"));
+    }
+    if claim.pointer("/spec/resources/requests/storage").is_none() {
+        errors.push(FieldError::required("spec.resources[storage]"));
     }
     errors
 }

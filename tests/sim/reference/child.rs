@@ -31,6 +31,10 @@ pub(super) fn ends(scenario: &Scenario, task: &Value, above: &[&str]) -> BTreeSe
         unstarted: BTreeSet::new(),
         lost: false,
         retried: false,
+        // Child runs of the scenarios are of workflows without slots or ttl.
+        when_full: None,
+        waits: false,
+        expires: Some(false),
         timed: !workflow["timeout"].is_null(),
         tasks: tasks.collect(),
     };

@@ -79,6 +79,12 @@ pub struct Ends {
     lost: bool,
     /// Whether the run as a whole has a timeout.
     timed: bool,
+    /// What becomes of it while the slots of its workflow are taken; nothing where there are any number.
+    when_full: Option<String>,
+    /// It may wait for ever for a slot: somebody who has one is suspended, or it is itself.
+    waits: bool,
+    /// Whether it is deleted some time after its end; `None` if nobody can say when, since clocks are off.
+    expires: Option<bool>,
     /// How each task may end.
     tasks: Vec<TaskEnds>,
 }
@@ -104,8 +110,9 @@ pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'stati
         verdict.err().map(|wrong| format!("run {name}: {wrong}"))
     };
     let ends = scenario.names("WorkflowRun").into_iter().filter_map(verdict).collect();
-    let deleted =
-        ["namespaces", "pods", "workflowrecords", "workflowruns", "workflows"].into_iter().flat_map(|resource| {
+    let deleted = ["namespaces", "persistentvolumeclaims", "pods", "workflowrecords", "workflowruns", "workflows"]
+        .into_iter()
+        .flat_map(|resource| {
             let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
             // Whether a pod without labels could have been found, the checker judges (S11).
             let going =
@@ -128,6 +135,8 @@ pub fn compare(server: &Server, scenario: &Scenario) -> Vec<String> {
 
 /// What may become of a run of a scenario in which people did `deeds`, in that order.
 pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
+    let limit = slots(scenario, run);
+    let waits = limit.is_some() && suspends_any(scenario, deeds);
     // What was done to an earlier run of that name is gone with it.
     let begins =
         |deed: &Human| matches!(deed, Human::RecreateRun { .. } | Human::Create { kind: Kind::WorkflowRun, .. });
@@ -160,29 +169,73 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     if did(&|deed| matches!(deed, Human::EditParams { .. })) {
         unstarted.insert("InvalidParams");
     }
+    // A run that waits for a slot is pinned, and has no tasks yet.
+    if limit.is_some() && did(&|deed| matches!(deed, Human::DeleteRecord { .. })) {
+        unstarted.insert("RevisionLost");
+    }
     let last = scenario.finally_of(run);
     let above: Vec<&str> = workflow.into_iter().collect();
-    let of_task = |task: &Value| TaskEnds::of(scenario, task, last.contains(task), deeds, &above);
+    let of_task = |task: &Value| {
+        let finally = last.contains(task);
+        let ends = TaskEnds::of(scenario, task, finally, deeds, &above);
+        ends.within(finally && finally_is_timed(scenario, run))
+    };
     let last_word = deeds.iter().rev().find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }));
     Ends {
         gone,
         any: did(&Human::breaks_the_record),
         suspended: matches!(last_word, Some(Human::Suspend { .. })),
         cancelled: did(&|deed| matches!(deed, Human::Cancel { .. } | Human::SkipFinally { .. })),
-        skipped: did(&|deed| matches!(deed, Human::SkipFinally { .. })),
+        // What has not begun when the finally tasks' time is over is cancelled.
+        skipped: did(&|deed| matches!(deed, Human::SkipFinally { .. })) || finally_is_timed(scenario, run),
         retried: did(&|deed| matches!(deed, Human::Retry { .. })),
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
         lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
+        when_full: limit,
+        waits,
+        expires: Some(scenario.workflow_of(run).is_some_and(|workflow| !workflow["ttl"].is_null()))
+            .filter(|expires| !(*expires && scenario.clock_is_off)),
         timed: scenario.workflow_of(run).is_some_and(|workflow| !workflow["timeout"].is_null()),
         tasks: scenario.tasks_of(run).into_iter().map(of_task).collect(),
     }
 }
 
+/// What becomes of a run while all slots of its workflow are taken; nothing where there is no limit.
+fn slots(scenario: &Scenario, run: &str) -> Option<String> {
+    let concurrency = &scenario.workflow_of(run)?["concurrency"];
+    (!concurrency.is_null()).then(|| concurrency["whenFull"].as_str().unwrap_or("Queue").to_owned())
+}
+
+/// Whether some run is suspended in the end.
+fn suspends_any(scenario: &Scenario, deeds: &[Human]) -> bool {
+    let last_word = |run: &String| {
+        let of_run = |deed: &&Human| deed.run() == Some(run.as_str());
+        deeds.iter().rev().filter(of_run).find(|it| matches!(it, Human::Suspend { .. } | Human::Resume { .. }))
+    };
+    scenario.names("WorkflowRun").iter().any(|run| matches!(last_word(run), Some(Human::Suspend { .. })))
+}
+
+/// Whether the time of a run's finally tasks may be over before they are: their workflow says how long they may take, or a clock
+/// that leaps makes the half hour pass that they have anyway.
+fn finally_is_timed(scenario: &Scenario, run: &str) -> bool {
+    let says = scenario.workflow_of(run).is_some_and(|workflow| !workflow["finallyTimeout"].is_null());
+    says || scenario.clock_is_off
+}
+
 impl Ends {
     /// The one end that there is; `None` if there are more, or if the run is gone.
     pub fn only(&self) -> Option<End> {
-        let free = self.gone || self.any || self.suspended || self.cancelled || self.lost || self.timed || self.retried;
+        let full = self.when_full.as_ref().is_some_and(|word| word != "Queue") || self.waits;
+        let free = full
+            || self.expires != Some(false)
+            || self.gone
+            || self.any
+            || self.suspended
+            || self.cancelled
+            || self.lost
+            || self.timed
+            || self.retried;
         match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
             (false, false, [reason]) => return Some(End::new("Failed", reason, "")),
             (false, true, []) => {}
@@ -235,27 +288,52 @@ impl Ends {
     /// Whether each task may have come to where this end has it. All may have been stopped, or the main ones.
     fn admit_tasks(&self, end: &End, all: bool, main: bool, open: bool) -> Result<(), String> {
         self.tasks.iter().try_for_each(|task| {
-            let stopped = all || if task.finally { self.skipped } else { main || self.cancelled && !open };
+            let cancelled = self.may_be_cancelled();
+            // One that waits for a slot again runs nothing when it is cancelled.
+            let skipped = self.skipped || cancelled && self.retried && self.when_full.is_some();
+            let stopped = all || if task.finally { skipped } else { main || cancelled && !open };
             let needs = self.needs(task, |need| Some(end.tasks.get(need).map_or("", String::as_str)));
             task.admits(end, &needs.unwrap_or_default(), stopped, open)
         })
     }
 
+    /// Whether it may end Cancelled once it has tasks: someone wants that, or it gives way to another.
+    fn may_be_cancelled(&self) -> bool {
+        self.cancelled
+            || match self.when_full.as_deref() {
+                Some("CancelOldest") => true,
+                Some("Reject") => self.retried,
+                _ => false,
+            }
+    }
+
     /// Whether time decides how it ends: a task may fail the whole run, whatever the others are at.
     #[cfg(test)]
     fn is_a_matter_of_time(&self) -> bool {
-        self.timed || self.tasks.iter().any(TaskEnds::may_fail_the_run)
+        let turned_away = self.when_full.as_ref().is_some_and(|word| word != "Queue");
+        let bounded = self.timed || self.skipped || self.expires != Some(false) || turned_away;
+        bounded || self.tasks.iter().any(TaskEnds::may_fail_the_run)
     }
 
     /// Whether a run may have come to this, in the end; says what is wrong with it. `None` is a run that is gone.
     pub fn admits(&self, run: Option<&Value>) -> Result<(), String> {
         let Some(run) = run else {
-            return if self.gone { Ok(()) } else { Err("the run is gone, and nobody deleted it".to_owned()) };
+            return if self.gone || self.expires != Some(false) {
+                Ok(())
+            } else {
+                Err("the run is gone, and nobody deleted it".to_owned())
+            };
         };
         if self.gone {
             return Err("the run was deleted and is still there".to_owned());
         }
         let end = End::of(run);
+        if self.waits && end.phase == "Queued" {
+            return Ok(());
+        }
+        if self.expires == Some(true) && !end.tasks.is_empty() && !self.any && !self.suspended {
+            return Err("its ttl is over, and it is still there".to_owned());
+        }
         if self.suspended && end.phase == "Suspended" {
             return self.admit_tasks(&end, false, false, true);
         }
@@ -286,7 +364,7 @@ impl Ends {
         let verdict = match (end.phase.as_str(), end.reason.as_str()) {
             ("Failed", "RevisionLost") => lost,
             // Cancel on record before the last task finished, whatever that came to.
-            ("Cancelled", _) => self.cancelled,
+            ("Cancelled", _) => self.may_be_cancelled(),
             ("Failed", "FailRun") => by_a_rule,
             ("Failed", "RunTimedOut") => !in_time,
             own => own == self.verdict(&end.tasks) && !has("Cancelled") && failed.all(TaskEnds::may_fail),
@@ -301,7 +379,7 @@ impl Ends {
     fn admits_unstarted(&self, end: &End) -> Result<(), String> {
         match end.phase.as_str() {
             "Failed" if self.unstarted.contains(end.reason.as_str()) => Ok(()),
-            "Cancelled" if self.cancelled => Ok(()),
+            "Cancelled" if self.cancelled || self.when_full.as_ref().is_some_and(|word| word != "Queue") => Ok(()),
             phase => Err(format!("the run ended {phase} ({}) before it started", end.reason)),
         }
     }

@@ -63,12 +63,20 @@ impl TaskEnds {
                 own.insert("Failed");
             }
         } else {
+            let mounts = |claim: &str| {
+                let containers =
+                    task.pointer("/podTemplate/spec/containers").and_then(Value::as_array).into_iter().flatten();
+                let mut mounts = containers.filter_map(|it| it["volumeMounts"].as_array()).flatten();
+                mounts.any(|mount| mount["name"] == claim)
+            };
+            // A volume claim that has the name, and isn't the run's, keeps every task that mounts the run's own from starting.
+            let kept = deeds.iter().any(|deed| matches!(deed, Human::ForeignClaim { claim, .. } if mounts(claim)));
             let deeds = mine().filter(|deed| deed.takes_a_pod()).count();
             let ends_of = |item: &str| {
                 let mut ends = BTreeSet::new();
                 let of = Of { scripts: &of_item(item), task, clock_is_off: scenario.clock_is_off };
                 follow(&of, &Past { failures: 0, polls: 0, disruptions: [0, 0], deeds }, &mut ends);
-                if mine().any(|deed| takes_a_name(deed)) {
+                if kept || mine().any(|deed| takes_a_name(deed)) {
                     ends.insert("Failed");
                 }
                 ends
@@ -90,6 +98,14 @@ impl TaskEnds {
             when: scenario.conditions.get(name).copied(),
             own,
         }
+    }
+
+    /// The same, where its time may be over before it has ended.
+    pub fn within(mut self, bounded: bool) -> Self {
+        if bounded {
+            self.own.insert("Failed");
+        }
+        self
     }
 
     /// The one way in which it can end after these ends of those it needs and of all others that it may read, if there is only one.
@@ -147,9 +163,10 @@ fn takes_a_name(deed: &Human) -> bool {
 /// How many items a task has, where it is done for each: of a list that is written out, or of `lists.range`.
 fn items(task: &Value) -> Option<usize> {
     let for_each = task.get("forEach")?;
-    let range =
-        for_each["items"].as_str().and_then(|text| text.strip_prefix("lists.range(")?.strip_suffix(")")?.parse().ok());
-    for_each["values"].as_array().map(Vec::len).or(range)
+    let items = for_each["items"].as_str();
+    let none = items.filter(|text| *text == "[]").map(|_| 0);
+    let range = items.and_then(|text| text.strip_prefix("lists.range(")?.strip_suffix(")")?.parse().ok());
+    for_each["values"].as_array().map(Vec::len).or(range).or(none)
 }
 
 /// How a task may end whose items may end so, each by itself.

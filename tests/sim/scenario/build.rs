@@ -155,7 +155,7 @@ fn object(kind: &str, name: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "gantline.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec })
 }
 
-fn merged(object: Value, more: Value) -> Value {
+pub(super) fn merged(object: Value, more: Value) -> Value {
     let fields = |value: Value| if let Value::Object(fields) = value { fields } else { Map::new() };
     Value::Object(fields(object).into_iter().chain(fields(more)).collect())
 }

@@ -2,8 +2,10 @@
 
 mod build;
 mod child;
+mod follow;
 mod for_each;
 mod generation;
+mod limits;
 mod standard;
 #[cfg(test)]
 mod tests;
@@ -40,7 +42,7 @@ pub struct Scenario {
     pub behaviours: BTreeMap<String, Vec<Behaviour>>,
     /// What people do, and when, in the order of time.
     pub humans: Vec<(u64, Human)>,
-    /// Creates of pods that the API server refuses for a while.
+    /// Creates of pods and volume claims that the API server refuses for a while.
     pub refuse_creates: Option<Refusal>,
     /// Tasks whose environment can't be evaluated.
     pub broken_env: Vec<&'static str>,
@@ -61,7 +63,7 @@ pub fn tasks_in(workflow: &Value) -> impl Iterator<Item = &Value> {
     ["tasks", "finally"].into_iter().filter_map(|list| workflow[list].as_array()).flatten()
 }
 
-/// The API server refuses to create pods for a while.
+/// The API server refuses to create pods and volume claims for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// HTTP status code.
@@ -110,6 +112,12 @@ impl Scenario {
         last.map_or(&[], Vec::as_slice)
     }
 
+    /// The names of the volume claims that a run has.
+    pub fn claims_of(&self, run: &str) -> Vec<&str> {
+        let claims = self.workflow_of(run).and_then(|workflow| workflow["volumeClaims"].as_array());
+        claims.into_iter().flatten().filter_map(|claim| claim["name"].as_str()).collect()
+    }
+
     /// The spec of a run's workflow.
     pub fn workflow_of(&self, run: &str) -> Option<&Value> {
         let spec = self.manifest("WorkflowRun", run).map(|run| &run["spec"]);
@@ -142,7 +150,9 @@ impl Scenario {
 
     /// Whether something in it may time out.
     pub fn may_time_out(&self) -> bool {
-        let timed = |of: &Value| ["timeout", "startTimeout", "totalTimeout"].iter().any(|field| !of[*field].is_null());
+        let timed = |of: &Value| {
+            ["timeout", "startTimeout", "totalTimeout", "finallyTimeout"].iter().any(|field| !of[*field].is_null())
+        };
         let by_spec = self
             .names("WorkflowRun")
             .iter()

@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use super::build::{inline, join, run, run_with, task, task_with, workflow, workflow_with};
 use super::child::children;
+use super::follow::follow;
 use super::for_each::for_each;
 use super::generation::generations;
 use super::{Refusal, Scenario};
 use crate::kubelet::{Behaviour, OnTerm, Taker, Trouble, When, Work};
 
 /// A task that runs until someone stops it.
-const LONG: u64 = 3_600_000;
+pub(super) const LONG: u64 = 3_600_000;
 
 /// All of them, in an order that stays.
 pub fn standard() -> Vec<Scenario> {
@@ -29,6 +30,8 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(deletions());
     all.extend(mistakes());
     all.extend(others());
+    all.extend(follow());
+    all.extend(super::limits::limits());
     all
 }
 
