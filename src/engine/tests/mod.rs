@@ -8,6 +8,7 @@ mod edited;
 mod finally;
 mod for_each;
 mod generation;
+mod graph;
 mod laws;
 mod reference;
 mod retention;

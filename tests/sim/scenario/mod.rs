@@ -6,6 +6,8 @@ mod follow;
 mod for_each;
 mod generation;
 mod limits;
+mod people;
+mod rules;
 mod standard;
 #[cfg(test)]
 mod tests;
