@@ -157,9 +157,9 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
                     _ => None,
                 };
                 Task {
-                    for_each: for_each.filter(|_| !is_join).map(|it| serde_json::from_value(it).unwrap()),
-                    pod_expr: pod_expr.filter(|_| !is_join),
-                    pod_template: (pod == 2 && !is_join).then(mounts_work),
+                    for_each: for_each.filter(|_| !is_join && !is_child).map(|it| serde_json::from_value(it).unwrap()),
+                    pod_expr: pod_expr.filter(|_| !is_join && !is_child),
+                    pod_template: (pod == 2 && !is_join && !is_child).then(mounts_work),
                     name: name(index),
                     image: (!is_join && !is_child).then(|| "i".into()),
                     workflow_ref: is_child.then(|| WorkflowRef { name: "w".into() }),
