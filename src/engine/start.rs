@@ -184,7 +184,8 @@ fn begin(ledger: &mut Ledger, seen: &Observed<'_>, plan: &Plan, revision: &str) 
         ledger.status.started_at = Some(ledger.stamp());
         ledger.status.tasks = plan.tasks().iter().map(new).collect();
     }
-    let suspended = is_suspended(seen.run.spec, &ledger.status, seen.lineage);
+    // One that is queued takes no slot while it is suspended, unless a hand changed what it waits for.
+    let suspended = is_suspended(seen.run.spec, &ledger.status, seen.lineage) && ledger.phase() != RunPhase::Queued;
     let phase = if suspended { RunPhase::Suspended } else { RunPhase::Running };
     ledger.move_run(phase, None);
     if first {

@@ -70,6 +70,17 @@ fn conditional() -> WorkflowSpec {
     serde_json::from_value(spec).expect("a spec")
 }
 
+/// The workflow of runs that wait for one another.
+fn limited() -> WorkflowSpec {
+    let spec = json!({
+        "concurrency": {"max": 2, "key": "run.namespace", "whenFull": "CancelOldest"},
+        "ttl": "1h",
+        "taskDefaults": {"image": "busybox:1.37"},
+        "tasks": [{"name": "load"}],
+    });
+    serde_json::from_value(spec).expect("a spec")
+}
+
 /// A run at a moment of its life, by name.
 type Moment = (&'static str, fn(&mut World));
 
@@ -82,6 +93,12 @@ const MOMENTS: &[Moment] = &[
     ("params-invalid", |world| { world.spec.params = json!({"date": 1}).as_object().cloned(); world.round(); }),
     ("cancelled-before-start", |world| { world.spec.cancel = Some(Cancel::default()); world.round(); }),
     ("suspended-before-start", |world| { world.spec.suspend = true; world.round(); }),
+    ("queued", |world| {
+        world.plan = Plan::new(&limited()).expect("a plan");
+        // As long as it is suspended it asks for no slot.
+        world.spec.suspend = true;
+        world.round();
+    }),
     ("starting", |world| { world.round(); }),
     ("unschedulable", |world| {
         world.round();
@@ -310,7 +327,7 @@ fn unknown_fields_are_passed_over() {
 /// A status as another version of the CRD would have it, by what is other about it, and words that say so.
 #[rustfmt::skip]
 const FOREIGN: &[(&str, &str, &str)] = &[
-    ("/phase", r#""Queued""#, "unknown variant `Queued`"),
+    ("/phase", r#""Waiting""#, "unknown variant `Waiting`"),
     ("/reason", r#""PolicyDenied""#, "unknown variant `PolicyDenied`"),
     ("/tasks", r#"{"extract": {"phase": "Running"}}"#, "expected a sequence"),
     ("/tasks/0/phase", r#""Waiting""#, "unknown variant `Waiting`"),

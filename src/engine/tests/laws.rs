@@ -157,7 +157,7 @@ fn graph() -> impl Strategy<Value = WorkflowSpec> {
                     _ => None,
                 };
                 Task {
-                    for_each: for_each.filter(|_| !is_join && !is_child).map(|it| serde_json::from_value(it).unwrap()),
+                    for_each: for_each.filter(|_| !is_join).map(|it| serde_json::from_value(it).unwrap()),
                     pod_expr: pod_expr.filter(|_| !is_join && !is_child),
                     pod_template: (pod == 2 && !is_join && !is_child).then(mounts_work),
                     name: name(index),
@@ -452,9 +452,11 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
             if let Some(name) = pick(&pods, n) {
                 world.sights.insert(name.clone(), Sight::Absent);
             }
-            // Nothing holds a child run.
+            // Nothing holds a child run. One that nobody knew of by then is made again.
             if let Some(name) = pick(&live_children(world), n) {
                 world.children.insert(name.clone(), Sight::Absent);
+                let known = attempts(world).iter().any(|it| it.run == *name && it.uid.is_some());
+                world.made.retain(|made| known || made != name);
             }
         }
         Happening::ForgetSight(n) => {
@@ -587,9 +589,10 @@ proptest! {
                 };
                 let now = world.now;
                 if world.children.contains_key(&name) {
-                    let of_it = |task: &&TaskStatus| task.attempts.iter().any(|it| it.run == name);
-                    let task = world.status.tasks.iter().find(of_it).unwrap().name.clone();
-                    with_child(&mut world, &name, if ends_well(&task) { RunPhase::Succeeded } else { RunPhase::Failed });
+                    let of_it = |task: &TaskStatus| task.attempts.iter().any(|it| it.run == name);
+                    let task = units(&world.status).into_iter().find(of_it).unwrap().name;
+                    let task = task.split('[').next().unwrap();
+                    with_child(&mut world, &name, if ends_well(task) { RunPhase::Succeeded } else { RunPhase::Failed });
                     continue;
                 }
                 let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) else { panic!("it is there") };
