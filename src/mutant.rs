@@ -136,13 +136,11 @@ pub enum Mutant {
     EndsBeforeChild,
     /// A child run goes on though its parent is being stopped.
     ChildOutlivesCancel,
-    /// Nobody looks how deep child runs are nested.
-    NestingUnbounded,
 }
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 64] = [
+    pub const ALL: [Self; 63] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -206,7 +204,6 @@ impl Mutant {
         Self::ChildByName,
         Self::EndsBeforeChild,
         Self::ChildOutlivesCancel,
-        Self::NestingUnbounded,
     ];
 }
 

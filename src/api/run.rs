@@ -75,7 +75,7 @@ pub struct WorkflowRunSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Cancel>,
     /// Opens the next generation of the run once it has ended: tasks that did not succeed, and all that come after them, run again.
-    /// Example: `{generation: 1}`.
+    /// Default: none. Example: `{generation: 1}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RunRetry>,
 }

@@ -84,11 +84,13 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             claims.insert(name, sight);
         }
     }
-    let ended = |run: &WorkflowRun| {
-        run.status.as_ref().is_some_and(|status| status.phase.is_finished() && !is_retry_wanted(&run.spec, status))
+    // One that has ended, and is neither to begin anew nor to be deleted, has nothing more to do with anyone.
+    let at_rest = |run: &WorkflowRun| {
+        let stays = |status: &WorkflowRunStatus| status.phase.is_finished() && status.expires_at.is_none();
+        run.status.as_ref().is_some_and(|status| stays(status) && !is_retry_wanted(&run.spec, status))
     };
-    let ended = run.object.as_ref().is_ok_and(ended);
-    let lineage = if ended { Lineage::default() } else { kin::lineage(context, &run).await? };
+    let at_rest = run.object.as_ref().is_ok_and(at_rest);
+    let lineage = if at_rest { Lineage::default() } else { kin::lineage(context, &run).await? };
     let definition = revision::of(context, &run).await?;
     let peers = peers::of(context, &run, definition.plan()).await?;
     Ok(Some(Gathered { run, definition, sights, claims, peers, children, lineage }))

@@ -47,7 +47,7 @@ pub(super) fn waits(child: &ChildFacts) -> String {
 
 /// Why there may be no such child run, if there may be none: it would be nested too deep, or a workflow would run within itself.
 pub(super) fn refused(child: &PlannedChild, lineage: &Lineage, own: &WorkflowRunSpec) -> Option<String> {
-    if lineage.depth >= limits::CHILD_DEPTH && !is(Mutant::NestingUnbounded) {
+    if lineage.depth >= limits::CHILD_DEPTH {
         let max = limits::CHILD_DEPTH;
         return Some(format!(
             "child runs are nested {max} deep at most, and this one would be deeper: flatten the workflows"
@@ -56,7 +56,7 @@ pub(super) fn refused(child: &PlannedChild, lineage: &Lineage, own: &WorkflowRun
     let ChildWorkflow::Reference(name) = &child.workflow else { return None };
     let own = own.workflow_ref.as_ref().map(|reference| reference.name.as_str());
     let above: Vec<&str> = lineage.workflows.iter().map(String::as_str).chain(own).collect();
-    let place = above.iter().position(|above| above == name).filter(|_| !is(Mutant::NestingUnbounded))?;
+    let place = above.iter().position(|above| above == name)?;
     let circle = above.iter().skip(place).copied().chain([name.as_str()]);
     let circle: Vec<&str> = circle.collect();
     Some(format!("Workflow `{name}` would run within itself, and so without end: {}", circle.join(" -> ")))

@@ -32,7 +32,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     }
     effects.append(&mut deletes);
     effects.extend(retention::clears(&ledger, &owners, seen));
-    ttl::settle(&mut ledger, &mut effects);
+    ttl::settle(&mut ledger, seen, &mut effects);
     Decision {
         urgency: urgency(seen.status, &ledger),
         status: ledger.status,

@@ -99,6 +99,7 @@ fn check_alone(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("env", !task.env.is_empty()),
         ("resources", task.resources.is_some()),
         ("podTemplate", task.pod_template.is_some()),
+        ("podExpr", task.pod_expr.is_some()),
         ("outputs", !task.outputs.is_empty()),
         ("logTail", task.log_tail.is_some()),
         ("onNodeLost", task.on_node_lost.is_some()),

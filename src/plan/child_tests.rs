@@ -65,6 +65,7 @@ fn children_that_cannot_be() {
     for (task, code, path, words) in [
         ("workflowRef: {name: W}", Code::BadName, "tasks[1].workflowRef.name", "`W` can't name a Workflow"),
         ("workflowRef: {name: w}, image: i, script: x", Code::ChildWithContainer, "tasks[1].workflowRef", "it has `image` and `script` too"),
+        ("workflowRef: {name: w}, podExpr: {image: params.x}", Code::ChildWithContainer, "tasks[1].workflowRef", "it has `podExpr` too"),
         ("workflowRef: {name: w}, outputs: [{name: o, type: int}]", Code::ChildWithContainer, "tasks[1].workflowRef", "it has `outputs` too"),
         ("workflowRef: {name: w}, workflow: {tasks: [{name: x, image: i}]}", Code::ChildWithContainer, "tasks[1].workflow", "it has `workflowRef` too"),
         ("join: {}, workflowRef: {name: w}", Code::JoinWithContainer, "tasks[1].join", "has `workflowRef` too"),

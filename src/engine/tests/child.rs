@@ -232,3 +232,21 @@ fn outputs_that_cannot_be_made_fail_the_run() {
         assert!(outputs.is_some() || world.status.message.starts_with("outputs[0].expr: output rows: "));
     }
 }
+
+#[test]
+fn a_child_that_is_to_be_deleted_stays_until_its_parent_knows_its_end() {
+    let mut spec = super::world::spec(&[("a", &[])]);
+    spec.ttl = Some("10s".into());
+    let mut world = World::of(&spec);
+    world.lineage = Lineage { depth: 1, ..Lineage::default() };
+    world.settle();
+    world.end("a", 0);
+    world.settle();
+    world.wait(60);
+    let decision = world.decide();
+    assert!(!decision.effects.contains(&Effect::DeleteRun) && decision.wake_at.is_some(), "{:?}", decision.effects);
+    world.lineage.wish = Wish::Stop(Cancel::default());
+    assert!(world.decide().effects.contains(&Effect::DeleteRun), "its outcome is on record");
+    world.lineage = Lineage::default();
+    assert!(world.decide().effects.contains(&Effect::DeleteRun), "it is nobody's child");
+}
