@@ -248,6 +248,10 @@ impl Claim<'_, '_> {
             return self.too_many_failed();
         }
         let reason = text(self.after.value, "reason");
+        if self.attempt.reason() == "RevisionLost" && self.run.edited {
+            // What a hand made of the record can't be followed any more, whatever the run was being stopped for.
+            return None;
+        }
         if matches!(reason, "FailRun" | "RunTimedOut") {
             let said_so =
                 |task: &read::Task<'_>| task.phase == TaskPhase::Failed && text(task.value, "reason") == reason;
@@ -263,7 +267,10 @@ impl Claim<'_, '_> {
             return (!whole || self.attempt.reason() != reason).then(|| format!("the run is Failed {reason}"));
         }
         let stopping = self.run.status().is_some_and(|status| status.phase == RunPhase::Stopping);
-        let asked = self.run.object.pointer("/spec/cancel").is_some() || self.world.is_stopped_by_parent(self.run);
+        // That it gives way to a newer one only when it must is S10.
+        let gives_way = reason == "ConcurrencyLimit" && self.attempt.reason() == reason;
+        let asked =
+            self.run.object.pointer("/spec/cancel").is_some() || self.world.is_stopped_by_parent(self.run) || gives_way;
         if !matches!(self.after.phase, RunPhase::Stopping | RunPhase::Cancelled) || !(asked || stopping) {
             return Some(format!(
                 "the run is {:?}, and its cancel was {}",
@@ -271,7 +278,7 @@ impl Claim<'_, '_> {
                 if asked { "asked for" } else { "not asked for" }
             ));
         }
-        if !matches!(self.attempt.reason(), "CancelRequested" | "ParentStopped") {
+        if !matches!(self.attempt.reason(), "CancelRequested" | "ParentStopped" | "ConcurrencyLimit") {
             // Its revision was lost while it was stopping: what its pods do counts no more.
             return None;
         }

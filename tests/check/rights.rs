@@ -35,10 +35,13 @@ impl<'j> Invariant<'j> for Rights {
                 !meta::controller(pod).is_empty() && meta::controller(pod) == meta::label(pod, label::RUN_UID)
             };
             let known = world.before(write).unwrap_or(&write.object);
-            // Known by its uid on record, it is the run's own whatever became of its labels.
+            // Known by its uid on record, it is the run's own whatever became of its labels. Where a hand took it off the record, whoever
+            // made it may know it still.
             let recorded = || {
-                let run = world.pods.get(write.uid.as_str()).and_then(|pod| world.runs.get(pod.owner));
-                run.and_then(|run| run.attempt(&write.name)).is_some_and(|attempt| attempt.uid == Some(&write.uid))
+                let Some(pod) = world.pods.get(write.uid.as_str()) else { return false };
+                let Some(run) = world.runs.get(pod.owner) else { return false };
+                let on_record = run.attempt(&write.name).is_some_and(|attempt| attempt.uid == Some(&write.uid));
+                on_record || run.edited && pod.made
             };
             findings
                 .check("S16", step.index, own(known) || recorded(), || format!("pod {} is no run's own", write.name));

@@ -89,6 +89,10 @@ impl NodePod {
             self.end_unseen(now);
         } else {
             self.notice(object.as_ref(), now);
+            if self.settled && self.grace.is_some() {
+                // What ended while nobody heard of it.
+                self.soon(now, Step::Confirm);
+            }
         }
     }
 
