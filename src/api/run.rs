@@ -66,7 +66,8 @@ pub struct WorkflowRunSpec {
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(range(min = -1000, max = 1000))]
     pub priority: i32,
-    /// While true, no new pod starts; running ones finish. A run that waits for a slot of its workflow's concurrency doesn't take one. A cancel counts for more: finally tasks of a cancelled run start all
+    /// While true, no new pod starts; running ones finish, and child runs are suspended too. A run that waits for a slot of its
+    /// workflow's concurrency takes none. A cancel counts for more: finally tasks of a cancelled run start all
     /// the same. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
@@ -109,7 +110,7 @@ pub struct RunRetry {
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub tasks: Vec<String>,
     /// Whether tasks that come after those run again too though they Succeeded: what they read may be another value now. What did not
-    /// succeed runs again in any case. Default: true.
+    /// succeed runs again in any case, and so does what lies between two tasks that do. Default: true.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub clear_downstream: bool,
 }

@@ -144,7 +144,9 @@ fn has_stray(status: Option<&WorkflowRunStatus>, sights: &Sights) -> bool {
         let phase = index.and_then(|index| phases.get(pod.task.as_str())?.get(index));
         phase.is_some_and(|phase| phase.is_finished())
     };
-    let is_stray = |pod: &PodFacts| !named.contains(pod.name.as_str()) && !has_ended(pod);
+    // Of one that is over and let go nothing is asked any more.
+    let is_done = |pod: &PodFacts| pod.is_over() && !pod.held;
+    let is_stray = |pod: &PodFacts| !named.contains(pod.name.as_str()) && !has_ended(pod) && !is_done(pod);
     sights.values().any(|sight| matches!(sight, Sight::Pod(pod) if is_stray(pod)))
 }
 

@@ -74,7 +74,9 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     }
     for unit in ledger.unfinished() {
         let Some(planned) = plan.tasks().get(unit.task) else { continue };
-        if ledger.unit(unit).is_some_and(|task| is_open(task) && task.phase.has_pod()) {
+        // A child run is suspended with its parent, so that its time counts for nothing either.
+        let runs = |task: &TaskStatus| counts || task.attempts.last().is_some_and(|last| last.run.is_empty());
+        if ledger.unit(unit).is_some_and(|task| is_open(task) && task.phase.has_pod() && runs(task)) {
             attempt(ledger, seen, unit, planned);
         }
     }
@@ -107,7 +109,8 @@ pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     }
     for unit in ledger.unfinished() {
         let (Some(planned), Some(task)) = (plan.tasks().get(unit.task), ledger.unit(unit)) else { continue };
-        if is_open(task) && may_go_on(task, seen) {
+        let runs = counts || task.attempts.last().is_some_and(|last| last.run.is_empty());
+        if is_open(task) && runs && may_go_on(task, seen) {
             wakes.extend(due(task, &planned.times).map(|(at, _)| at));
         }
     }
@@ -154,8 +157,12 @@ fn resume(ledger: &mut Ledger) {
     let open = ledger.status.tasks.iter_mut().filter(|task| !task.phase.is_finished());
     let own = [&mut ledger.status.deadline_at, &mut ledger.status.finally_deadline_at];
     let deadlines = open.map(|task| &mut task.deadline_at).chain(own);
-    for deadline in deadlines.flatten() {
-        deadline.0 = deadline.0.checked_add(suspended).unwrap_or(Timestamp::MAX);
+    let later = |deadline: &mut MicroTime| deadline.0 = deadline.0.checked_add(suspended).unwrap_or(Timestamp::MAX);
+    deadlines.flatten().for_each(later);
+    for unit in ledger.unfinished() {
+        // Pods go on while their run is suspended; child runs don't.
+        let last = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()).filter(|last| !last.run.is_empty());
+        last.and_then(|last| last.deadline_at.as_mut()).into_iter().for_each(later);
     }
 }
 
@@ -163,7 +170,9 @@ fn resume(ledger: &mut Ledger) {
 fn finally(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     for (index, planned) in plan.tasks().iter().enumerate().filter(|(_, task)| task.finally) {
         match ledger.task(index) {
-            Some(task) if is_open(task) => over(ledger, seen, index, planned, Reason::FinallyTimedOut),
+            Some(task) if is_open(task) || task.phase == TaskPhase::Pending && ledger.has_items(index) => {
+                over(ledger, seen, index, planned, Reason::FinallyTimedOut);
+            }
             Some(task) if task.phase == TaskPhase::Pending => {
                 ledger.move_task(index, TaskPhase::Cancelled, Some(Reason::FinallyTimedOut));
             }

@@ -107,7 +107,11 @@ fn settle_pod(
             }
         }
         // Its item has ended, and how is all that is on record of it.
-        None if has_ended(ledger, pod) => (pod.lingering, None, true),
+        None if ended_as(ledger, pod).is_some() => {
+            // One that was cancelled may not have been told yet.
+            let cancelled = ended_as(ledger, pod) == Some(TaskPhase::Cancelled);
+            (pod.lingering || cancelled, None, true)
+        }
         // It belongs to the run, but no attempt on record: nothing may come of it.
         None => (true, None, true),
     };
@@ -121,12 +125,12 @@ fn settle_pod(
     }
 }
 
-/// Whether a pod is of an item that has ended and isn't spelt out any more.
-fn has_ended(ledger: &Ledger, pod: &PodFacts) -> bool {
-    let Some(item) = pod.item else { return false };
+/// How the item of a pod ended that isn't spelt out any more.
+fn ended_as(ledger: &Ledger, pod: &PodFacts) -> Option<TaskPhase> {
+    let item = pod.item?;
     let index = ledger.status.tasks.iter().position(|task| task.name == pod.task);
     let items = index.and_then(|index| ledger.items.get(&index)).filter(|items| items.get(item).is_none());
-    items.and_then(|items| items.phase(item)).is_some_and(TaskPhase::is_finished)
+    items.and_then(|items| items.phase(item)).filter(|phase| phase.is_finished())
 }
 
 /// Attempts by the names of their pods, each with its task or item.

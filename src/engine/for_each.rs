@@ -21,7 +21,7 @@ use super::observed::Observed;
 use super::scope::list;
 use super::stop;
 use super::text::{count, last_line};
-use super::track::fail;
+use super::track::{ALL_OUTPUTS, fail};
 use super::unit::Unit;
 use crate::api::{Reason, TaskPhase, WaitKind};
 use crate::mutant::{Mutant, is};
@@ -30,6 +30,15 @@ use crate::plan::{Plan, PlannedForEach, PlannedTask};
 /// Makes the list of a task that may start. False if there is none: then the task has failed.
 pub(super) fn open(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
     match list(plan, planned, &ledger.status, seen) {
+        Ok(list) if least_outputs(planned, list.len()) > ALL_OUTPUTS => {
+            let (names, items) = (planned.outputs.len(), count(list.len(), "item"));
+            let told = format!(
+                "the lists of {names} outputs of {items} would be over {} KiB in all, whatever they hold: declare fewer",
+                ALL_OUTPUTS / 1024
+            );
+            fail(ledger, index, Some(Reason::OutputTooLarge), &told);
+            false
+        }
         Ok(list) => {
             // Attempts of a generation before this one may have been numbered.
             ledger.items.entry(index).or_insert_with(|| Items::new(0)).open(list.len());
@@ -42,6 +51,11 @@ pub(super) fn open(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &Pla
             false
         }
     }
+}
+
+/// The least bytes that the outputs of so many items take: `null,` for each.
+fn least_outputs(planned: &PlannedTask, items: usize) -> usize {
+    planned.outputs.len().saturating_mul(items).saturating_mul(5)
 }
 
 /// The item of a unit, as expressions see it; none where the task has no items.
@@ -92,13 +106,14 @@ pub(super) fn start(
     let mut live = items.live();
     let (again, pending): (Vec<u32>, Vec<u32>) =
         (items.in_phase(TaskPhase::Backoff), items.in_phase(TaskPhase::Pending));
-    let held = |live: usize, room: &Room| {
+    let held = |live: usize, room: &Room, is_new: bool| {
         if let Some(why) = suspended {
             Some((WaitKind::Suspended, why.to_owned()))
         } else if live >= max {
             Some((WaitKind::Pool, format!("maxParallel is {max}")))
         } else {
-            room.is_full().map(|detail| (WaitKind::Quota, detail))
+            let full = if is_new { room.is_full_of_items() } else { room.is_full() };
+            full.map(|detail| (WaitKind::Quota, detail))
         }
     };
     let mut holds_up = None;
@@ -108,7 +123,7 @@ pub(super) fn start(
         let unit = Unit::item(index, item);
         let wait = if is_new { gate::last_object } else { gate::backoff };
         let own = ledger.unit(unit).and_then(|task| wait(ledger, planned, task, seen));
-        match own.or_else(|| held(live, room)).or_else(|| claim::wait(ledger, planned, seen)) {
+        match own.or_else(|| held(live, room, is_new)).or_else(|| claim::wait(ledger, planned, seen)) {
             // All that have not begun wait for the same.
             Some(wait) if is_new && ledger.unit(unit).is_none() => {
                 holds_up = Some(wait);
@@ -118,6 +133,9 @@ pub(super) fn start(
             None => {
                 if gate::intend(ledger, unit, plan, planned, seen) {
                     room.take();
+                    if is_new {
+                        room.take_item();
+                    }
                     live = live.saturating_add(1);
                 }
             }
@@ -134,6 +152,12 @@ pub(super) fn settle(ledger: &mut Ledger, index: usize, planned: &PlannedTask, s
     };
     if task.phase.is_finished() || !items.is_listed() {
         return;
+    }
+    if task.phase == TaskPhase::Stopping && items.any_in(|phase| phase == TaskPhase::Backoff) {
+        // One that was being stopped for a reason of its own has failed meanwhile: it isn't tried again.
+        let why = task.reason.unwrap_or(Reason::ItemsFailed);
+        stop(ledger, seen, index, why);
+        return settle(ledger, index, planned, seen);
     }
     if items.have_ended() {
         return conclude(ledger, index, planned, for_each);

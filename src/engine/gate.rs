@@ -116,22 +116,28 @@ pub(super) struct Room {
 
 impl Room {
     fn of(ledger: &Ledger) -> Self {
-        let live = ledger.items.values().map(Items::live).fold(0, usize::saturating_add);
-        Self { starting: STARTING.saturating_sub(without_pod(ledger)), items: ITEMS.saturating_sub(live) }
+        let under_way = ledger.items.values().map(Items::under_way).fold(0, usize::saturating_add);
+        Self { starting: STARTING.saturating_sub(without_pod(ledger)), items: ITEMS.saturating_sub(under_way) }
     }
 
-    /// Why no more may begin, if so.
+    /// Why no other attempt may begin, if so.
     pub(super) fn is_full(&self) -> Option<String> {
-        if self.starting == 0 {
-            return Some(format!("{STARTING} attempts of this run wait for their pods to be made"));
-        }
-        (self.items == 0)
-            .then(|| format!("{ITEMS} items of this run are under way, as many as its status has room for"))
+        (self.starting == 0).then(|| format!("{STARTING} attempts of this run wait for their pods to be made"))
     }
 
-    /// One more has begun.
+    /// Why no other item may begin, if so. One that is tried again is under way already.
+    pub(super) fn is_full_of_items(&self) -> Option<String> {
+        let full = || format!("{ITEMS} items of this run are under way, as many as its status has room for");
+        self.is_full().or_else(|| (self.items == 0).then(full))
+    }
+
+    /// One more attempt has begun.
     pub(super) fn take(&mut self) {
         self.starting = self.starting.saturating_sub(1);
+    }
+
+    /// And with it an item.
+    pub(super) fn take_item(&mut self) {
         self.items = self.items.saturating_sub(1);
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | nothing more | every task that is Failed, UpstreamFailed or Cancelled |
 //! | `tasks` | those |
-//! | either | and all that come after them; with `clearDownstream: false` those of them that did not succeed |
+//! | either | and all that come after them; with `clearDownstream: false` those of them that did not succeed, and what lies between |
 //! | either | and, if anything does, every finally task |
 //!
 //! What runs again begins anew: its outputs vanish, its budgets and timeouts restart. Its attempts stay on record, and their numbers
@@ -90,17 +90,40 @@ fn reopened(plan: &Plan, status: &WorkflowRunStatus, retry: &RunRetry) -> Result
             }
         }
     }
+    // What lies between two that run again does too: what comes after it reads what came before it.
+    for &index in plan.order().iter().rev() {
+        let leads = |again: &BTreeSet<usize>| {
+            let needs = |after: &usize| plan.tasks().get(*after).is_some_and(|task| task.needs.contains(&index));
+            again.iter().any(needs)
+        };
+        if below.contains(&index) && leads(&again) {
+            again.insert(index);
+        }
+    }
     again.extend(plan.tasks().iter().enumerate().filter(|(_, task)| task.finally).map(|(index, _)| index));
     Ok(again)
+}
+
+/// Of the tasks that run again those that come after another one, however far: what they read may be another value now. Finally
+/// tasks come after all others.
+fn after_another(plan: &Plan, again: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let main = again.iter().any(|index| plan.tasks().get(*index).is_some_and(|task| !task.finally));
+    let mut after = BTreeSet::new();
+    for &index in plan.order() {
+        let Some(task) = plan.tasks().get(index) else { continue };
+        if task.finally && main || task.needs.iter().any(|need| again.contains(need) || after.contains(need)) {
+            after.insert(index);
+        }
+    }
+    after
 }
 
 fn begin(ledger: &mut Ledger, plan: &Plan, retry: &RunRetry, again: &BTreeSet<usize>) {
     let stamp = ledger.stamp();
     ledger.status.generation = retry.generation;
+    let after = after_another(plan, again);
     for &index in again {
-        let comes_after =
-            plan.tasks().get(index).is_some_and(|task| task.needs.iter().any(|need| again.contains(need)));
-        reopen_items(ledger, index, comes_after);
+        reopen_items(ledger, index, after.contains(&index));
         ledger.reopen(Some(index));
         ledger.task_mut(index).into_iter().for_each(reopen);
     }
@@ -169,7 +192,7 @@ mod tests {
             ([Succeeded, Failed, UpstreamFailed, Succeeded, Succeeded, Succeeded], &[][..], true, "bcx"),
             ([Failed, UpstreamFailed, UpstreamFailed, UpstreamFailed, Succeeded, Succeeded], &[], true, "abcdx"),
             ([Failed, Succeeded, Skipped, Succeeded, Cancelled, Succeeded], &[], true, "abcdex"),
-            ([Failed, Succeeded, Skipped, Succeeded, Cancelled, Succeeded], &[], false, "acex"),
+            ([Failed, Succeeded, Skipped, Succeeded, Cancelled, Succeeded], &[], false, "abcex"),
             ([Succeeded; 6], &["b"], true, "bcx"),
             ([Succeeded; 6], &["b"], false, "bx"),
             ([Succeeded, Failed, UpstreamFailed, Failed, Succeeded, Succeeded], &["d"], true, "dx"),

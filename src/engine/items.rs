@@ -137,6 +137,11 @@ impl Items {
         self.phases.iter().filter(|phase| phase.has_pod()).count()
     }
 
+    /// How many are under way: those whose attempts go on, and those that wait for another.
+    pub(super) fn under_way(&self) -> usize {
+        self.phases.iter().filter(|phase| !phase.is_finished() && **phase != TaskPhase::Pending).count()
+    }
+
     /// Whether one is in such a phase.
     pub(super) fn any_in(&self, is_such: impl Fn(TaskPhase) -> bool) -> bool {
         self.phases.iter().any(|phase| is_such(*phase))

@@ -214,6 +214,7 @@ fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
 /// Cancels the tasks that have not ended, and the attempts that are open.
 fn close(ledger: &mut Ledger, reason: Reason) {
     let stamp = ledger.stamp();
+    let units = ledger.unfinished();
     for index in 0..ledger.status.tasks.len() {
         if ledger.task(index).is_none_or(|task| task.phase.is_finished()) {
             continue;
@@ -221,7 +222,9 @@ fn close(ledger: &mut Ledger, reason: Reason) {
         if let Some(items) = ledger.items.get_mut(&index) {
             items.cancel_pending();
         }
-        for unit in ledger.unfinished().into_iter().filter(|unit| unit.task == index) {
+        // They come in the order of their tasks.
+        let first = units.partition_point(|unit| unit.task < index);
+        for unit in units.iter().skip(first).take_while(|unit| unit.task == index).copied() {
             let last = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut());
             if let Some(open) = last.filter(|last| last.outcome.is_none()) {
                 open.outcome = Some(AttemptOutcome::Cancelled);

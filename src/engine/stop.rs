@@ -63,7 +63,8 @@ pub(super) fn asked(spec: &WorkflowRunSpec, status: &WorkflowRunStatus, lineage:
 
 /// How it is asked for: the user's own words for this run, or else for one that it is a child of.
 pub(super) fn words<'a>(seen: &Observed<'a>) -> Option<&'a Cancel> {
-    let own = seen.run.spec.cancel.as_ref();
+    // Those of an earlier generation say nothing of this one.
+    let own = seen.run.spec.cancel.as_ref().filter(|cancel| cancel.generation >= seen.status.generation);
     own.or(match &seen.lineage.wish {
         Wish::Stop(cancel) => Some(cancel),
         Wish::GoOn | Wish::Hold(_) => None,

@@ -20,7 +20,7 @@ use crate::mutant::{Mutant, is};
 use crate::plan::{Action, Failure, Plan, PlannedTask, Work};
 
 /// Bytes that the outputs of a run may have in all.
-const ALL_OUTPUTS: usize = 384 * 1024;
+pub(super) const ALL_OUTPUTS: usize = 384 * 1024;
 /// Items of a list up to which each failure, retry and disruption is told as an Event.
 const TOLD_ITEMS: usize = 16;
 /// Failed items of a longer list up to which they are.

@@ -66,6 +66,15 @@ fn again(world: &World<'_>, run: &Run<'_>, before: &Status<'_>, asked: &Value) -
             }
         }
     }
+    // And what lies between two of them.
+    for _ in &all {
+        let needed = |name: &str| {
+            let needs = |task: &&&Value| list(task, "needs").iter().any(|need| need == name);
+            all.iter().filter(|task| again.contains(text(task, "name"))).any(|task| needs(&task))
+        };
+        let between: Vec<&str> = below.iter().copied().filter(|name| needed(name)).collect();
+        again.extend(between.into_iter().map(str::to_owned));
+    }
     again.extend(list(spec, "finally").iter().map(|task| text(task, "name").to_owned()));
     Some(again)
 }

@@ -326,3 +326,75 @@ fn a_list_that_has_changed_fails_what_has_not_begun() {
     assert_eq!(world.story(), "Failed(TaskFailed) f:Failed(ItemsFailed){0 Succeeded, 1-4 Failed} z:UpstreamFailed");
     assert_eq!(world.status.message, "f: 4 of 5 items failed; [1]: the list had 5 items, and has 3 now");
 }
+
+#[test]
+fn items_that_wait_for_another_try_have_room_in_the_status_too() {
+    let retry = json!({ "limit": 2, "backoff": { "initial": "1h", "max": "1h" } });
+    let mut world = world(&json!({ "forEach": { "items": "lists.range(2000)" }, "retry": retry }));
+    for _ in 0..40 {
+        world.settle();
+        let items = world.status.tasks[0].items.as_ref().unwrap();
+        assert!(items.entries.len() <= 564, "{}", items.entries.len());
+        let live: Vec<u32> = items.entries.iter().filter(|it| it.phase.has_pod()).map(|it| it.index).collect();
+        for index in live {
+            world.end(&format!("f[{index}]"), 1);
+        }
+    }
+    let items = world.status.tasks[0].items.as_ref().unwrap();
+    assert_eq!((items.backoff.as_str(), items.pending.as_str()), ("0-499", "500-1999"));
+    let waits = items.waiting_for.as_ref().unwrap();
+    assert!(waits.detail.starts_with("500 items of this run are under way"), "{}", waits.detail);
+    world.wait(3_600);
+    world.settle();
+    assert_eq!(world.status.tasks[0].items.as_ref().unwrap().starting, "0-499", "they are tried again");
+}
+
+#[test]
+fn what_was_being_stopped_for_its_own_sake_is_not_tried_again_once_the_task_stops() {
+    let retry = json!({ "limit": 3 });
+    let mut world =
+        world(&json!({ "forEach": { "values": [1, 2], "failFast": true }, "timeout": "1m", "retry": retry }));
+    world.settle();
+    world.start("f[0]");
+    world.settle();
+    world.wait(60);
+    world.settle();
+    assert!(world.story().contains("f:Running{0 Stopping, 1 Starting}"), "{}", world.story());
+    world.spec.cancel = None;
+    world.status.tasks[0].items.as_mut().unwrap().entries[1].attempts[0].number = 1;
+    for attempt in 1..=4 {
+        world.end("f[1]", 1);
+        world.settle();
+        world.wait(if attempt < 4 { 300 } else { 0 });
+        world.settle();
+    }
+    assert!(world.story().contains("f:Stopping(FailFast){1 Failed, 0 Stopping}"), "{}", world.story());
+    world.end("f[0]", 143);
+    world.settle();
+    assert!(world.story().contains("f:Failed(ItemsFailed){1 Failed, 0 Cancelled}"), "{}", world.story());
+}
+
+#[test]
+fn pods_of_items_that_are_cancelled_and_no_longer_told_of_are_stopped_all_the_same() {
+    let mut world = world(&json!({ "forEach": { "items": "lists.range(200)" } }));
+    for _ in 0..10 {
+        world.round();
+    }
+    world.lost = true;
+    // Whoever wrote this down did nothing of it.
+    world.status = world.decide().status;
+    let told = world.status.tasks[0].items.as_ref().unwrap().entries.len();
+    assert!(told < 100, "{told}");
+    world.settle();
+    let runs_on = |sight: &&Sight| matches!(sight, Sight::Pod(pod) if !pod.deleting || pod.held);
+    assert_eq!(world.sights.values().filter(runs_on).count(), 0);
+}
+
+#[test]
+fn outputs_that_no_status_could_hold_fail_the_task_before_it_begins() {
+    let outputs: Vec<Value> = (0..32).map(|it| json!({ "name": format!("o{it}"), "type": "int" })).collect();
+    let mut world = world(&json!({ "forEach": { "items": "lists.range(20000)" }, "outputs": outputs }));
+    world.settle();
+    assert!(world.story().contains("f:Failed(OutputTooLarge)"), "{}", world.story());
+    assert!(world.made.is_empty());
+}

@@ -237,3 +237,37 @@ fn a_suspended_run_opens_its_generation_and_waits() {
         "Suspended a:Pending[Suspended spec.suspend is true] b:Pending[Dependency a] c:Pending[Dependency b]"
     );
 }
+
+#[test]
+fn a_finally_task_makes_its_list_anew_when_any_other_task_runs_again() {
+    let x = json!({ "name": "x", "image": "i", "forEach": { "items": "lists.range(tasks.a.outputs.n)" } });
+    let tasks = json!([{ "name": "a", "outputs": [{ "name": "n", "type": "int" }] }]);
+    let mut world = world(&tasks, &json!([x]));
+    world.settle();
+    world.end_with("a", 0, "n=2");
+    ends(&mut world, &[("x[0]", 0), ("x[1]", 1)]);
+    world.spec.retry = Some(RunRetry { generation: 1, tasks: vec!["a".into()], ..RunRetry::default() });
+    world.settle();
+    world.end_with("a", 0, "n=3");
+    world.settle();
+    assert_eq!(world.story(), "Running a:Succeeded#2 x:Starting{0-2 Starting}");
+}
+
+#[test]
+fn the_words_of_an_older_cancel_say_nothing_of_a_later_generation() {
+    let mut world = world(&json!([{ "name": "a", "timeout": "1m" }]), &json!([]));
+    world.settle();
+    world.spec.cancel = Some(Cancel { grace_seconds: Some(1), ..Cancel::default() });
+    world.settle();
+    ends(&mut world, &[("a", 143)]);
+    retry(&mut world, 1);
+    world.settle();
+    world.start("a");
+    world.settle();
+    world.wait(60);
+    let grace = world.round().effects.into_iter().find_map(|effect| match effect {
+        crate::engine::Effect::Delete { grace_seconds, .. } => Some(grace_seconds),
+        _ => None,
+    });
+    assert_eq!(grace, Some(None), "the pod's own time to end");
+}
