@@ -136,11 +136,15 @@ pub enum Mutant {
     EndsBeforeChild,
     /// A child run goes on though its parent is being stopped.
     ChildOutlivesCancel,
+    /// An attempt that goes on with a child run takes the end of the former generation for its own.
+    ChildEndsAgain,
+    /// Nobody tells a child run that has ended that its parent goes on with it.
+    EndedChildNotWoken,
 }
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 65] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -204,6 +208,8 @@ impl Mutant {
         Self::ChildByName,
         Self::EndsBeforeChild,
         Self::ChildOutlivesCancel,
+        Self::ChildEndsAgain,
+        Self::EndedChildNotWoken,
     ];
 }
 

@@ -27,7 +27,7 @@ pub use pod_expr::PodExpr;
 pub use record::{WorkflowRecord, WorkflowRecordData};
 pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
 pub use run::{Cancel, RunRetry, WorkflowRef, WorkflowRun, WorkflowRunSpec};
-pub use status::{Attempt, EarlierAttempts, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
+pub use status::{Attempt, EarlierAttempts, PackedTasks, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
 pub use task::{ChildParam, EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
 pub use volume_claim::{VolumeClaim, VolumeClaimStatus};
 pub use workflow::{RunOutput, Workflow, WorkflowSpec, WorkflowStatus};

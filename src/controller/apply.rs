@@ -59,7 +59,7 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         return Ok(());
     }
     context.with_memory(&uid, |memory| {
-        let objects = open_attempts(&decision.status).map(|attempt| attempt.object().to_owned());
+        let objects = open_attempts(&decision.full).map(|attempt| attempt.object().to_owned());
         let open: BTreeSet<String> = objects.chain(claim::wanted(&decision.status).map(claim::key)).collect();
         memory.keep_only(|name| open.contains(name), Instant::now());
     });
@@ -73,7 +73,7 @@ fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
     let pause = match decision.urgency {
         Urgency::Wording => WORDING,
         Urgency::Lazy => LAZY,
-        Urgency::Urgent if live_attempts(&decision.status) > PACED_ABOVE => (took * PACE_FACTOR).min(PACE_MAX),
+        Urgency::Urgent if live_attempts(&decision.full) > PACED_ABOVE => (took * PACE_FACTOR).min(PACE_MAX),
         Urgency::Urgent | Urgency::Unchanged => return Duration::ZERO,
     };
     (at + took + pause).saturating_duration_since(Instant::now())
@@ -102,7 +102,7 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     if decision.status.revision.is_some() && !gathered.is_named() {
         write_record(context, gathered).await?;
     }
-    let wanted: BTreeSet<&str> = wanted(&decision.status).collect();
+    let wanted: BTreeSet<&str> = wanted(&decision.full).collect();
     context.with_memory(uid, |memory| memory.withdraw_all_but(|pod| wanted.contains(pod)));
     let begun = Instant::now();
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {

@@ -93,6 +93,8 @@ pub struct Settings {
     pub creates: usize,
     /// Pods that stay with a run; beyond that, those that succeeded go.
     pub kept_pods: usize,
+    /// Tasks of a run, or items of a task, up to which a status spells all out.
+    pub spelt: usize,
 }
 
 /// The wall clock: what goes on record as the time. Nobody trusts it for more; waits are by a clock that never leaps.

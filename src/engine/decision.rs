@@ -12,6 +12,8 @@ use crate::plan::PodValues;
 pub struct Decision {
     /// The status to write.
     pub status: WorkflowRunStatus,
+    /// The same, before it was packed.
+    pub full: WorkflowRunStatus,
     /// How soon the status must be written.
     pub urgency: Urgency,
     /// What to do once it is written; each may be repeated without harm.

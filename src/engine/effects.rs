@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
-use super::{claim, retention, retry, stop, ttl};
+use super::{claim, packed, retention, retry, stop, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -33,9 +33,11 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     effects.append(&mut deletes);
     effects.extend(retention::clears(&ledger, &owners, seen));
     ttl::settle(&mut ledger, seen, &mut effects);
+    let status = packed::pack(&ledger.status, ledger.spelt);
     Decision {
-        urgency: urgency(seen.status, &ledger),
-        status: ledger.status,
+        urgency: urgency(seen.stored, &status, ledger.urgent),
+        status,
+        full: ledger.status,
         effects,
         notes: ledger.notes,
         wake_at: ledger.wake_at,
@@ -87,7 +89,7 @@ fn settle_pod(
 ) {
     let status = &ledger.status;
     // An attempt without a uid on record takes the pod of its name.
-    let is_its_own = |attempt: &Attempt| attempt.uid.as_ref().is_none_or(|uid| *uid == pod.uid);
+    let is_its_own = |attempt: &Attempt| attempt.may_be(&pod.uid);
     let (stop, grace_seconds, done) = match owner.filter(|(_, attempt)| is_its_own(attempt)) {
         Some((task, attempt)) => {
             let cancelled = task.phase == TaskPhase::Stopping;
@@ -106,7 +108,7 @@ fn settle_pod(
                 None => (cancelled || !followed, grace, !followed),
             }
         }
-        // Its item has ended, and how is all that is on record of it.
+        // Its task or item has ended, and how is all that is on record of it.
         None if ended_as(ledger, pod).is_some() => {
             // One that was cancelled may not have been told yet.
             let cancelled = ended_as(ledger, pod) == Some(TaskPhase::Cancelled);
@@ -125,12 +127,14 @@ fn settle_pod(
     }
 }
 
-/// How the item of a pod ended that isn't spelt out any more.
+/// How the task or item of a pod ended that isn't spelt out any more.
 fn ended_as(ledger: &Ledger, pod: &PodFacts) -> Option<TaskPhase> {
-    let item = pod.item?;
-    let index = ledger.status.tasks.iter().position(|task| task.name == pod.task);
-    let items = index.and_then(|index| ledger.items.get(&index)).filter(|items| items.get(item).is_none());
-    items.and_then(|items| items.phase(item)).filter(|phase| phase.is_finished())
+    let index = ledger.index(&pod.task)?;
+    let phase = match pod.item {
+        Some(item) => ledger.items.get(&index).filter(|items| items.get(item).is_none())?.phase(item),
+        None => ledger.task(index).filter(|task| ledger.is_packed() && task.attempts.is_empty()).map(|task| task.phase),
+    };
+    phase.filter(|phase| phase.is_finished())
 }
 
 /// Attempts by the names of their pods, each with its task or item.
@@ -161,11 +165,10 @@ fn backoffs(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
 }
 
 /// How soon the status must be written, from how it differs.
-fn urgency(old: &WorkflowRunStatus, ledger: &Ledger) -> Urgency {
-    let new = &ledger.status;
+fn urgency(old: &WorkflowRunStatus, new: &WorkflowRunStatus, is_urgent: bool) -> Urgency {
     if old == new {
         Urgency::Unchanged
-    } else if ledger.urgent {
+    } else if is_urgent {
         Urgency::Urgent
     } else if without_wording(old) == without_wording(new) {
         Urgency::Wording

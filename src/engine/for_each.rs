@@ -112,7 +112,7 @@ pub(super) fn start(
         } else if live >= max {
             Some((WaitKind::Pool, format!("maxParallel is {max}")))
         } else {
-            let full = if is_new { room.is_full_of_items() } else { room.is_full() };
+            let full = if is_new { room.is_full_of_items(planned) } else { room.is_full(planned) };
             full.map(|detail| (WaitKind::Quota, detail))
         }
     };
@@ -132,7 +132,7 @@ pub(super) fn start(
             Some((kind, detail)) => ledger.wait(unit, kind, &detail),
             None => {
                 if gate::intend(ledger, unit, plan, planned, seen) {
-                    room.take();
+                    room.take(planned);
                     if is_new {
                         room.take_item();
                     }

@@ -1,5 +1,6 @@
 //! The record being written. Every change of a phase goes through here: it is checked, numbered and put into history once.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::decision::Note;
 use super::items::{self, Items};
+use super::packed;
 use super::text::{MESSAGE_BYTES, clip};
 use super::transition::{run_may, task_may};
 use super::unit::Unit;
@@ -66,6 +68,12 @@ pub(super) struct Ledger {
     message_bytes: usize,
     /// Bytes of outputs on record, once someone asked.
     output_bytes: Option<usize>,
+    /// Rows that units may take which aren't spelt out, once someone asked.
+    rows: Option<usize>,
+    /// Units of a list up to which all are spelt out.
+    pub(super) spelt: usize,
+    /// The indices of the tasks by name, once someone asked.
+    indices: OnceCell<BTreeMap<String, usize>>,
 }
 
 impl Ledger {
@@ -94,7 +102,28 @@ impl Ledger {
             },
             message_bytes,
             output_bytes: None,
+            rows: None,
+            spelt: packed::SPELT,
+            indices: OnceCell::new(),
         }
+    }
+
+    /// Whether its tasks are too many to be spelt out.
+    pub(super) fn is_packed(&self) -> bool {
+        self.status.packed.is_some()
+    }
+
+    /// The index of the task of this name.
+    pub(super) fn index(&self, name: &str) -> Option<usize> {
+        let all = || self.status.tasks.iter().enumerate().map(|(index, task)| (task.name.clone(), index)).collect();
+        self.indices.get_or_init(all).get(name).copied()
+    }
+
+    /// Takes the room for what is to be on record of a unit that was a letter. False if there is none.
+    pub(super) fn take_row(&mut self) -> bool {
+        let rows = self.rows.unwrap_or_else(|| packed::ROWS.saturating_sub(packed::rows(&self.status, self.spelt)));
+        self.rows = Some(rows.saturating_sub(1));
+        rows > 0
     }
 
     pub(super) fn phase(&self) -> RunPhase {
@@ -302,11 +331,15 @@ impl Ledger {
 
     /// Records what a task or an item waits for. The time since when stays while the kind does.
     pub(super) fn wait(&mut self, unit: impl Into<Unit>, kind: WaitKind, detail: &str) {
+        self.wait_since(unit, kind, detail, self.now);
+    }
+
+    /// The same; where it is new, it is so since then.
+    pub(super) fn wait_since(&mut self, unit: impl Into<Unit>, kind: WaitKind, detail: &str, now: Timestamp) {
         let unit: Unit = unit.into();
         let many = self.status.tasks.len() > FULL_DETAIL_TASKS
             || self.items.get(&unit.task).is_some_and(|items| items.total() > FULL_DETAIL_TASKS);
         let room = if many { SHORT_MESSAGE } else { MESSAGE_BYTES };
-        let now = self.now;
         if let Some(task) = self.unit_mut(unit) {
             task.waiting_for = Some(waiting(task.waiting_for.as_ref(), kind, clip(detail, room), now));
         }

@@ -33,6 +33,7 @@
 //! | `ttl` | how long does the run stay? |
 //! | `ledger` | the record being written: every transition goes through it |
 //! | `transition` | which transitions are legal |
+//! | `packed` | how is all that stored in few words, where there is much? |
 #![cfg_attr(
     not(test),
     deny(
@@ -64,6 +65,7 @@ mod ledger;
 mod lineage;
 mod observed;
 pub mod outputs;
+mod packed;
 mod peers;
 mod retention;
 mod retry;
@@ -88,11 +90,12 @@ pub use control::is_suspended;
 pub use decision::{Decision, Effect, Note, Urgency};
 pub use generation::is_wanted as is_retry_wanted;
 pub use ledger::IllegalTransition;
-pub use lineage::{Ancestor, Lineage, Mood, Wish};
+pub use lineage::{Ancestor, Followed, Lineage, Mood, Wish};
 pub use observed::{
     ChildFacts, Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
     RunFacts, Sight, Sights, Trouble,
 };
+pub use packed::{SPELT, pack, unpack};
 pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};
 pub use retention::KEPT_PODS;
 pub use slot::needs_live_peers;
@@ -110,6 +113,7 @@ use ledger::Ledger;
 #[must_use]
 pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     let mut ledger = Ledger::open(seen.status, now);
+    ledger.spelt = seen.spelt;
     if ledger.phase().is_finished() && !generation::open(&mut ledger, seen) {
         if is(Mutant::EndedIsCancelled) && seen.run.spec.cancel.is_some() {
             ledger.status.phase = RunPhase::Cancelled;
@@ -128,7 +132,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
         }
         summary::write(&mut ledger, seen);
         ttl::write(&mut ledger, seen);
-        if generation::is_wanted(seen.run.spec, &ledger.status) {
+        if generation::is_wanted(seen.run.spec, &ledger.status, seen.lineage) {
             // Taken up once its end is on record.
             ledger.wake(ledger.now);
         }

@@ -91,7 +91,9 @@ fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) 
     if added.number != expected {
         return Some(format!("attempt {} was added where {expected} is next", added.number));
     }
-    if status.attempts().filter(|other| other.pod == added.pod).count() != 1 {
+    // A child run that goes on in its next generation is that of another attempt.
+    let part = |attempt: &Attempt<'_>| (attempt.pod, attempt.value["runGeneration"].as_u64());
+    if status.attempts().filter(|other| part(other) == part(added)).count() != 1 {
         return Some(format!("pod {} is that of several attempts", added.pod));
     }
     // It may have ended in this very write.

@@ -3,7 +3,7 @@
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
     ClaimSight, Claims, Decision, Definition, Disruption, Effect, KEPT_PODS, Lineage, MainEnd, MainState, Observed,
-    Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, SPELT, Sight, Sights, Trouble, Urgency, decide, unpack,
 };
 use gantline::plan::{Code, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -76,7 +76,11 @@ impl World {
         let (status, sights, claims, peers) = (&self.status, &self.sights, &self.claims, &self.peers);
         let (children, lineage, definition) = (&Sights::new(), &Lineage::default(), &definition);
         let kept_pods = KEPT_PODS;
-        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods, children, lineage }, now)
+        let plan = matches!(definition, Definition::Ready { .. }).then_some(&self.plan);
+        let (stored, status, spelt) = (status, &unpack(status, &run, plan), SPELT);
+        let seen =
+            Observed { run, stored, status, definition, sights, claims, peers, kept_pods, spelt, children, lineage };
+        decide(&seen, now)
     }
 
     /// Decides, stores the status, and does all that was asked for.
@@ -248,6 +252,7 @@ pub fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         disruption: None,
         trouble: None,
         deleting: false,
+        created_at: None,
         ends_by: None,
         condemned: false,
         astray: false,

@@ -24,7 +24,7 @@ pub fn start(
     client: kube::Client,
     identity: &str,
     clock: Clock,
-    [creates, kept_pods]: [usize; 2],
+    [creates, kept_pods, spelt]: [usize; 3],
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> (Operator, Arc<Context>) {
     let settings = Settings {
@@ -34,6 +34,7 @@ pub fn start(
         lease: Some(Place { namespace: LEASE.0.to_owned(), name: LEASE.1.to_owned() }),
         creates,
         kept_pods,
+        spelt,
     };
     let context = Arc::new(Context::new(Cluster::new(client, Permit::none()), settings, clock));
     let mind = Arc::clone(&context);

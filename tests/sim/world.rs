@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gantline::controller::{CREATES, Context};
-use gantline::engine::KEPT_PODS;
+use gantline::engine::{KEPT_PODS, SPELT};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
@@ -48,6 +48,8 @@ pub struct World {
     pub creates: usize,
     /// Pods that stay with a run.
     pub kept_pods: usize,
+    /// Tasks or items up to which a status spells all out.
+    pub spelt: usize,
     latencies: Stream,
     lags: Stream,
     pauses: Stream,
@@ -124,6 +126,7 @@ impl World {
             creates: if Stream::new(seed, "creates").below(0, 2) == 0 { 1 } else { CREATES },
             // So few that some have to go, or as many as everywhere.
             kept_pods: if Stream::new(seed, "kept").below(0, 2) == 0 { 1 } else { KEPT_PODS },
+            spelt: SPELT,
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
             pauses: Stream::new(seed, "pause"),

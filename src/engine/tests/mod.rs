@@ -10,6 +10,7 @@ mod for_each;
 mod generation;
 mod graph;
 mod laws;
+mod packed;
 mod reference;
 mod retention;
 mod retry;

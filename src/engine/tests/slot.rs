@@ -312,6 +312,7 @@ impl Cluster {
         let (sights, claims, lineage) = (Sights::new(), Claims::new(), Lineage::default());
         let seen = Observed {
             run: facts,
+            stored: &status,
             status: &status,
             definition: &definition,
             sights: &sights,
@@ -320,6 +321,7 @@ impl Cluster {
             lineage: &lineage,
             peers: &peers,
             kept_pods: 1,
+            spelt: 64,
         };
         let decision = decide(&seen, Timestamp::from_second(2_000).unwrap());
         if decision.status != status {

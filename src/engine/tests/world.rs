@@ -7,7 +7,7 @@ use crate::api::{
 };
 use crate::engine::{
     ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed,
-    Peers, PodFacts, PodPhase, RunFacts, Sight, Sights, Urgency, decide,
+    Peers, PodFacts, PodPhase, RunFacts, Sight, Sights, Urgency, decide, unpack,
 };
 use crate::plan::Plan;
 
@@ -29,6 +29,8 @@ pub(super) struct World {
     pub(super) peers: Peers,
     /// How many pods stay.
     pub(super) kept_pods: usize,
+    /// How many tasks or items are spelt out.
+    pub(super) spelt: usize,
     /// Whether the run itself was deleted.
     pub(super) deleted: bool,
 }
@@ -63,6 +65,7 @@ impl World {
             lost: false,
             peers: Peers::default(),
             kept_pods: crate::engine::KEPT_PODS,
+            spelt: crate::engine::SPELT,
             deleted: false,
         }
     }
@@ -74,18 +77,38 @@ impl World {
         self.decide_on(&Definition::Ready { plan: &self.plan, revision: "w-1" })
     }
 
-    pub(super) fn decide_on(&self, definition: &Definition<'_>) -> Decision {
-        let run = RunFacts {
+    /// The run, but for its status.
+    fn facts(&self) -> RunFacts<'_> {
+        RunFacts {
             name: "run",
             namespace: "ns",
             uid: "uid",
             created_at: Timestamp::from_second(1_000).ok(),
             generation: Some(1),
             spec: &self.spec,
-        };
+        }
+    }
+
+    /// Its status, unpacked.
+    pub(super) fn full(&self) -> WorkflowRunStatus {
+        unpack(&self.status, &self.facts(), (!self.lost).then_some(&self.plan))
+    }
+
+    /// The same to one who has the plan, though the operator may not.
+    pub(super) fn full_by_plan(&self) -> WorkflowRunStatus {
+        unpack(&self.status, &self.facts(), Some(&self.plan))
+    }
+
+    pub(super) fn decide_on(&self, definition: &Definition<'_>) -> Decision {
+        let run = self.facts();
         let World { status, sights, claims, peers, kept_pods, children, lineage, .. } = self;
         let kept_pods = *kept_pods;
-        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods, children, lineage }, self.now)
+        let plan = matches!(definition, Definition::Ready { .. }).then_some(&self.plan);
+        let (stored, status) = (status, &unpack(status, &run, plan));
+        let spelt = self.spelt;
+        let seen =
+            Observed { run, stored, status, definition, sights, claims, peers, kept_pods, spelt, children, lineage };
+        decide(&seen, self.now)
     }
 
     /// Decides, stores the status, and carries out every effect at once.
@@ -174,7 +197,7 @@ impl World {
     /// The newest pod of a task, or of an item, written `task[3]`.
     pub(super) fn pod(&mut self, task: &str) -> &mut PodFacts {
         let (name, item) = task.split_once('[').unwrap_or((task, ""));
-        let status = self.status.tasks.iter().find(|it| it.name == name).unwrap();
+        let status = self.full().tasks.into_iter().find(|it| it.name == name).unwrap();
         let attempts = match item.trim_end_matches(']').parse::<u32>() {
             Err(_) => &status.attempts,
             Ok(index) => {
@@ -234,6 +257,12 @@ impl World {
         self.spec.cancel = Some(Cancel { reason: Some("enough".into()), ..Cancel::default() });
     }
 
+    /// The run's own phase and why.
+    pub(super) fn story_of_run(&self) -> String {
+        let reason = self.status.reason.map(|reason| format!("({reason:?})")).unwrap_or_default();
+        format!("{:?}{reason}", self.status.phase)
+    }
+
     /// The run as one line: its phase, its tasks' phases, what they wait for.
     pub(super) fn story(&self) -> String {
         let task = |task: &crate::api::TaskStatus| {
@@ -248,9 +277,8 @@ impl World {
             let items = task.items.as_ref().map(items).unwrap_or_default();
             format!(" {}:{:?}{attempts}{reason}{waits}{items}", task.name, task.phase)
         };
-        let reason = self.status.reason.map(|reason| format!("({reason:?})")).unwrap_or_default();
         let tasks: String = self.status.tasks.iter().map(task).collect();
-        format!("{:?}{reason}{tasks}", self.status.phase)
+        format!("{}{tasks}", self.story_of_run())
     }
 }
 
@@ -285,6 +313,7 @@ pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         failed_init: None,
         disruption: None,
         trouble: None,
+        created_at: None,
         deleting: false,
         ends_by: None,
         condemned: false,
@@ -299,11 +328,13 @@ pub(super) fn new_child(name: &str) -> ChildFacts {
     ChildFacts {
         name: name.to_owned(),
         uid: format!("uid-{name}"),
+        generation: 0,
         phase: RunPhase::Pending,
         message: String::new(),
         started_at: None,
         finished_at: None,
         outputs: None,
+        given: None,
         deleting: false,
     }
 }
