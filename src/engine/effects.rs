@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
-use super::{claim, retention, retry, stop, ttl};
+use super::{claim, log, retention, retry, stop, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -33,8 +33,12 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     effects.append(&mut deletes);
     effects.extend(retention::clears(&ledger, &owners, seen));
     ttl::settle(&mut ledger, seen, &mut effects);
+    let urgency = urgency(seen.status, &ledger);
+    // That alone is no reason to write.
+    let segments = if urgency > Urgency::Wording { log::seal(&mut ledger, seen) } else { Vec::new() };
     Decision {
-        urgency: urgency(seen.status, &ledger),
+        urgency,
+        segments,
         status: ledger.status,
         effects,
         notes: ledger.notes,

@@ -9,17 +9,17 @@ use serde_json::{Map, Value};
 
 use super::decision::Note;
 use super::items::{self, Items};
+use super::log::Hot;
 use super::text::{MESSAGE_BYTES, clip};
 use super::transition::{run_may, task_may};
 use super::unit::Unit;
+use crate::api::log::{transition_line, unit_line};
 use crate::api::{
     ItemStatus, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, Transition, WaitKind, WaitingFor,
     WorkflowRunStatus,
 };
 use crate::mutant::{Mutant, is};
 
-/// Transitions that a status spells out.
-const HISTORY: usize = 64;
 /// Bytes of a task's name in history.
 const NAME: usize = 63;
 /// Bytes that all messages of a run share; when they are used up, further messages are cut to [`SHORT_MESSAGE`].
@@ -60,6 +60,8 @@ pub(super) struct Ledger {
     pub(super) urgent: bool,
     /// Earliest time at which something is due by itself.
     pub(super) wake_at: Option<Timestamp>,
+    /// How much of what has happened it holds.
+    hot: Hot,
     /// Number of the newest transition.
     seq: u64,
     /// Bytes of messages on record.
@@ -69,7 +71,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn open(status: &WorkflowRunStatus, now: Timestamp) -> Self {
+    pub(super) fn open(status: &WorkflowRunStatus, hot: Hot, now: Timestamp) -> Self {
         let message_bytes = status
             .tasks
             .iter()
@@ -88,6 +90,7 @@ impl Ledger {
             illegal: Vec::new(),
             urgent: false,
             wake_at: None,
+            hot,
             seq: match status.history.last() {
                 _ if is(Mutant::SeqFromLength) => u64::try_from(status.history.len()).unwrap_or(0),
                 newest => newest.map_or(0, |newest| newest.seq),
@@ -346,8 +349,16 @@ impl Ledger {
         let history = &mut self.status.history;
         let (task, item) = task.map_or((None, None), |(task, item)| (Some(task), item));
         history.push(Transition { seq: self.seq, at, task, item, attempt, from, to, reason });
-        let surplus = history.len().saturating_sub(HISTORY);
-        history.drain(..surplus);
+        let surplus = history.len().saturating_sub(self.hot.history);
+        let log = &mut self.status.log;
+        history.drain(..surplus).for_each(|old| log.push_str(&transition_line(&old)));
+    }
+
+    /// What there is to say of a task or an item that has ended, and that the status is about to tell of no longer, goes into the
+    /// log. Of the items of a task each is a line of its own.
+    #[cfg_attr(not(test), expect(dead_code, reason = "every status still tells of all its tasks"))]
+    pub(super) fn log_unit(&mut self, item: Option<u32>, status: &TaskStatus) {
+        self.status.log.push_str(&unit_line(item, status));
     }
 }
 
@@ -367,10 +378,13 @@ fn waiting(old: Option<&WaitingFor>, kind: WaitKind, detail: String, now: Timest
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::LogLine;
+    use crate::engine::log::HOT;
 
     fn ledger() -> Ledger {
         let task = TaskStatus { name: "t".into(), ..TaskStatus::default() };
-        Ledger::open(&WorkflowRunStatus { tasks: vec![task], ..WorkflowRunStatus::default() }, Timestamp::UNIX_EPOCH)
+        let status = WorkflowRunStatus { tasks: vec![task], ..WorkflowRunStatus::default() };
+        Ledger::open(&status, HOT, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -386,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn transitions_are_numbered_without_gaps_and_the_newest_are_kept() {
+    fn transitions_are_numbered_without_gaps_the_newest_are_spelt_out_and_the_others_are_in_the_log() {
         let mut ledger = ledger();
         ledger.move_run(RunPhase::Running, None);
         for _ in 0..100 {
@@ -395,8 +409,25 @@ mod tests {
         }
         let seqs: Vec<u64> = ledger.status.history.iter().map(|t| t.seq).collect();
         assert_eq!(seqs, (138..=201).collect::<Vec<u64>>());
-        let reopened = Ledger::open(&ledger.status, ledger.now);
+        let older = ledger.status.log.lines().map(|line| match LogLine::read(line).unwrap() {
+            LogLine::Transition(transition) => transition.seq,
+            unit @ LogLine::Unit { .. } => panic!("{unit:?}"),
+        });
+        assert!(older.eq(1..138));
+        let reopened = Ledger::open(&ledger.status, HOT, ledger.now);
         assert_eq!(reopened.seq, 201);
+    }
+
+    #[test]
+    fn what_is_told_of_a_task_goes_into_the_log_as_it_is() {
+        let mut ledger = ledger();
+        ledger.move_task(0, TaskPhase::Cancelled, Some(Reason::CancelRequested));
+        let task = ledger.task(0).unwrap().clone();
+        ledger.log_unit(None, &task);
+        ledger.log_unit(Some(3), &task);
+        let lines: Vec<LogLine> = ledger.status.log.lines().map(|line| LogLine::read(line).unwrap()).collect();
+        let unit = |item| LogLine::Unit { item, status: Box::new(task.clone()) };
+        assert_eq!(lines, [unit(None), unit(Some(3))]);
     }
 
     #[test]

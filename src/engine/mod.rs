@@ -32,6 +32,7 @@
 //! | `retention` | which pods stay with the run? |
 //! | `ttl` | how long does the run stay? |
 //! | `ledger` | the record being written: every transition goes through it |
+//! | `log` | where do transitions go that the status no longer spells out? |
 //! | `transition` | which transitions are legal |
 #![cfg_attr(
     not(test),
@@ -62,6 +63,7 @@ mod generation;
 mod items;
 mod ledger;
 mod lineage;
+mod log;
 mod observed;
 pub mod outputs;
 mod peers;
@@ -89,6 +91,7 @@ pub use decision::{Decision, Effect, Note, Urgency};
 pub use generation::is_wanted as is_retry_wanted;
 pub use ledger::IllegalTransition;
 pub use lineage::{Ancestor, Lineage, Mood, Wish};
+pub use log::{HOT, Hot, NamedSegment};
 pub use observed::{
     ChildFacts, Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
     RunFacts, Sight, Sights, Trouble,
@@ -109,7 +112,7 @@ use ledger::Ledger;
 /// `now` is the only time it knows; it may be earlier than times on record, since clocks are not trusted.
 #[must_use]
 pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
-    let mut ledger = Ledger::open(seen.status, now);
+    let mut ledger = Ledger::open(seen.status, seen.hot, now);
     if ledger.phase().is_finished() && !generation::open(&mut ledger, seen) {
         if is(Mutant::EndedIsCancelled) && seen.run.spec.cancel.is_some() {
             ledger.status.phase = RunPhase::Cancelled;

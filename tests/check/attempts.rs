@@ -144,7 +144,7 @@ fn waits(run: &Run<'_>, status: &Status<'_>, changed: &Changed<'_>, retry: &Retr
 fn entered(status: &Status<'_>, task: &Task<'_>, phase: &str, attempt: u64) -> Option<Timestamp> {
     let is_it =
         |entry: &&serde_json::Value| entry["attempt"] == attempt && entry["to"] == phase && told_of(entry) == task.name;
-    time(status.history.iter().rev().find(is_it)?, "at")
+    time(status.told.newest().find(is_it)?, "at")
 }
 
 /// What is wrong with which attempt is open: only the newest may be, and it is while the task may have a pod.

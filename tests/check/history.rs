@@ -53,10 +53,10 @@ impl<'j> Invariant<'j> for History {
             return findings.check("S7", step.index, false, || "the status can't be read".to_owned());
         };
         let before = world.runs.get(step.write.uid.as_str()).and_then(Run::status);
-        let mut faults = Vec::new();
-        let (fresh, unseen) = fresh(before.map_or(&[], |before| before.history), after.history, &mut faults);
+        let mut faults = after.told.faults.clone();
+        let fresh = fresh(before.map_or(&[], Status::history), &after.told.transitions, &mut faults);
         let reopens = before.is_some_and(|before| before.generation < after.generation);
-        Replay::new(before, unseen, reopens).explain(fresh, after, &mut faults);
+        Replay::new(before, reopens).explain(fresh, after, &mut faults);
         if let Some(before) = before {
             times(before, after, reopens, &mut faults);
         }
@@ -65,39 +65,27 @@ impl<'j> Invariant<'j> for History {
     }
 }
 
-/// What is new in a history, and how many transitions before it there was no room to spell out. Checks that all else is as it
-/// was, and the numbers.
-fn fresh<'j>(before: &[Value], after: &'j [Value], faults: &mut Vec<String>) -> (&'j [Value], u64) {
-    let seq = |entry: Option<&Value>| entry.and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
-    let last = seq(before.last());
-    let (oldest, first) = (before.first().map_or(1, |entry| seq(Some(entry))), seq(after.first()));
-    if after.is_empty() {
-        if !before.is_empty() {
-            faults.push("the transitions are gone".to_owned());
-        }
-        return (after, 0);
-    }
-    if first > oldest && after.len() < SPELT_OUT {
-        faults.push(format!("the transitions before {first} are gone, though there is room for them"));
-    }
-    let kept = usize::try_from(first.saturating_sub(oldest))
-        .ok()
-        .and_then(|dropped| before.get(dropped..))
-        .unwrap_or_default();
-    for (old, new) in kept.iter().zip(after).filter(|(old, new)| old != new) {
+/// The transitions that are new. Checks that all others are as they were, and the numbers.
+fn fresh<'s, 'j>(
+    before: &[Value],
+    told: &'s [Cow<'j, Value>],
+    faults: &mut Vec<String>,
+) -> &'s [Cow<'j, Value>] {
+    let seq = |entry: &Value| entry["seq"].as_u64().unwrap_or(0);
+    for (old, new) in before.iter().zip(told).filter(|(old, new)| *old != new.as_ref()) {
         faults.push(format!("a transition was {old} and became {new}"));
     }
-    let Some(fresh) = after.get(kept.len()..) else {
+    let last = before.last().map_or(0, seq);
+    let Some(fresh) = told.get(before.len()..) else {
         faults.push(format!("transition {last} is gone"));
-        return (&[], 0);
+        return &[];
     };
-    let unseen = if kept.is_empty() { first.saturating_sub(last + 1) } else { 0 };
-    for (entry, expected) in fresh.iter().zip(last + 1 + unseen..) {
-        if seq(Some(entry)) != expected {
+    for (entry, expected) in fresh.iter().zip(last + 1..) {
+        if seq(entry) != expected {
             faults.push(format!("transition {} stands where {expected} is next", entry["seq"]));
         }
     }
-    (fresh, unseen)
+    fresh
 }
 
 /// The phases that transitions lead through, one after another.
@@ -106,20 +94,18 @@ struct Replay<'s, 'j> {
     /// The phases of the tasks that have changed, or that a transition speaks of.
     tasks: BTreeMap<String, TaskPhase>,
     before: Option<&'s Status<'j>>,
-    /// Transitions that there was no room to spell out: so many steps may stay unexplained.
-    unseen: u64,
     /// Whether a new generation begins, so that what has ended may be open again.
     reopens: bool,
 }
 
 impl<'s, 'j> Replay<'s, 'j> {
-    fn new(before: Option<&'s Status<'j>>, unseen: u64, reopens: bool) -> Self {
+    fn new(before: Option<&'s Status<'j>>, reopens: bool) -> Self {
         let run = before.map_or(RunPhase::Pending, |status| status.phase);
-        Self { run, tasks: BTreeMap::new(), before, unseen, reopens }
+        Self { run, tasks: BTreeMap::new(), before, reopens }
     }
 
     /// Whether the new transitions lead to the new status, with its reasons and its attempts, and to nothing else.
-    fn explain(mut self, fresh: &'j [Value], after: &Status<'j>, faults: &mut Vec<String>) {
+    fn explain(mut self, fresh: &[Cow<'j, Value>], after: &Status<'j>, faults: &mut Vec<String>) {
         let mut reasons = BTreeMap::new();
         let mut intents = Vec::new();
         for entry in fresh {

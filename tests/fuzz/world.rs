@@ -2,8 +2,8 @@
 
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    ClaimSight, Claims, Decision, Definition, Disruption, Effect, KEPT_PODS, Lineage, MainEnd, MainState, Observed,
-    Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    ClaimSight, Claims, Decision, Definition, Disruption, Effect, HOT, KEPT_PODS, Lineage, MainEnd, MainState,
+    Observed, Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
 };
 use gantline::plan::{Code, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -75,8 +75,10 @@ impl World {
         };
         let (status, sights, claims, peers) = (&self.status, &self.sights, &self.claims, &self.peers);
         let (children, lineage, definition) = (&Sights::new(), &Lineage::default(), &definition);
-        let kept_pods = KEPT_PODS;
-        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods, children, lineage }, now)
+        let (kept_pods, hot, taken) = (KEPT_PODS, HOT, 0);
+        let seen =
+            Observed { run, status, definition, sights, claims, peers, kept_pods, hot, taken, children, lineage };
+        decide(&seen, now)
     }
 
     /// Decides, stores the status, and does all that was asked for.

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use gantline::controller::{self, Cluster, Context, Settings};
+use gantline::engine::Hot;
 use gantline::lease::{Permit, Place};
 use gantline::pods::PodSecurity;
 use jiff::Timestamp;
@@ -25,6 +26,7 @@ pub fn start(
     identity: &str,
     clock: Clock,
     [creates, kept_pods]: [usize; 2],
+    hot: Hot,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> (Operator, Arc<Context>) {
     let settings = Settings {
@@ -34,6 +36,7 @@ pub fn start(
         lease: Some(Place { namespace: LEASE.0.to_owned(), name: LEASE.1.to_owned() }),
         creates,
         kept_pods,
+        hot,
     };
     let context = Arc::new(Context::new(Cluster::new(client, Permit::none()), settings, clock));
     let mind = Arc::clone(&context);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gantline::controller::{CREATES, Context};
-use gantline::engine::KEPT_PODS;
+use gantline::engine::{HOT, Hot, KEPT_PODS};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
@@ -48,6 +48,8 @@ pub struct World {
     pub creates: usize,
     /// Pods that stay with a run.
     pub kept_pods: usize,
+    /// How much of what has happened the status of a run holds.
+    pub hot: Hot,
     latencies: Stream,
     lags: Stream,
     pauses: Stream,
@@ -124,6 +126,8 @@ impl World {
             creates: if Stream::new(seed, "creates").below(0, 2) == 0 { 1 } else { CREATES },
             // So few that some have to go, or as many as everywhere.
             kept_pods: if Stream::new(seed, "kept").below(0, 2) == 0 { 1 } else { KEPT_PODS },
+            // So little that a few transitions are sealed, or as much as everywhere.
+            hot: if Stream::new(seed, "hot").below(0, 2) == 0 { Hot { history: 3, log: 150 } } else { HOT },
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
             pauses: Stream::new(seed, "pause"),

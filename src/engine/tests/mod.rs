@@ -10,6 +10,7 @@ mod for_each;
 mod generation;
 mod graph;
 mod laws;
+mod log;
 mod reference;
 mod retention;
 mod retry;
