@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::phase;
 use super::status::{TaskStatus, Transition};
 
-/// The part of a run's log that is in WorkflowRecords.
+/// The part of a run's log that is no longer in its status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Sealed {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What a record holds: a revision, or a segment.
+#[expect(clippy::duplicated_attributes, reason = "columns of the same type are not the same column")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "gantline.dev",

@@ -99,7 +99,7 @@ async fn write_record(context: &Context, gathered: &Gathered) -> Result<(), Fail
 }
 
 /// Writes the parts of the log that the status is about to name instead of holding them. False if the name of one is another
-/// record's: then the status may not be written. The next decision gives it another name.
+/// record's: then the status may not be written, and the next decision gives it another name.
 async fn write_segments(
     context: &Arc<Context>,
     gathered: &Gathered,
@@ -122,6 +122,8 @@ async fn write_segments(
                 context.wake_in(Key::Run(uid), CONFLICT);
                 return Ok(false);
             }
+            // Its pods wait for their outcomes, and all that the segment could be read with goes with the namespace.
+            Err(Failure::Refused(status)) if effect::is_terminating(&status) => return Ok(true),
             Err(failure) => {
                 tell_refusal(context, run, "a part of the run's history", &failure);
                 return Err(failure);

@@ -43,7 +43,7 @@ pub(super) fn seal(ledger: &mut Ledger, seen: &Observed<'_>) -> Vec<NamedSegment
     let log = std::mem::take(&mut ledger.status.log);
     let stored = Some(seen.status.log.as_str()).filter(|stored| stored.len() >= sealed_from);
     let (stored, added) =
-        stored.and_then(|stored| Some((stored, log.strip_prefix(stored)?))).unwrap_or_else(|| ("", log.as_str()));
+        stored.and_then(|stored| Some((stored, log.strip_prefix(stored)?))).unwrap_or(("", log.as_str()));
     let most = seen.hot.log.saturating_mul(SEGMENT);
     let mut parts = cut(stored, most);
     if added.len() > room {

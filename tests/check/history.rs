@@ -1,6 +1,7 @@
 //! S7: each transition is on record once, under a number of its own, is legal, and explains all that changed: phases, reasons,
 //! attempts. No time on record is ever written anew.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use gantline::api::{RunPhase, TaskPhase};
@@ -9,9 +10,6 @@ use serde_json::Value;
 use super::read::{Attempt, Changed, Status, Task, list, text, told_of};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
-
-/// Transitions that a status spells out.
-const SPELT_OUT: usize = 64;
 
 /// What a task may go through (DESIGN, section 3). A pod may be seen ended that was never seen running, so that the states
 /// between may be passed over; what has ended stays.
@@ -52,6 +50,9 @@ impl<'j> Invariant<'j> for History {
         let Some(after) = step.status.as_ref() else {
             return findings.check("S7", step.index, false, || "the status can't be read".to_owned());
         };
+        if after.told.is_lost {
+            return;
+        }
         let before = world.runs.get(step.write.uid.as_str()).and_then(Run::status);
         let mut faults = after.told.faults.clone();
         let fresh = fresh(before.map_or(&[], Status::history), &after.told.transitions, &mut faults);
@@ -66,11 +67,7 @@ impl<'j> Invariant<'j> for History {
 }
 
 /// The transitions that are new. Checks that all others are as they were, and the numbers.
-fn fresh<'s, 'j>(
-    before: &[Value],
-    told: &'s [Cow<'j, Value>],
-    faults: &mut Vec<String>,
-) -> &'s [Cow<'j, Value>] {
+fn fresh<'s, 'j>(before: &[Value], told: &'s [Cow<'j, Value>], faults: &mut Vec<String>) -> &'s [Cow<'j, Value>] {
     let seq = |entry: &Value| entry["seq"].as_u64().unwrap_or(0);
     for (old, new) in before.iter().zip(told).filter(|(old, new)| *old != new.as_ref()) {
         faults.push(format!("a transition was {old} and became {new}"));
@@ -105,10 +102,10 @@ impl<'s, 'j> Replay<'s, 'j> {
     }
 
     /// Whether the new transitions lead to the new status, with its reasons and its attempts, and to nothing else.
-    fn explain(mut self, fresh: &[Cow<'j, Value>], after: &Status<'j>, faults: &mut Vec<String>) {
+    fn explain(mut self, fresh: &[Cow<'_, Value>], after: &Status<'j>, faults: &mut Vec<String>) {
         let mut reasons = BTreeMap::new();
         let mut intents = Vec::new();
-        for entry in fresh {
+        for entry in fresh.iter().map(Cow::as_ref) {
             if let Err(why) = self.follow(entry) {
                 faults.push(format!("transition {}: {why}", entry["seq"]));
             }
@@ -124,10 +121,9 @@ impl<'s, 'j> Replay<'s, 'j> {
         let changed = after.changed.iter().filter(|it| !is_called_off(it)).map(|it| it.new.as_ref());
         let changed = changed.filter(|it| !self.tasks.contains_key(&it.name));
         let tasks: Vec<&Task<'_>> = led.chain(changed).collect();
-        let unexplained = self.steps_to_run(after.phase) + tasks.iter().map(|task| self.steps_to(task)).sum::<u64>();
-        if unexplained > self.unseen {
-            let phases: Vec<_> =
-                tasks.iter().filter(|task| self.steps_to(task) > 0).map(|task| (&task.name, task.phase)).collect();
+        let elsewhere: Vec<&Task<'_>> = tasks.into_iter().filter(|task| !self.leads_to(task)).collect();
+        if self.run != after.phase || !elsewhere.is_empty() {
+            let phases: Vec<_> = elsewhere.iter().map(|task| (&task.name, task.phase)).collect();
             faults.push(format!("no transition explains run {:?}, tasks {phases:?}", after.phase));
         }
         for (task, reason) in &reasons {
@@ -139,22 +135,19 @@ impl<'s, 'j> Replay<'s, 'j> {
         }
         let added: Vec<(String, u64)> = after.changed.iter().flat_map(added).collect();
         let told = |attempt: &&(String, u64)| intents.contains(attempt);
-        let untold = added.iter().filter(|attempt| !told(attempt)).count();
-        let vain = intents.iter().filter(|attempt| !added.contains(attempt)).count();
-        if vain > 0 || u64::try_from(untold).unwrap_or(u64::MAX) > self.unseen {
+        if !added.iter().all(|attempt| told(&attempt)) || !intents.iter().all(|attempt| added.contains(attempt)) {
             faults.push(format!("attempts added: {added:?}; transitions to Starting: {intents:?}"));
         }
     }
 
     /// Goes along one transition.
-    fn follow(&mut self, entry: &'j Value) -> Result<(), String> {
+    fn follow(&mut self, entry: &Value) -> Result<(), String> {
         let (name, from, to) = (told_of(entry), &entry["from"], &entry["to"]);
         if name.is_empty() {
             let (from, to) = (phase::<RunPhase>(from)?, phase::<RunPhase>(to)?);
-            self.unseen = self
-                .unseen
-                .checked_sub(self.steps_to_run(from))
-                .ok_or(format!("the run was {:?}, not {from:?}", self.run))?;
+            if self.run != from {
+                return Err(format!("the run was {:?}, not {from:?}", self.run));
+            }
             self.run = to;
             return if self.opens(from.is_finished(), to == RunPhase::Pending) { Ok(()) } else { legal(RUN, from, to) };
         }
@@ -162,8 +155,9 @@ impl<'s, 'j> Replay<'s, 'j> {
         let was = self.phase_of(&name);
         let back = self.reopens && name.ends_with(']') && was.is_finished();
         let was = if back { TaskPhase::Pending } else { was };
-        let skipped = steps(TASK, was, from).unwrap_or(u64::MAX);
-        self.unseen = self.unseen.checked_sub(skipped).ok_or(format!("task {name} was {was:?}, not {from:?}"))?;
+        if was != from {
+            return Err(format!("task {name} was {was:?}, not {from:?}"));
+        }
         self.tasks.insert(name, to);
         if self.opens(from.is_finished(), to == TaskPhase::Pending) { Ok(()) } else { legal(TASK, from, to) }
     }
@@ -173,18 +167,13 @@ impl<'s, 'j> Replay<'s, 'j> {
         self.reopens && has_ended && to_the_start
     }
 
-    /// Steps from where the run is to a phase.
-    fn steps_to_run(&self, phase: RunPhase) -> u64 {
-        steps(RUN, self.run, phase).unwrap_or(1 << 32)
-    }
-
-    /// Steps from where a task is to the phase that it has on record.
-    fn steps_to(&self, task: &Task<'_>) -> u64 {
+    /// Whether a task has the phase on record to which it was led.
+    fn leads_to(&self, task: &Task<'_>) -> bool {
         let phase = self.phase_of(&task.name);
         // That an item is open again its task tells.
         let back = self.reopens && phase.is_finished() && task.item.is_some();
         let phase = if back && !task.phase.is_finished() { TaskPhase::Pending } else { phase };
-        steps(TASK, phase, task.phase).unwrap_or(1 << 32)
+        phase == task.phase
     }
 
     /// Where a task is, so far.
@@ -208,33 +197,13 @@ fn added(task: &Changed<'_>) -> impl Iterator<Item = (String, u64)> {
     added.map(|attempt| (name.clone(), attempt.number)).collect::<Vec<_>>().into_iter()
 }
 
-fn phase<'j, P: serde::Deserialize<'j>>(word: &'j Value) -> Result<P, String> {
+fn phase<'v, P: serde::Deserialize<'v>>(word: &'v Value) -> Result<P, String> {
     P::deserialize(word).map_err(|_| format!("{word} is no phase"))
 }
 
 fn legal<P: Copy + PartialEq + std::fmt::Debug>(law: &[(P, &[P])], from: P, to: P) -> Result<(), String> {
     let may = law.iter().any(|(phase, next)| *phase == from && next.contains(&to));
     if may { Ok(()) } else { Err(format!("the law forbids {from:?} to {to:?}")) }
-}
-
-/// The least number of legal steps between two phases.
-fn steps<P: Copy + PartialEq>(law: &[(P, &[P])], from: P, to: P) -> Option<u64> {
-    if from == to {
-        return Some(0);
-    }
-    let mut reached = vec![from];
-    let mut count = 0;
-    while !reached.contains(&to) {
-        let next: Vec<P> =
-            law.iter().filter(|(phase, _)| reached.contains(phase)).flat_map(|(_, next)| *next).copied().collect();
-        let new: Vec<P> = next.into_iter().filter(|phase| !reached.contains(phase)).collect();
-        if new.is_empty() {
-            return None;
-        }
-        reached.extend(new);
-        count += 1;
-    }
-    Some(count)
 }
 
 /// Times on record stay: when something started, ended, or came to be as it is.
@@ -271,8 +240,8 @@ fn times(before: &Status<'_>, after: &Status<'_>, reopens: bool, faults: &mut Ve
 
 /// Whether a task was open again between these two statuses, though it has ended in both.
 fn begins_again(before: &Status<'_>, after: &Status<'_>, task: &str) -> bool {
-    let last = before.history.last().and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
-    let fresh = after.history.iter().filter(|entry| entry["seq"].as_u64() > Some(last));
+    let last = before.history().last().and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
+    let fresh = after.told.newest().take_while(|entry| entry["seq"].as_u64() > Some(last));
     fresh.into_iter().any(|entry| text(entry, "task") == task && entry["to"] == "Pending")
 }
 

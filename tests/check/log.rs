@@ -15,6 +15,8 @@ pub struct Told<'j> {
     pub transitions: Vec<Cow<'j, Value>>,
     /// What it tells of tasks and items that have ended.
     pub units: Vec<Value>,
+    /// Whether a part of it could not be put on record, since the namespace is being deleted with all that is in it.
+    pub is_lost: bool,
     /// What is missing or wrong.
     pub faults: Vec<String>,
 }
@@ -28,6 +30,7 @@ impl<'j> Told<'j> {
         lines.push_str(text(after, "log"));
         match lines.strip_prefix(text(before, "log")) {
             Some(added) => added.lines().for_each(|line| told.line(line)),
+            None if told.is_lost => {}
             None => told.faults.push("lines of the log are gone".to_owned()),
         }
         told.transitions.extend(list(after, "history").iter().map(Cow::Borrowed));
@@ -52,11 +55,16 @@ impl<'j> Told<'j> {
         let (mut name, mut number) = (text(sealed, "segment"), sealed["count"].as_u64().unwrap_or(0));
         while name != text(known, "segment") {
             let Some(segment) = world.segment(namespace, name) else {
+                if world.is_going(namespace) {
+                    self.is_lost = true;
+                    return parts;
+                }
                 self.faults.push(format!("segment {name:?} is named, and not on record"));
                 break;
             };
             let log = text(segment, "log");
-            if text(segment, "runUid") != uid || segment["number"] != number || segment["lines"] != log.lines().count() {
+            if text(segment, "runUid") != uid || segment["number"] != number || segment["lines"] != log.lines().count()
+            {
                 self.faults.push(format!("segment {name} isn't number {number} of run {uid}, or not of its length"));
             }
             lines += segment["lines"].as_u64().unwrap_or(0);

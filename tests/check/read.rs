@@ -129,15 +129,7 @@ impl<'j> Status<'j> {
             .cloned()
             .collect();
         let generation = value.get("generation").and_then(Value::as_u64).unwrap_or(0);
-        Some(Self {
-            value,
-            phase: word(value, "phase")?,
-            generation,
-            tasks,
-            changed,
-            gone,
-            told: Told::default(),
-        })
+        Some(Self { value, phase: word(value, "phase")?, generation, tasks, changed, gone, told: Told::default() })
     }
 
     /// The task of this name.

@@ -74,9 +74,9 @@ fn fault(status: &Status<'_>) -> Option<String> {
     if status.history().len() > HISTORY {
         return Some(format!("{} transitions are spelt out", status.history().len()));
     }
-    let log = text(status.value, "log").len();
-    if log > LOG {
-        return Some(format!("the log has {log} bytes"));
+    let bytes = text(status.value, "log").len();
+    if bytes > LOG {
+        return Some(format!("the log has {bytes} bytes"));
     }
     let whole = long("the run", status.value, MESSAGE).or_else(|| waits("the run", status.value));
     let mut conditions = list(status.value, "conditions").iter();

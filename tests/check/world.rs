@@ -270,6 +270,11 @@ impl<'j> World<'j> {
         self.homes.iter().any(|home| self.going.contains(home))
     }
 
+    /// Whether a namespace is being deleted.
+    pub fn is_going(&self, namespace: &str) -> bool {
+        self.going.contains(namespace)
+    }
+
     pub fn started(&mut self, pod: &str) {
         self.entries += 1;
         if let Some(pod) = self.pods.get_mut(pod) {
