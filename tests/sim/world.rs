@@ -98,6 +98,9 @@ impl World {
     pub fn new(schedule: &Schedule, scenario: Scenario, recording: bool) -> Arc<Self> {
         let now = Instant::now();
         let seed = schedule.seed;
+        // So little that a few transitions are sealed, or as much as everywhere.
+        let is_short = scenario.short_logs || Stream::new(seed, "hot").below(0, 2) == 0;
+        let hot = if is_short { Hot { history: 3, log: 150 } } else { HOT };
         Arc::new(Self {
             schedule: schedule.clone(),
             scenario,
@@ -126,8 +129,7 @@ impl World {
             creates: if Stream::new(seed, "creates").below(0, 2) == 0 { 1 } else { CREATES },
             // So few that some have to go, or as many as everywhere.
             kept_pods: if Stream::new(seed, "kept").below(0, 2) == 0 { 1 } else { KEPT_PODS },
-            // So little that a few transitions are sealed, or as much as everywhere.
-            hot: if Stream::new(seed, "hot").below(0, 2) == 0 { Hot { history: 3, log: 150 } } else { HOT },
+            hot,
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
             pauses: Stream::new(seed, "pause"),
