@@ -133,7 +133,7 @@ async fn operate(options: Run) -> Result<(), Error> {
         lease,
         creates: controller::CREATES,
         kept_pods: engine::KEPT_PODS,
-        spelt: engine::SPELT,
+        hot: engine::HOT,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "starting");
     let ready = Ready::default();

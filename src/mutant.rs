@@ -128,6 +128,14 @@ pub enum Mutant {
     StampEachRound,
     /// Transitions are numbered from the length of the history.
     SeqFromLength,
+    /// What the log has no room for is dropped.
+    LogDropped,
+    /// The log stays in the status when it is sealed.
+    LogSealedAndKept,
+    /// A segment is written after the status that names it.
+    SegmentAfterStatus,
+    /// Whatever record has the name of a segment is taken for it.
+    AnySegmentIsOurs,
     /// A child run that failed counts as a success.
     FailedChildSucceeds,
     /// A child run is the attempt's own by its name alone.
@@ -144,7 +152,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 65] = [
+    pub const ALL: [Self; 69] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -204,6 +212,10 @@ impl Mutant {
         Self::PodsClearedAtOnce,
         Self::StampEachRound,
         Self::SeqFromLength,
+        Self::LogDropped,
+        Self::LogSealedAndKept,
+        Self::SegmentAfterStatus,
+        Self::AnySegmentIsOurs,
         Self::FailedChildSucceeds,
         Self::ChildByName,
         Self::EndsBeforeChild,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 // `Reason` by its path: the derive brings a type of that name into scope.
 use super::concurrency::ConcurrencyStatus;
 use super::items::ItemsStatus;
+use super::log::Sealed;
 use super::phase::{self, AttemptOutcome, RunPhase, TaskPhase, WaitKind};
 use super::volume_claim::VolumeClaimStatus;
 
@@ -90,11 +91,19 @@ pub struct WorkflowRunStatus {
     /// Where there are more than 64 tasks, those that aren't among `tasks`: all that they come to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packed: Option<PackedTasks>,
-    /// The newest 64 transitions, each recorded once.
+    /// The newest 64 transitions, each recorded once. Older ones are in log.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub history: Vec<Transition>,
+    /// What fell out of history and tasks since the log was last sealed, a line of JSON each, oldest first; at most 24 KiB. A
+    /// transition is an array: number, time, task, item, attempt, the phase left, the phase entered, reason.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 24_576))]
+    pub log: String,
+    /// Where the log goes on that came before: `gantline describe` reads all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
 }
 
 impl WorkflowRunStatus {

@@ -15,6 +15,7 @@
 //! | `run`, `workflow` | a round for one object |
 //! | `gather`, `revision`, `peers`, `kin` | what a round reads |
 //! | `apply`, `effect`, `event` | what it writes |
+//! | `segment` | parts of the logs of runs that their statuses no longer hold |
 //! | `claim` | what it reads and writes of volume claims |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
 //! | `watch`, `loose`, `cache`, `groups`, `memory` | what is known |
@@ -42,6 +43,7 @@ mod queue;
 pub mod release;
 mod revision;
 mod run;
+mod segment;
 pub mod selftest;
 mod sweep;
 mod watch;
@@ -67,6 +69,7 @@ pub use loose::Loose;
 pub use queue::Queue;
 
 use crate::api::{Workflow, WorkflowRun};
+use crate::engine::Hot;
 use crate::lease::Place;
 use crate::mutant::{Mutant, is};
 use crate::pods::{PodSecurity, SlimPod};
@@ -93,8 +96,8 @@ pub struct Settings {
     pub creates: usize,
     /// Pods that stay with a run; beyond that, those that succeeded go.
     pub kept_pods: usize,
-    /// Tasks of a run, or items of a task, up to which a status spells all out.
-    pub spelt: usize,
+    /// How much of what has happened the status of a run holds.
+    pub hot: Hot,
 }
 
 /// The wall clock: what goes on record as the time. Nobody trusts it for more; waits are by a clock that never leaps.

@@ -98,7 +98,8 @@ impl Copy {
             Ok(serde_json::Value::Object(data)) => data,
             _ => serde_json::Map::new(),
         };
-        let data = WorkflowRecordData { workflow: self.workflow.clone().unwrap_or_default(), data };
+        let workflow = self.workflow.clone().unwrap_or_default();
+        let data = WorkflowRecordData { workflow, data, segment: None };
         let mut record = WorkflowRecord::new(&self.revision, data);
         record.metadata.namespace = Some(namespace.to_owned());
         record

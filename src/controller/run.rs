@@ -31,7 +31,8 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         claims: &gathered.claims,
         peers: &gathered.peers,
         kept_pods: context.settings.kept_pods,
-        spelt: context.settings.spelt,
+        hot: context.settings.hot,
+        taken: context.memory(uid).taken,
         children: &gathered.children,
         lineage: &gathered.lineage,
     };

@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
-use super::{claim, packed, retention, retry, stop, ttl};
+use super::{claim, log, packed, retention, retry, stop, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -33,9 +33,15 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     effects.append(&mut deletes);
     effects.extend(retention::clears(&ledger, &owners, seen));
     ttl::settle(&mut ledger, seen, &mut effects);
-    let status = packed::pack(&ledger.status, ledger.spelt);
+    let mut status = packed::pack(&ledger.status, seen.hot.spelt);
+    let urgency = urgency(seen.stored, &status, ledger.urgent);
+    // That alone is no reason to write.
+    let segments = if urgency > Urgency::Wording { log::seal(&mut ledger, seen) } else { Vec::new() };
+    status.log.clone_from(&ledger.status.log);
+    status.sealed.clone_from(&ledger.status.sealed);
     Decision {
-        urgency: urgency(seen.stored, &status, ledger.urgent),
+        urgency,
+        segments,
         status,
         full: ledger.status,
         effects,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::claim::Claims;
 use super::lineage::Lineage;
+use super::log::Hot;
 use super::peers::Peers;
 use crate::api::{Attempt, Reason, RunPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
 use crate::plan::{Plan, Problem};
@@ -30,8 +31,10 @@ pub struct Observed<'a> {
     pub peers: &'a Peers,
     /// How many pods stay with a run.
     pub kept_pods: usize,
-    /// Tasks of a run, or items of a task, up to which all are spelt out.
-    pub spelt: usize,
+    /// How much of what has happened its status holds.
+    pub hot: Hot,
+    /// How many names of its segments turned out to be those of others' records, since this process leads.
+    pub taken: u32,
     /// Its child runs by name. Apart from the pods, since a pod may have any name.
     pub children: &'a Sights,
     /// The runs that it is a child of.

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use gantline::controller::{self, Cluster, Context, Settings};
+use gantline::engine::Hot;
 use gantline::lease::{Permit, Place};
 use gantline::pods::PodSecurity;
 use jiff::Timestamp;
@@ -24,7 +25,8 @@ pub fn start(
     client: kube::Client,
     identity: &str,
     clock: Clock,
-    [creates, kept_pods, spelt]: [usize; 3],
+    [creates, kept_pods]: [usize; 2],
+    hot: Hot,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> (Operator, Arc<Context>) {
     let settings = Settings {
@@ -34,7 +36,7 @@ pub fn start(
         lease: Some(Place { namespace: LEASE.0.to_owned(), name: LEASE.1.to_owned() }),
         creates,
         kept_pods,
-        spelt,
+        hot,
     };
     let context = Arc::new(Context::new(Cluster::new(client, Permit::none()), settings, clock));
     let mind = Arc::clone(&context);

@@ -27,9 +27,6 @@ use crate::plan::{Plan, pod_name};
 use row::Row;
 use state::State;
 
-/// Tasks of a run, or items of a task, up to which all that are known are spelt out; of more, so many at most, but for those that
-/// have to be.
-pub const SPELT: usize = 64;
 /// Rows that a run may have: what fails when there is no room is put on record once there is.
 pub(super) const ROWS: usize = 512;
 
@@ -45,7 +42,8 @@ struct Base<'a> {
     run: Option<&'a RunFacts<'a>>,
 }
 
-/// The status as it is stored.
+/// The status as it is stored. `spelt` is up to how many tasks, or items of a task, all that are known are spelt out; of more, half as
+/// many at most, but for those that have to be.
 #[must_use]
 pub fn pack(full: &WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
     let mut stored = full.clone();
@@ -53,13 +51,13 @@ pub fn pack(full: &WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
         let stop = task.reason.filter(|_| task.phase == TaskPhase::Stopping);
         if let Some(items) = task.items.as_mut().filter(|items| is_long(items, spelt)) {
             let number = items.former_attempts.saturating_add(1);
-            pack_items(items, &Base { number, generation: full.generation, stop, run: None }, spelt);
+            pack_items(items, &Base { number, generation: full.generation, stop, run: None }, spelt / 2);
         }
     }
     // Without its plan it could not be unpacked.
     let is_unpacked = stored.packed.as_ref().is_none_or(|packed| packed.states.is_empty());
     if stored.tasks.len() > spelt && is_unpacked {
-        pack_tasks(&mut stored, spelt);
+        pack_tasks(&mut stored, spelt / 2);
     }
     stored
 }

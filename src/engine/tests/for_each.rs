@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::world::{World, main_end};
 use crate::api::{AttemptOutcome, RunPhase, TaskPhase, WorkflowSpec};
 use crate::engine::packed::ROWS;
-use crate::engine::{Effect, MainState, PodPhase, SPELT, Sight};
+use crate::engine::{Effect, HOT, MainState, PodPhase, Sight};
 
 /// A task `f` with a list, and `z`, which needs it.
 fn world(f: &Value) -> World {
@@ -351,7 +351,7 @@ fn failures_that_have_no_room_in_the_status_go_on_record_once_there_is() {
         phases.into_iter().filter(|it| *it == phase).count()
     };
     let recorded = count(&world, TaskPhase::Backoff);
-    assert!((ROWS..ROWS + SPELT).contains(&recorded), "{recorded}");
+    assert!((ROWS..ROWS + HOT.spelt).contains(&recorded), "{recorded}");
     let held = |sight: &Sight| matches!(sight, Sight::Pod(pod) if pod.held);
     assert_eq!(world.sights.values().filter(|it| held(it)).count(), 2_000 - recorded, "no outcome is lost");
     for _ in 0..4 {

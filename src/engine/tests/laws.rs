@@ -12,7 +12,7 @@ use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunSt
 use crate::engine::items::Items;
 use crate::engine::tally::Tally;
 use crate::engine::{
-    ClaimSight, Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, SPELT, Sight, Urgency,
+    ClaimSight, Disruption, Effect, HOT, Hot, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency,
 };
 
 /// Something that happens in a world. The number picks the pod or effect that it happens to.
@@ -235,9 +235,9 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     assert_eq!(changed, decision.urgency != Urgency::Unchanged);
     world.status = decision.status;
     let status = decision.full;
-    comes_back(&status, &world.full(), world.spelt);
+    comes_back(&status, &world.full(), world.hot.spelt);
     // Of those that aren't spelt out nobody asks.
-    let silent = status.tasks.iter().find(|task| world.spelt == SPELT && !says_why(task));
+    let silent = status.tasks.iter().find(|task| world.hot.spelt == HOT.spelt && !says_why(task));
     assert_eq!(silent.map(|task| &task.name), None, "it waits without a reason");
     for effect in &decision.effects {
         if let Effect::Create { task, item, attempt, pod: name, .. }
@@ -463,9 +463,9 @@ proptest! {
 
     #[test]
     fn every_world_obeys_the_laws_and_every_run_ends(
-        spec in timed_graph(), happenings in vec(happening(), 0..120), spelt in select(vec![0, 2, 8, SPELT])
+        spec in timed_graph(), happenings in vec(happening(), 0..120), spelt in select(vec![0, 2, 8, HOT.spelt])
     ) {
-        let mut world = World { spelt, ..World::of(&spec) };
+        let mut world = World { hot: Hot { spelt, ..HOT }, ..World::of(&spec) };
         let mut effects = step(&mut world, &spec);
         for it in happenings {
             happen(&mut world, &spec, &mut effects, it);
@@ -481,12 +481,12 @@ proptest! {
 
     #[test]
     fn the_end_is_the_same_whatever_the_order(
-        spec in graph(), fates in any::<u64>(), orders in vec((any::<u8>(), select(vec![0, 8, SPELT])), 2)
+        spec in graph(), fates in any::<u64>(), orders in vec((any::<u8>(), select(vec![0, 8, HOT.spelt])), 2)
     ) {
         let ends_well = |name: &str| fates >> name[1..].parse::<u32>().unwrap() & 1 == 1;
         let ends = reference::ends(&spec, ends_well);
         for (order, spelt) in orders {
-            let mut world = World { spelt, ..World::of(&spec) };
+            let mut world = World { hot: Hot { spelt, ..HOT }, ..World::of(&spec) };
             for round in 0.. {
                 let effects = step(&mut world, &spec);
                 for effect in &effects {

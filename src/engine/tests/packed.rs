@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::world::World;
 use crate::api::{TaskPhase, WorkflowSpec};
-use crate::engine::{Effect, SPELT, Sight};
+use crate::engine::{Effect, HOT, Sight};
 
 /// So many tasks, none of which needs another, and `z` after the last.
 fn many(count: usize) -> World {
@@ -26,9 +26,9 @@ fn states(world: &World) -> String {
 
 #[test]
 fn a_small_run_is_stored_as_it_is() {
-    let mut world = many(SPELT - 1);
+    let mut world = many(HOT.spelt - 1);
     world.settle();
-    assert_eq!((world.status.tasks.len(), world.status.packed.as_ref()), (SPELT, None));
+    assert_eq!((world.status.tasks.len(), world.status.packed.as_ref()), (HOT.spelt, None));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::world::{World, spec};
 use crate::api::{ConcurrencyStatus, RunPhase, RunRetry, WhenFull, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
-    Claims, Decision, Definition, Lineage, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide,
+    Claims, Decision, Definition, HOT, Lineage, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide,
     is_held_back, needs_live_peers,
 };
 use crate::plan::Plan;
@@ -321,7 +321,8 @@ impl Cluster {
             lineage: &lineage,
             peers: &peers,
             kept_pods: 1,
-            spelt: 64,
+            hot: HOT,
+            taken: 0,
         };
         let decision = decide(&seen, Timestamp::from_second(2_000).unwrap());
         if decision.status != status {

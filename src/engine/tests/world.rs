@@ -6,8 +6,8 @@ use crate::api::{
     Cancel, Reason, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
 };
 use crate::engine::{
-    ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed,
-    Peers, PodFacts, PodPhase, RunFacts, Sight, Sights, Urgency, decide, unpack,
+    ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, HOT, Hot, Lineage, MainEnd, MainState,
+    NamedSegment, Observed, Peers, PodFacts, PodPhase, RunFacts, Sight, Sights, Urgency, decide, unpack,
 };
 use crate::plan::Plan;
 
@@ -29,8 +29,12 @@ pub(super) struct World {
     pub(super) peers: Peers,
     /// How many pods stay.
     pub(super) kept_pods: usize,
-    /// How many tasks or items are spelt out.
-    pub(super) spelt: usize,
+    /// How much of what has happened its status holds.
+    pub(super) hot: Hot,
+    /// Names of segments that are others' records.
+    pub(super) taken: u32,
+    /// Its segments, in the order in which they were made.
+    pub(super) segments: Vec<NamedSegment>,
     /// Whether the run itself was deleted.
     pub(super) deleted: bool,
 }
@@ -65,7 +69,9 @@ impl World {
             lost: false,
             peers: Peers::default(),
             kept_pods: crate::engine::KEPT_PODS,
-            spelt: crate::engine::SPELT,
+            hot: HOT,
+            taken: 0,
+            segments: Vec::new(),
             deleted: false,
         }
     }
@@ -101,19 +107,31 @@ impl World {
 
     pub(super) fn decide_on(&self, definition: &Definition<'_>) -> Decision {
         let run = self.facts();
-        let World { status, sights, claims, peers, kept_pods, children, lineage, .. } = self;
-        let kept_pods = *kept_pods;
+        let World { status, sights, claims, peers, kept_pods, hot, taken, children, lineage, .. } = self;
+        let (kept_pods, hot, taken) = (*kept_pods, *hot, *taken);
         let plan = matches!(definition, Definition::Ready { .. }).then_some(&self.plan);
         let (stored, status) = (status, &unpack(status, &run, plan));
-        let spelt = self.spelt;
-        let seen =
-            Observed { run, stored, status, definition, sights, claims, peers, kept_pods, spelt, children, lineage };
+        let seen = Observed {
+            run,
+            stored,
+            status,
+            definition,
+            sights,
+            claims,
+            peers,
+            kept_pods,
+            hot,
+            taken,
+            children,
+            lineage,
+        };
         decide(&seen, self.now)
     }
 
     /// Decides, stores the status, and carries out every effect at once.
     pub(super) fn round(&mut self) -> Decision {
         let decision = self.decide();
+        self.segments.extend(decision.segments.iter().cloned());
         self.status = decision.status.clone();
         for effect in &decision.effects {
             self.carry_out(effect);
