@@ -33,11 +33,9 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     effects.append(&mut deletes);
     effects.extend(retention::clears(&ledger, &owners, seen));
     ttl::settle(&mut ledger, seen, &mut effects);
-    let urgency = urgency(seen.status, &ledger);
-    // That alone is no reason to write.
-    let segments = if urgency > Urgency::Wording { log::seal(&mut ledger, seen) } else { Vec::new() };
+    let segments = log::seal(&mut ledger, seen);
     Decision {
-        urgency,
+        urgency: urgency(seen.status, &ledger),
         segments,
         status: ledger.status,
         effects,
