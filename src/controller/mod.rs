@@ -22,6 +22,7 @@
 //! | `queue` | whose turn it is |
 //! | `client` | the wire |
 //! | `sweep` | old records |
+//! | `history` | reading a run back with all of its log |
 //! | `release` | letting go of every pod, before the operator itself goes |
 
 mod apply;
@@ -32,6 +33,7 @@ mod effect;
 mod event;
 mod gather;
 mod groups;
+pub mod history;
 mod kin;
 mod lead;
 mod loose;

@@ -33,14 +33,10 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     effects.append(&mut deletes);
     effects.extend(retention::clears(&ledger, &owners, seen));
     ttl::settle(&mut ledger, seen, &mut effects);
-    let mut status = packed::pack(&ledger.status, seen.hot.spelt);
-    let urgency = urgency(seen.stored, &status, ledger.urgent);
-    // That alone is no reason to write.
-    let segments = if urgency > Urgency::Wording { log::seal(&mut ledger, seen) } else { Vec::new() };
-    status.log.clone_from(&ledger.status.log);
-    status.sealed.clone_from(&ledger.status.sealed);
+    let segments = log::seal(&mut ledger, seen);
+    let status = packed::pack(&ledger.status, seen.hot.spelt);
     Decision {
-        urgency,
+        urgency: urgency(seen.stored, &status, ledger.urgent),
         segments,
         status,
         full: ledger.status,

@@ -16,7 +16,7 @@ use crate::plan::segment_name;
 pub struct Hot {
     /// Transitions that are spelt out.
     pub history: usize,
-    /// Bytes of the log from which on it is sealed with the next write. The log has at most half as much again.
+    /// Bytes of the log from which on it is sealed when more comes to it. The log has at most half as much again.
     pub log: usize,
     /// Tasks of a run, or items of a task, up to which all are spelt out.
     pub spelt: usize,
@@ -39,13 +39,18 @@ pub struct NamedSegment {
     pub segment: Segment,
 }
 
-/// Takes out of the log what is to go into segments, oldest first.
+/// Takes out of the log what is to go into segments, oldest first: what was there, once that is long and more comes to it, and of
+/// what comes to it all that is too much.
 pub(super) fn seal(ledger: &mut Ledger, seen: &Observed<'_>) -> Vec<NamedSegment> {
-    let (sealed_from, room) = (seen.hot.log, seen.hot.log.saturating_add(seen.hot.log / 2));
+    let (before, room) = (seen.status.log.as_str(), seen.hot.log.saturating_add(seen.hot.log / 2));
+    if ledger.status.log.len() == before.len() {
+        return Vec::new();
+    }
     let log = std::mem::take(&mut ledger.status.log);
-    let stored = Some(seen.status.log.as_str()).filter(|stored| stored.len() >= sealed_from);
-    let (stored, added) =
-        stored.and_then(|stored| Some((stored, log.strip_prefix(stored)?))).unwrap_or(("", log.as_str()));
+    let (stored, added) = match log.strip_prefix(before) {
+        Some(added) if before.len() >= seen.hot.log => (before, added),
+        _ => ("", log.as_str()),
+    };
     let most = seen.hot.log.saturating_mul(SEGMENT);
     let mut parts = cut(stored, most);
     if added.len() > room {

@@ -102,7 +102,7 @@ pub use packed::{pack, unpack};
 pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};
 pub use retention::KEPT_PODS;
 pub use slot::needs_live_peers;
-pub use text::clip;
+pub use text::{clip, duration};
 
 use jiff::Timestamp;
 

@@ -85,13 +85,23 @@ fn what_was_on_record_gives_the_same_segment_whoever_seals_it_and_whenever() {
 }
 
 #[test]
-fn a_log_is_sealed_with_the_next_write_and_is_no_reason_for_one() {
+fn a_long_log_stays_until_more_comes_to_it() {
     let mut world = world(2, 150);
     while world.status.log.len() < 150 {
         toggle(&mut world);
     }
     let again = world.decide();
     assert_eq!((again.urgency, again.segments.len()), (Urgency::Unchanged, 0));
+    let log = world.status.log.clone();
+    world.start("a");
+    world.status.observed_generation = None;
+    let decision = world.decide();
+    assert_ne!(decision.urgency, Urgency::Unchanged);
+    assert_eq!((decision.segments.len(), decision.status.log == log), (1, false), "a transition");
+    world.status.phase = RunPhase::Failed;
+    let decision = world.decide();
+    assert_ne!(decision.urgency, Urgency::Unchanged);
+    assert_eq!((decision.segments.len(), decision.status.log == log), (0, true), "what has ended stays as it is");
 }
 
 /// A thousand tasks are cancelled at once.
