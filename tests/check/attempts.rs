@@ -34,7 +34,7 @@ impl<'j> Invariant<'j> for Attempts {
                 "the tasks on record are others than before".to_owned()
             });
         }
-        for changed in after.changed.iter().filter(|it| it.new.is_told()) {
+        for changed in after.changed.iter().filter(|it| !it.new.is_bare()) {
             let task = changed.new.as_ref();
             let retry = run.and_then(|run| Retry::of_task(world, run, after, &task.name));
             let fault = grown(after, changed, retry.as_ref());
@@ -52,6 +52,7 @@ impl<'j> Invariant<'j> for Attempts {
 fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) -> Option<String> {
     let task = changed.new.as_ref();
     let (old, new) = (changed.old_attempts(), &task.attempts);
+    let was_told = changed.old.as_ref().is_none_or(|old| old.is_told) && task.is_told;
     let first = new.first().map_or(0, |first| first.number);
     let counted = old.iter().take_while(|old| old.number < first).count();
     // Those that are listed no more are counted instead, and only to make room for another.
@@ -61,30 +62,35 @@ fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) 
         return Some(format!("attempt {} is listed no more, and has no outcome", open.number));
     }
     let mut expected = before.and(status.generation, &old[..counted]);
-    if task.item.is_some() {
-        // Items of a list that is made anew are numbered on from the highest number of all.
-        expected.former = expected.former.max(Counts::earlier(task).former);
+    let former = status.former(task);
+    if Counts::earlier(task).former == former {
+        // What goes on from a letter, or in a list that is made anew, is numbered on from the highest number of all.
+        expected.former = former;
     }
     if Counts::earlier(task) != expected {
-        return Some(format!("{counted} attempts are listed no more, and {:?} are counted", Counts::earlier(task)));
+        return Some(format!(
+            "{counted} attempts are listed no more, and {:?} are counted, not {expected:?}",
+            Counts::earlier(task)
+        ));
     }
     for (index, old) in old.iter().skip(counted).enumerate() {
         let Some(new) = new.get(index) else { return Some(format!("attempt {} is gone", old.number)) };
         if (new.number, new.pod) != (old.number, old.pod) {
             return Some(format!("attempt {} became {}, pod {} became {}", old.number, new.number, old.pod, new.pod));
         }
-        if old.uid.is_some() && new.uid != old.uid {
+        if old.uid.is_some_and(|uid| !uid.is_empty()) && new.uid != old.uid {
             return Some(format!("the uid of attempt {} was {:?} and became {:?}", old.number, old.uid, new.uid));
         }
     }
     let added = new.get(old.len() - counted..).unwrap_or_default();
     let [added] = added else {
-        let fault = if added.is_empty() { counted > 0 } else { true };
+        // One that was a letter lists what it knows of.
+        let fault = if added.is_empty() { counted > 0 && was_told } else { true };
         return fault.then(|| format!("{} attempts were added at once, {counted} are listed no more", added.len()));
     };
-    // An item that isn't told of any more goes on from the highest number of all.
-    let former = if task.item.is_some() { Counts::earlier(task).former } else { 0 };
-    let expected = old.last().map_or(former + 1, |last| last.number + 1);
+    // What isn't told of any more goes on from the highest number of all.
+    let next = old.last().map_or(1, |last| last.number + 1);
+    let expected = if next <= former && !(was_told && new.len() > 1) { former + 1 } else { next };
     if added.generation != status.generation {
         return Some(format!("attempt {} is of generation {}", added.number, added.generation));
     }
@@ -140,7 +146,9 @@ fn waits(run: &Run<'_>, status: &Status<'_>, changed: &Changed<'_>, retry: &Retr
         retry.wait_after(counts, run.uid, &task.name, failed.number)
     };
     let found = next_at.duration_since(decided);
-    (found != due).then(|| format!("attempt {} is followed by a wait of {found:?} instead of {due:?}", failed.number))
+    // A row tells whole milliseconds.
+    let is_it = found == due || !task.is_told && due.checked_sub(found).is_some_and(|less| less.as_millis() == 0);
+    (!is_it).then(|| format!("attempt {} is followed by a wait of {found:?} instead of {due:?}", failed.number))
 }
 
 /// When a task entered a phase with an attempt, by the newest transition that says so.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::read::{Changed, Status, text, time, told_of};
+use super::read::{Attempt, Changed, Status, main_start, meta, text, time, told_of};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -21,13 +21,14 @@ impl<'j> Invariant<'j> for Deadlines {
         let mut faults = Vec::new();
         of_run(run, pinned, after, &mut faults);
         of_finally(world, run, pinned, after, &mut faults);
-        for changed in after.changed.iter().filter(|it| it.new.is_told()) {
+        for changed in after.changed.iter().filter(|it| !it.new.is_bare()) {
             let Some(planned) = world.planned(run, after, &changed.new.name) else { continue };
             let timeout = |field: &str| {
                 let own = planned.get(field).filter(|own| !own.is_null());
                 duration(own.or_else(|| pinned.pointer(&format!("/taskDefaults/{field}"))))
             };
-            of_task(run.status().map_or(&Value::Null, |status| status.value), after, changed, timeout, &mut faults);
+            let pod = |attempt: &Attempt<'_>| world.pods.get(attempt.uid?).map(|pod| pod.object);
+            of_task(run.status().map_or(&Value::Null, |status| status.value), after, changed, (timeout, pod), &mut faults);
         }
         let told = faults.join("; ");
         findings.check("S7", step.index, faults.is_empty(), || told);
@@ -98,11 +99,11 @@ fn of_finally(world: &World<'_>, run: &Run<'_>, pinned: &Value, after: &Status<'
     }
 }
 
-fn of_task(
+fn of_task<'j>(
     status: &Value,
     after: &Status<'_>,
-    changed: &Changed<'_>,
-    timeout: impl Fn(&str) -> Option<SignedDuration>,
+    changed: &Changed<'j>,
+    (timeout, pod): (impl Fn(&str) -> Option<SignedDuration>, impl Fn(&Attempt<'j>) -> Option<&'j Value>),
     faults: &mut Vec<String>,
 ) {
     let task = changed.new.as_ref();
@@ -111,7 +112,8 @@ fn of_task(
     let begins = changed.old_attempts().is_empty() && before.get("deadlineAt").is_none();
     // Of items, their task has one for all.
     let first = entered(after, &task.name, "Starting", "").filter(|_| begins && task.item.is_none());
-    set("totalTimeout", time(task.value, "deadlineAt"), first, timeout("totalTimeout"), &task.name, faults);
+    let total = Set { of: "totalTimeout", task: &task.name, is_told: task.is_told };
+    total.check(time(task.value, "deadlineAt"), first, timeout("totalTimeout"), faults);
 
     let Some(last) = task.attempts.last() else { return };
     let old = changed.old_attempts().iter().find(|old| old.number == last.number);
@@ -119,16 +121,29 @@ fn of_task(
     let runs = entered(after, &task.name, "Running", "").filter(|_| last.has_started() && !ran);
     // It may have entered that phase with an earlier attempt.
     let runs = runs.filter(|_| text(task.value, "phase") == "Running");
-    set("timeout", time(last.value, "deadlineAt"), runs, timeout("timeout"), &task.name, faults);
+    // Of one that was a letter it counts from what its pod says.
+    let both_told = task.is_told && changed.old.as_ref().is_none_or(|old| old.is_told);
+    let from_pod = pod(last).and_then(main_start).filter(|_| !both_told && runs.is_some());
+    let own = Set { of: "timeout", task: &task.name, is_told: task.is_told };
+    if task.is_told {
+        own.check(time(last.value, "deadlineAt"), from_pod.or(runs), timeout("timeout"), faults);
+    }
 
     let reason = text(task.value, "reason");
     if text(before, "reason") == reason {
         return;
     }
+    // A letter doesn't tell it: it is so long after what the pod says.
+    let after_pod = |since: Option<Timestamp>, field: &str| since?.checked_add(timeout(field)?).ok();
+    let on_record = |field: &str, since: Option<Timestamp>| {
+        let told = changed.old.as_ref().filter(|old| old.is_told).and(old).and_then(|old| time(old.value, "deadlineAt"));
+        told.or_else(|| after_pod(since, field))
+    };
     let (deadline, of) = match reason {
-        "TimedOut" => (old.and_then(|old| time(old.value, "deadlineAt")), "timeout"),
+        "TimedOut" => (on_record("timeout", old.and_then(&pod).and_then(main_start)), "timeout"),
         "StartTimedOut" if timeout("startTimeout").is_some() => {
-            (old.and_then(|old| time(old.value, "deadlineAt")), "startTimeout")
+            let made = old.and_then(&pod).and_then(|pod| time(meta::of(pod), "creationTimestamp"));
+            (on_record("startTimeout", made), "startTimeout")
         }
         "StartTimedOut" => {
             let since = before.get("waitingFor").and_then(|waiting| time(waiting, "since"));
@@ -148,18 +163,30 @@ fn of_task(
     }
 }
 
-/// A deadline that is set in this write is as far away as its timeout from what it counts from.
-fn set(
-    of: &str,
-    deadline: Option<Timestamp>,
-    since: Option<Timestamp>,
-    timeout: Option<SignedDuration>,
-    task: &str,
-    faults: &mut Vec<String>,
-) {
-    let Some(since) = since else { return };
-    let found = deadline.map(|deadline| deadline.duration_since(since));
-    if timeout.is_some() && found != timeout {
-        faults.push(format!("the deadline of the {of} of {task} is {found:?} from its beginning, not {timeout:?}"));
+/// A deadline that is set in a write.
+struct Set<'a> {
+    /// The timeout that it is of.
+    of: &'static str,
+    task: &'a str,
+    /// Whether it is told in full: a row tells whole milliseconds.
+    is_told: bool,
+}
+
+impl Set<'_> {
+    /// It is as far away as its timeout from what it counts from.
+    fn check(
+        &self,
+        deadline: Option<Timestamp>,
+        since: Option<Timestamp>,
+        timeout: Option<SignedDuration>,
+        faults: &mut Vec<String>,
+    ) {
+        let Self { of, task, is_told } = self;
+        let (Some(since), Some(timeout)) = (since, timeout) else { return };
+        let found = deadline.map(|deadline| deadline.duration_since(since));
+        let less = found.and_then(|found| timeout.checked_sub(found));
+        if found != Some(timeout) && (*is_told || less.is_none_or(|less| less.as_millis() != 0)) {
+            faults.push(format!("the deadline of the {of} of {task} is {found:?} from its beginning, not {timeout:?}"));
+        }
     }
 }

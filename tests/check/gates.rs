@@ -100,7 +100,10 @@ fn closed(
     if planned.get("forEach").is_some() != task.item.is_some() {
         return Some("it has items, and the pod is of none, or the other way round".to_owned());
     }
-    if planned.get("when").is_some() && of_task.get("when") != Some(&true.into()) {
+    // What has begun and is a letter began since its condition was true.
+    let is_letter = status.task(task_of(name)).is_some_and(|task| !task.is_told);
+    let when = of_task.get("when");
+    if planned.get("when").is_some() && when != Some(&true.into()) && !(is_letter && when.is_none()) {
         return Some("its condition is not true on record".to_owned());
     }
     let needs = Needs::of(world, run, status, name).filter(|needs| !needs.let_run())?;

@@ -127,7 +127,9 @@ impl<'s, 'j> Replay<'s, 'j> {
             faults.push(format!("no transition explains run {:?}, tasks {phases:?}", after.phase));
         }
         for (task, reason) in &reasons {
-            let told = after.task(task).filter(|task| task.is_told()).map(|task| task.value);
+            // A letter tells why a unit is being stopped, and why no other is as it is.
+            let tells = |task: &&Task<'_>| !task.is_bare() && (task.is_told || task.phase == TaskPhase::Stopping);
+            let told = after.task(task).filter(tells).map(|task| task.value);
             let told = if task.is_empty() { Some(after.value) } else { told };
             if told.is_some_and(|told| told.get("reason") != *reason) {
                 faults.push(format!("the reason of the newest transition of {task:?} is not the one on record"));
@@ -224,8 +226,12 @@ fn times(before: &Status<'_>, after: &Status<'_>, reopens: bool, faults: &mut Ve
         }
     }
     since(&mut stay, "the run", before.value, after.value);
-    for changed in after.changed.iter().filter(|it| it.new.is_told()) {
+    for changed in after.changed.iter().filter(|it| !it.new.is_bare()) {
         let Changed { old: Some(old), new } = changed else { continue };
+        if !(old.is_told && new.is_told) {
+            // When it first started a letter doesn't tell.
+            continue;
+        }
         if reopens && (changed.is_reopened() || begins_again(before, after, &new.name)) {
             continue;
         }

@@ -2,11 +2,56 @@
 //! names. Those are on record by then, are the run's own, and hold exactly those lines.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::read::{Status, list, text};
-use super::world::World;
+use super::journal::Write;
+use super::read::{list, meta, text};
+
+/// What is on record beside statuses.
+#[derive(Debug, Default)]
+pub struct Records<'j> {
+    /// What records held when they were last made, by namespace and name. They never change.
+    records: BTreeMap<(&'j str, &'j str), &'j Value>,
+    /// Namespaces that are being deleted.
+    going: BTreeSet<&'j str>,
+}
+
+impl<'j> Records<'j> {
+    /// Takes a write in.
+    pub fn take(&mut self, write: &'j Write) {
+        match write.resource.as_str() {
+            "workflowrecords" => {
+                let spec = write.object.get("spec").unwrap_or(&Value::Null);
+                self.records.insert((&write.namespace, &write.name), spec);
+            }
+            "namespaces" if !write.removed && meta::is_deleting(&write.object) => {
+                self.going.insert(&write.name);
+            }
+            "namespaces" => {
+                self.going.remove(write.name.as_str());
+            }
+            _ => {}
+        }
+    }
+
+    /// The spec that a run is pinned to; `None` if the journal doesn't have it.
+    pub fn pinned(&self, namespace: &str, run: &'j Value, revision: &str) -> Option<&'j Value> {
+        let record = self.records.get(&(namespace, revision)).and_then(|record| record.get("data"));
+        record.or_else(|| run.pointer("/spec/workflow").filter(|_| !revision.is_empty()))
+    }
+
+    /// Whether a namespace is being deleted.
+    pub fn is_going(&self, namespace: &str) -> bool {
+        self.going.contains(namespace)
+    }
+
+    /// A part of the log of a run, by the name of its record, whatever has become of that since it was made.
+    fn segment(&self, namespace: &str, name: &str) -> Option<&'j Value> {
+        self.records.get(&(namespace, name))?.get("segment")
+    }
+}
 
 /// What a status, its log, and the segments that are new with it tell.
 #[derive(Debug, Default)]
@@ -23,10 +68,9 @@ pub struct Told<'j> {
 
 impl<'j> Told<'j> {
     /// What is told by a status of the run of this uid that follows another.
-    pub fn new(world: &World<'j>, place: (&str, &str), before: Option<&Status<'j>>, after: &'j Value) -> Self {
+    pub fn new(records: &Records<'j>, place: (&str, &str), before: &Value, after: &'j Value) -> Self {
         let mut told = Self::default();
-        let before = before.map_or(&Value::Null, |before| before.value);
-        let mut lines: String = told.segments(world, place, before, after).concat();
+        let mut lines: String = told.segments(records, place, before, after).concat();
         lines.push_str(text(after, "log"));
         match lines.strip_prefix(text(before, "log")) {
             Some(added) => added.lines().for_each(|line| told.line(line)),
@@ -45,7 +89,7 @@ impl<'j> Told<'j> {
     /// The lines of the segments that are new, oldest first.
     fn segments(
         &mut self,
-        world: &World<'j>,
+        records: &Records<'j>,
         (namespace, uid): (&str, &str),
         before: &Value,
         after: &'j Value,
@@ -54,8 +98,8 @@ impl<'j> Told<'j> {
         let (mut parts, mut lines) = (Vec::new(), 0);
         let (mut name, mut number) = (text(sealed, "segment"), sealed["count"].as_u64().unwrap_or(0));
         while name != text(known, "segment") {
-            let Some(segment) = world.segment(namespace, name) else {
-                if world.is_going(namespace) {
+            let Some(segment) = records.segment(namespace, name) else {
+                if records.is_going(namespace) {
                     self.is_lost = true;
                     return parts;
                 }

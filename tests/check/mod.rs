@@ -6,6 +6,7 @@
 //! | file | invariants |
 //! |---|---|
 //! | `children` | S1, S2, S6, S8, S16 of child runs |
+//! | `packed` | S4, S5, S7 what a large run tells in few words agrees with what it told before |
 //! | `pods` | S1 one pod an attempt, ever; S2 one live pod a task |
 //! | `gates` | S3 no pod before its gates are satisfied on record; S8 none after a cancel, an end or a suspension on record |
 //! | `claims` | S3, S11, S16 of the volume claims of runs |
@@ -46,6 +47,7 @@ mod leftover;
 mod limits;
 mod log;
 mod outcome;
+pub mod packed;
 mod pods;
 mod read;
 mod retry;
@@ -139,7 +141,9 @@ impl Findings {
 
 /// Follows the journal and says what in it must never happen.
 pub fn check(journal: &Journal, rules: &Rules) -> Findings {
+    let wholes = packed::read(journal);
     let mut invariants: Vec<Box<dyn Invariant<'_> + '_>> = vec![
+        Box::new(packed::Agreement),
         Box::new(pods::Pods::default()),
         Box::new(children::Children::default()),
         Box::new(gates::Gates),
@@ -163,12 +167,12 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
     }
     let mut world = World::new(rules);
     let mut findings = Findings::default();
-    for (index, entry) in journal.entries.iter().enumerate() {
+    for ((index, entry), whole) in journal.entries.iter().enumerate().zip(&wholes) {
         match entry {
             Entry::Started { pod, .. } => world.started(pod),
             Entry::Ended { pod, exit_code, .. } => world.ended(pod, *exit_code),
             Entry::Write(write) => {
-                let step = Step::new(index, write, &world);
+                let step = Step::new(index, write, &world, whole.as_ref());
                 for invariant in &mut invariants {
                     invariant.step(&step, &world, &mut findings);
                 }

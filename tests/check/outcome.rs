@@ -26,8 +26,8 @@ impl<'j> Invariant<'j> for Outcomes {
                 let closed =
                     changed.old_attempts().iter().any(|old| old.number == attempt.number && old.outcome.is_some());
                 let Some(outcome) = attempt.outcome.filter(|_| !closed && !attempt.is_child) else { continue };
-                let task = changed.new.name.as_str();
-                let claim = Claim { world, run, after, task, attempt };
+                let (task, is_told) = (changed.new.name.as_str(), changed.new.is_told);
+                let claim = Claim { world, run, after, task, attempt, is_told };
                 let fault = claim.fault(outcome);
                 findings.check("S6", step.index, fault.is_none(), || {
                     let told = format!("attempt {} of task {task} is {outcome:?} {}", attempt.number, attempt.reason());
@@ -50,7 +50,7 @@ impl<'j> Invariant<'j> for Outcomes {
             // A hand may have taken it out of the record; and of many attempts the oldest are only counted, once they have ended.
             let number: u64 = pod.attempt.parse().unwrap_or(0);
             let task = status.task(&pod.task);
-            if own.is_empty() && task.is_some_and(|task| !task.is_told() && task.phase.is_finished()) {
+            if own.is_empty() && task.is_some_and(|task| task.is_bare() && task.phase.is_finished()) {
                 // How its item ended is all that is told.
                 continue;
             }
@@ -112,7 +112,7 @@ fn may_release(world: &World<'_>, pod: &Pod<'_>, step: &Step<'_>) -> bool {
         None if run
             .status()
             .and_then(|it| it.task(&pod.task))
-            .is_some_and(|it| !it.is_told() && it.phase.is_finished()) =>
+            .is_some_and(|it| it.is_bare() && it.phase.is_finished()) =>
         {
             true
         }
@@ -128,6 +128,8 @@ struct Claim<'s, 'j> {
     after: &'s Status<'j>,
     task: &'s str,
     attempt: &'s Attempt<'j>,
+    /// Whether the task is no letter, which tells an outcome without its reason.
+    is_told: bool,
 }
 
 impl Claim<'_, '_> {
@@ -140,6 +142,7 @@ impl Claim<'_, '_> {
         // Made before the journal began.
         let pod = self.world.pods.get(uid)?;
         self.exit_code(pod).or_else(|| match outcome {
+            AttemptOutcome::Failed | AttemptOutcome::NotYet if !self.is_told => self.failed_somehow(pod),
             AttemptOutcome::Succeeded => succeeded(pod),
             AttemptOutcome::Failed | AttemptOutcome::NotYet => self.failed(pod),
             AttemptOutcome::Disrupted | AttemptOutcome::Cancelled => self.disrupted(pod),
@@ -156,6 +159,15 @@ impl Claim<'_, '_> {
         let truth = pod.ended.filter(|_| !pod.verdicts.unknown).map(i64::from);
         (truth.is_some() && truth != told)
             .then(|| format!("exit code {told:?} is on record, and {truth:?} is the truth"))
+    }
+
+    /// It failed for a reason that isn't told: by itself, by what it did not write, or since it was stopped.
+    fn failed_somehow(&self, pod: &Pod<'_>) -> Option<String> {
+        let was_stopped = self.run.status().and_then(|status| status.task(self.task));
+        let was_stopped = was_stopped.is_some_and(|task| task.phase == TaskPhase::Stopping);
+        let lacks_outputs = pod.verdicts.has(End::Succeeded) && !self.outputs()?.is_empty();
+        let may = pod.verdicts.has(End::Failed) || lacks_outputs || was_stopped;
+        if was_stopped { self.was_honest() } else { (!may).then(|| format!("its pod tells {:?}", pod.verdicts)) }
     }
 
     fn failed(&self, pod: &Pod<'_>) -> Option<String> {
@@ -226,7 +238,7 @@ impl Claim<'_, '_> {
             // A hand may have taken the uid off the record.
             return None;
         }
-        if outcome != AttemptOutcome::Failed || !refused {
+        if outcome != AttemptOutcome::Failed || !(refused || !self.is_told) {
             return Some("no pod of it is on record".to_owned());
         }
         let own = |pod: &&Pod<'_>| pod.made && pod.name == self.attempt.pod && pod.run == self.run.uid;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::log::Told;
+use super::packed::{Unit, Whole};
 
 /// The text of a field; empty where there is none.
 pub fn text<'j>(value: &'j Value, field: &str) -> &'j str {
@@ -25,7 +26,7 @@ pub fn time(value: &Value, field: &str) -> Option<Timestamp> {
 }
 
 /// A word of a closed set that a field holds; its default where the field is missing, nothing where the word is none of the set.
-fn word<'j, T: Deserialize<'j> + Default>(value: &'j Value, field: &str) -> Option<T> {
+pub fn word<'j, T: Deserialize<'j> + Default>(value: &'j Value, field: &str) -> Option<T> {
     value.get(field).map_or_else(|| Some(T::default()), |word| T::deserialize(word).ok())
 }
 
@@ -44,7 +45,7 @@ pub struct Status<'j> {
     pub gone: Vec<Rc<Task<'j>>>,
     /// The newest transitions, oldest first: those that are listed, and before them those that left the list since the status
     /// before.
-    pub told: Told<'j>,
+    pub told: &'j Told<'j>,
 }
 
 /// A task that has changed.
@@ -57,13 +58,18 @@ pub struct Changed<'j> {
 /// The state of a task, or of an item of a task with `forEach`.
 #[derive(Debug)]
 pub struct Task<'j> {
+    /// What it was read from.
+    unit: &'j Unit<'j>,
     pub value: &'j Value,
     /// Its name; of an item, `task[3]`.
     pub name: String,
     /// The index of the item.
     pub item: Option<u32>,
     pub phase: TaskPhase,
+    /// Those that are known.
     pub attempts: Vec<Attempt<'j>>,
+    /// Whether everything is told of it, now or when it ended. Of others a letter tells, and what was told before.
+    pub is_told: bool,
 }
 
 /// One try at a task.
@@ -83,40 +89,24 @@ pub struct Attempt<'j> {
 
 impl<'j> Status<'j> {
     /// Reads a status that follows another; `None` if its words are none of the language's. Most tasks are as they were, and are
-    /// not read again.
-    pub fn read(value: &'j Value, before: Option<&Self>) -> Option<Self> {
+    /// not read again. `uid_of` names the pod of a name.
+    pub fn read(
+        value: &'j Value,
+        whole: &'j Whole<'j>,
+        before: Option<&Self>,
+        uid_of: impl Fn(&str) -> Option<&'j str>,
+    ) -> Option<Self> {
         let (mut tasks, mut changed) = (Vec::new(), Vec::new());
-        for value in list(value, "tasks") {
-            let name = text(value, "name");
-            let find = |place: usize, name: &str| {
-                let same_place = before.and_then(|before| before.tasks.get(place)).filter(|old| old.name == name);
-                same_place.or_else(|| before?.tasks.iter().find(|old| old.name == name))
-            };
-            let old = find(tasks.len(), name);
-            if let Some(old) = old.filter(|old| old.value == value) {
+        for unit in whole.units.iter().map(Rc::as_ref) {
+            let same_place = before.and_then(|before| before.tasks.get(tasks.len())).filter(|old| old.name == unit.name);
+            let old = same_place.or_else(|| before?.tasks.iter().find(|old| old.name == unit.name));
+            if let Some(old) = old.filter(|old| std::ptr::eq(old.unit, unit)) {
                 tasks.push(Rc::clone(old));
-                // Its items are as they were too.
-                let is_item = |it: &&Rc<Task<'j>>| it.item.is_some() && task_of(&it.name) == name;
-                tasks.extend(before.into_iter().flat_map(|before| &before.tasks).filter(is_item).cloned());
                 continue;
             }
-            let new = Rc::new(Task::read(value)?);
+            let new = Rc::new(Task::read(unit, &uid_of)?);
             changed.push(Changed { old: old.cloned(), new: Rc::clone(&new) });
             tasks.push(new);
-            for (phase, item, value) in items(value)? {
-                let name = format!("{name}[{item}]");
-                let old = find(tasks.len(), &name);
-                // Of one that has ended nothing more need be told.
-                let untold = value.is_null() && phase.is_finished();
-                if let Some(old) = old.filter(|old| old.phase == phase && (old.value == value || untold)) {
-                    tasks.push(Rc::clone(old));
-                    continue;
-                }
-                let attempts = list(value, "attempts").iter().map(Attempt::read).collect::<Option<_>>()?;
-                let new = Rc::new(Task { value, name, item: Some(item), phase, attempts });
-                changed.push(Changed { old: old.cloned(), new: Rc::clone(&new) });
-                tasks.push(new);
-            }
         }
         let is_gone = |old: &&Rc<Task<'j>>| tasks.iter().all(|new| new.name != old.name);
         let all_there =
@@ -129,12 +119,21 @@ impl<'j> Status<'j> {
             .cloned()
             .collect();
         let generation = value.get("generation").and_then(Value::as_u64).unwrap_or(0);
-        Some(Self { value, phase: word(value, "phase")?, generation, tasks, changed, gone, told: Told::default() })
+        Some(Self { value, phase: word(value, "phase")?, generation, tasks, changed, gone, told: &whole.told })
     }
 
     /// The task of this name.
     pub fn task(&self, name: &str) -> Option<&Task<'j>> {
         self.tasks.iter().find(|task| task.name == name).map(Rc::as_ref)
+    }
+
+    /// The highest number of an attempt of a former generation, from which a unit goes on of which nothing more is told.
+    pub fn former(&self, task: &Task<'_>) -> u64 {
+        let list = match task.item {
+            Some(_) => self.task(task_of(&task.name)).and_then(|task| task.value.get("items")),
+            None => self.value.get("packed"),
+        };
+        list.and_then(|list| list["formerAttempts"].as_u64()).unwrap_or(0)
     }
 
     /// The transitions that are listed.
@@ -164,11 +163,9 @@ pub fn told_of(transition: &Value) -> String {
     unit(text(transition, "task"), &index)
 }
 
-/// The items of a task, by index: the phase of each, and what is told of it.
-fn items(task: &Value) -> Option<Vec<(TaskPhase, u32, &Value)>> {
-    let Some(items) = task.get("items") else { return Some(Vec::new()) };
-    let total = usize::try_from(items.get("total")?.as_u64()?).ok().filter(|total| *total <= 20_000)?;
-    let mut all = vec![(TaskPhase::Pending, &Value::Null); total];
+/// The phase of each item of a task, by the ranges of their indices.
+pub fn ranges(items: &Value, total: usize) -> Option<Vec<TaskPhase>> {
+    let mut all = vec![TaskPhase::Pending; total];
     for (field, phase) in [
         ("starting", TaskPhase::Starting),
         ("running", TaskPhase::Running),
@@ -181,15 +178,10 @@ fn items(task: &Value) -> Option<Vec<(TaskPhase, u32, &Value)>> {
         for range in text(items, field).split(',').filter(|range| !range.is_empty()) {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-            all.get_mut(first..=last)?.iter_mut().for_each(|it| it.0 = phase);
+            all.get_mut(first..=last)?.fill(phase);
         }
     }
-    for entry in list(items, "entries") {
-        let (index, phase) = (usize::try_from(entry.get("index")?.as_u64()?).ok()?, word::<TaskPhase>(entry, "phase")?);
-        let slot = all.get_mut(index).filter(|(by_range, _)| *by_range == phase)?;
-        slot.1 = entry;
-    }
-    Some((0..).zip(all).map(|(index, (phase, value))| (phase, index, value)).collect())
+    Some(all)
 }
 
 impl<'j> Changed<'j> {
@@ -205,26 +197,32 @@ impl<'j> Changed<'j> {
 }
 
 impl<'j> Task<'j> {
-    fn read(value: &'j Value) -> Option<Self> {
-        let attempts = list(value, "attempts").iter().map(Attempt::read).collect::<Option<_>>()?;
-        Some(Self { value, name: text(value, "name").to_owned(), item: None, phase: word(value, "phase")?, attempts })
+    fn read(unit: &'j Unit<'j>, uid_of: impl Fn(&str) -> Option<&'j str>) -> Option<Self> {
+        let value = &*unit.value;
+        let attempts = list(value, "attempts").iter().map(|it| Attempt::read(it, &uid_of)).collect::<Option<_>>()?;
+        let Unit { name, item, phase, is_told, .. } = unit;
+        Some(Self { unit, value, name: name.clone(), item: *item, phase: *phase, attempts, is_told: *is_told })
     }
 
-    /// Whether more of it is told than its phase. Of items that have ended that is all that large runs go on telling.
-    pub fn is_told(&self) -> bool {
-        self.item.is_none() || !self.value.is_null()
+    /// Whether nothing is known of it but its phase. Of items that have ended that is all that some runs go on telling.
+    pub fn is_bare(&self) -> bool {
+        self.value.is_null()
     }
 }
 
 impl<'j> Attempt<'j> {
-    fn read(value: &'j Value) -> Option<Self> {
+    fn read(value: &'j Value, uid_of: impl Fn(&str) -> Option<&'j str>) -> Option<Self> {
+        let pod = [text(value, "pod"), text(value, "run")].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        // Of one of many it is told only that its pod was made: it is that of its name.
+        let uid = value.get("uid").and_then(Value::as_str);
+        let uid = if uid == Some("") { uid_of(pod).or(uid) } else { uid };
         Some(Self {
             value,
             number: value.get("number")?.as_u64()?,
             generation: value.get("generation").and_then(Value::as_u64).unwrap_or(0),
-            pod: [text(value, "pod"), text(value, "run")].into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+            pod,
             is_child: value.get("run").is_some(),
-            uid: value.get("uid").and_then(Value::as_str),
+            uid,
             outcome: word(value, "outcome")?,
         })
     }
@@ -296,6 +294,13 @@ pub fn is_over(pod: &Value) -> bool {
 /// Whether a deletion's time to end is over: no container runs any more, or someone didn't want to wait for that.
 pub fn is_condemned(pod: &Value) -> bool {
     meta::is_deleting(pod) && meta::grace(pod) == Some(0)
+}
+
+/// When the container `main` began to run, in the kubelet's words.
+pub fn main_start(pod: &Value) -> Option<Timestamp> {
+    let containers = list(pod.get("status")?, "containerStatuses");
+    let state = containers.iter().find(|container| container["name"] == "main")?.get("state")?;
+    ["running", "terminated"].iter().find_map(|field| time(state.get(field)?, "startedAt"))
 }
 
 /// How the container `main` ended, in the kubelet's words.

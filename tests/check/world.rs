@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::Rules;
 use super::journal::{Verb, Write};
-use super::log::Told;
+use super::log::Records;
+use super::packed::Whole;
 use super::read::{self, Attempt, Status, list, meta, text};
 use super::truth::Verdicts;
 
@@ -24,18 +25,20 @@ pub struct Step<'j> {
     pub is_status: bool,
     /// That status; `None` where it can't be read.
     pub status: Option<Status<'j>>,
+    /// Where that status disagrees with what was told before.
+    pub faults: &'j [(&'static str, String)],
 }
 
 impl<'j> Step<'j> {
-    pub fn new(index: usize, write: &'j Write, world: &World<'j>) -> Self {
+    /// `whole` is the status that it writes, with all that is known of each unit.
+    pub fn new(index: usize, write: &'j Write, world: &World<'j>, whole: Option<&'j Whole<'j>>) -> Self {
         let is_status = write.resource == "workflowruns" && write.subresource == "status" && !write.removed;
         let status = is_status.then(|| write.object.get("status")).flatten();
         let before = status.and_then(|_| world.runs.get(write.uid.as_str())?.status());
-        let mut status = status.and_then(|status| Status::read(status, before));
-        if let Some(status) = &mut status {
-            status.told = Told::new(world, (&write.namespace, &write.uid), before, status.value);
-        }
-        Self { index, write, by_operator: world.is_operator(&write.actor), is_status, status }
+        let uid_of = |pod: &str| world.made.get(&(write.uid.as_str(), pod)).copied();
+        let status = status.zip(whole).and_then(|(status, whole)| Status::read(status, whole, before, uid_of));
+        let faults = whole.map_or(&[][..], |whole| &whole.faults);
+        Self { index, write, by_operator: world.is_operator(&write.actor), is_status, status, faults }
     }
 
     /// Whether it is a write of an operator, of this verb, to the resource itself.
@@ -161,10 +164,10 @@ pub struct World<'j> {
     pub pods: BTreeMap<&'j str, Pod<'j>>,
     /// Every object that exists, by uid.
     pub objects: BTreeMap<&'j str, &'j Value>,
-    /// What records held when they were last made, by namespace and name. They never change.
-    records: BTreeMap<(&'j str, &'j str), &'j Value>,
-    /// Namespaces that are being deleted.
-    going: BTreeSet<&'j str>,
+    /// What is on record beside statuses.
+    records: Records<'j>,
+    /// Uids of the pods that operators made, by their run and name.
+    made: BTreeMap<(&'j str, &'j str), &'j str>,
     /// Namespaces of the operators' leases.
     homes: BTreeSet<&'j str>,
     /// How many entries were taken in.
@@ -178,8 +181,8 @@ impl<'j> World<'j> {
             runs: BTreeMap::new(),
             pods: BTreeMap::new(),
             objects: BTreeMap::new(),
-            records: BTreeMap::new(),
-            going: BTreeSet::new(),
+            records: Records::default(),
+            made: BTreeMap::new(),
             homes: BTreeSet::new(),
             entries: 0,
         }
@@ -196,14 +199,7 @@ impl<'j> World<'j> {
 
     /// The spec that a run's status is pinned to; `None` if the journal doesn't have it.
     pub fn pinned(&self, run: &Run<'j>, status: &Status<'_>) -> Option<&'j Value> {
-        let revision = text(status.value, "revision");
-        let record = self.records.get(&(run.namespace, revision)).and_then(|record| record.get("data"));
-        record.or_else(|| run.object.pointer("/spec/workflow").filter(|_| !revision.is_empty()))
-    }
-
-    /// A part of the log of a run, by the name of its record, whatever has become of that since it was made.
-    pub fn segment(&self, namespace: &str, name: &str) -> Option<&'j Value> {
-        self.records.get(&(namespace, name))?.get("segment")
+        self.records.pinned(run.namespace, run.object, text(status.value, "revision"))
     }
 
     /// A task of the spec that a run's status is pinned to; of an item, its task.
@@ -267,12 +263,7 @@ impl<'j> World<'j> {
 
     /// Whether a namespace of the operators themselves is being deleted: then they let go of every pod.
     pub fn is_operator_going(&self) -> bool {
-        self.homes.iter().any(|home| self.going.contains(home))
-    }
-
-    /// Whether a namespace is being deleted.
-    pub fn is_going(&self, namespace: &str) -> bool {
-        self.going.contains(namespace)
+        self.homes.iter().any(|home| self.records.is_going(home))
     }
 
     pub fn started(&mut self, pod: &str) {
@@ -294,20 +285,10 @@ impl<'j> World<'j> {
     pub fn take(&mut self, step: Step<'j>) {
         self.entries += 1;
         let write = step.write;
+        self.records.take(write);
         match write.resource.as_str() {
             "workflowruns" => self.take_run(step),
             "pods" => self.take_pod(&step),
-            "workflowrecords" => {
-                let spec = write.object.get("spec").unwrap_or(&Value::Null);
-                self.records.insert((&write.namespace, &write.name), spec);
-            }
-            "namespaces" => {
-                if !write.removed && meta::is_deleting(&write.object) {
-                    self.going.insert(&write.name);
-                } else {
-                    self.going.remove(write.name.as_str());
-                }
-            }
             "leases" if step.by_operator => {
                 self.homes.insert(&write.namespace);
             }
@@ -363,6 +344,9 @@ impl<'j> World<'j> {
         let write = step.write;
         let object: &'j Value = &write.object;
         let made = step.is(Verb::Create, "pods");
+        if made {
+            self.made.insert((meta::controller(object), &write.name), &write.uid);
+        }
         let pod = self.pods.entry(&write.uid).or_insert_with(|| Pod {
             uid: &write.uid,
             namespace: &write.namespace,

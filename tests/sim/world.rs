@@ -88,6 +88,13 @@ pub struct State {
     published: usize,
 }
 
+/// How many tasks or items the statuses of a world spell out, up to which none is packed: in half of the worlds so few that most runs
+/// are large.
+fn spelt(seed: u64) -> usize {
+    let draw = Stream::new(seed, "spelt").below(0, 8);
+    [0, 1, 2, 2].get(usize::try_from(draw).unwrap_or(usize::MAX)).copied().unwrap_or(HOT.spelt)
+}
+
 /// Of so many seeds one has lists in short pages.
 const SHORT_PAGES: u64 = 6;
 /// Resources that are watched.
@@ -101,6 +108,7 @@ impl World {
         // So little that a few transitions are sealed, or as much as everywhere.
         let is_short = scenario.short_logs || Stream::new(seed, "hot").below(0, 2) == 0;
         let hot = if is_short { Hot { history: 3, log: 150, ..HOT } } else { HOT };
+        let hot = Hot { spelt: scenario.spelt.unwrap_or_else(|| spelt(seed)), ..hot };
         Arc::new(Self {
             schedule: schedule.clone(),
             scenario,

@@ -14,13 +14,13 @@ mod tests;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use serde_json::Value;
+use gantline::api::TaskPhase;
+use gantline::api::label::RUN_UID;
+use serde_json::{Value, json};
 
 use self::task::TaskEnds;
-use gantline::api::label::RUN_UID;
-
+use crate::check::packed;
 use crate::human::{Human, Kind};
 use crate::model::Server;
 use crate::scenario::{NAMESPACE, Scenario};
@@ -102,11 +102,21 @@ fn is_taken_up(run: &Value, end: &End) -> Result<(), String> {
     Ok(())
 }
 
+/// A run with the phase of each of its tasks, of which its status may spell out few.
+fn run(server: &Server, scenario: &Scenario, name: &str) -> Option<Value> {
+    let mut run = server.get("workflowruns", NAMESPACE, name).map(|run| Value::clone(run))?;
+    let phases = scenario.workflow_of(name).and_then(|spec| packed::phases(&run["status"], spec));
+    if let Some(phases) = phases {
+        let task = |(name, phase): (String, TaskPhase)| json!({ "name": name, "phase": phase });
+        run["status"]["tasks"] = phases.into_iter().map(task).collect();
+    }
+    Some(run)
+}
+
 /// Judges a cluster at rest by what was played in it: what is wrong, by invariant. `deeds` are what people did, in its order.
 pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'static str, Vec<String>); 2] {
-    let run = |name: &str| server.get("workflowruns", NAMESPACE, name).map(Arc::as_ref);
     let verdict = |name: String| {
-        let verdict = ends(scenario, &name, deeds).admits(run(&name));
+        let verdict = ends(scenario, &name, deeds).admits(run(server, scenario, &name).as_ref());
         verdict.err().map(|wrong| format!("run {name}: {wrong}"))
     };
     let ends = scenario.names("WorkflowRun").into_iter().filter_map(verdict).collect();
@@ -126,7 +136,7 @@ pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'stati
 /// made it come to another: what is wrong.
 pub fn compare(server: &Server, scenario: &Scenario) -> Vec<String> {
     let wrong = |name: String| {
-        let end = server.get("workflowruns", NAMESPACE, &name).map(|run| End::of(run));
+        let end = run(server, scenario, &name).map(|run| End::of(&run));
         let named = scenario.ends.get(&name);
         (end.as_ref() != named).then(|| format!("run {name} came to {end:?} instead of {named:?}"))
     };

@@ -59,6 +59,8 @@ pub struct Scenario {
     pub wide: bool,
     /// Whether the statuses of its runs hold little of what has happened in every world, not in some.
     pub short_logs: bool,
+    /// How many tasks or items the statuses of its runs spell out, where that isn't left to chance.
+    pub spelt: Option<usize>,
     /// Whether the clock of an operator is off in it, so that what has a timeout may time out at any time.
     pub clock_is_off: bool,
 }
