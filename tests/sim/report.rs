@@ -40,10 +40,10 @@ fn report() {
     for (schedule, failure) in tally.failures.values().flat_map(BTreeMap::values) {
         let _ = writeln!(page, "FAILED {} {schedule}\n  {}", failure.invariant, failure.what);
     }
-    for (schedule, failure) in tally.failures.values().filter_map(|failures| failures.values().next()) {
-        let _ = write!(page, "\n{}", told(deck, schedule, failure.invariant));
-    }
     println!("{page}");
+    for (schedule, failure) in tally.failures.values().filter_map(|failures| failures.values().next()) {
+        println!("{}", told(deck, schedule, failure.invariant));
+    }
     assert_eq!(tally.failed, 0, "schedules failed; the page above has the first of them");
     if let Some(conformance) = conformance {
         assert_eq!(conformance.mismatches, Vec::<String>::new(), "the model is not what the API server is");
