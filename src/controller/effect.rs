@@ -11,7 +11,6 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::cache::PodEntry;
 use super::client::Failure;
 use super::gather::{Gathered, clash, is_child_of, own};
 use super::loose::Loose;
@@ -19,8 +18,8 @@ use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
 use super::watch::Watched;
 use super::{Context, Key, claim, kin};
-use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Effect, RefusalKind, clip, is_suspended};
+use crate::api::{WorkflowRun, WorkflowRunStatus};
+use crate::engine::{Effect, RefusalKind, Start, clip, is_starting, is_suspended};
 use crate::mutant::{Mutant, is};
 use crate::objects::child;
 use crate::pods::{Owner, SlimPod, build, is_unlabelled_of, volume_claim};
@@ -33,6 +32,8 @@ const REFUSED_DELETE: Duration = Duration::from_secs(10);
 const RELEASE_TRIES: u32 = 5;
 /// The pause between.
 const RELEASE_PAUSE: Duration = Duration::from_secs(1);
+/// How soon after a release its run is looked at: for many together, since all that is left to do then is to tidy up.
+const RELEASED: Duration = Duration::from_secs(1);
 /// Bytes kept of a refusal's message.
 const MESSAGE: usize = 1024;
 
@@ -43,6 +44,13 @@ pub struct Target {
     pub namespace: String,
     /// Its name; empty where the effect is for no object.
     name: String,
+}
+
+/// An object to be made for an attempt.
+struct Making {
+    made: Made,
+    start: Start,
+    manifest: Value,
 }
 
 /// What is made.
@@ -62,11 +70,11 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
         .filter_map(|effect| if let Effect::Clear { uid, .. } = effect { Some(uid.as_str()) } else { None });
     let clears: BTreeSet<&str> = clears.collect();
     context.with_memory(&run, |memory| memory.keep_clears(|uid| clears.contains(uid)));
-    let make = |name: String, made: Made, manifest: Value| {
+    let make = |name: String, making: Making| {
         if context.with_memory(&run, |memory| memory.sent(&name)) {
             let target = Target { run: run.clone(), namespace: namespace.clone(), name };
             let undo = target.name.clone();
-            let effect = create(Arc::clone(context), target.clone(), made, manifest);
+            let effect = create(Arc::clone(context), target.clone(), making);
             spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&undo));
         }
     };
@@ -77,14 +85,16 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(planned) = plan.tasks().get(task) else { continue };
                 let manifest = build(&owner, planned, item, attempt, &pod, values, context.settings.pod_security);
-                make(pod, Made::Pod, manifest);
+                let start = Start { index: task, task: planned.name.clone(), item, number: attempt };
+                make(pod, Making { made: Made::Pod, start, manifest });
             }
             Effect::CreateRun { task, item, attempt, run: name, params } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(planned) = plan.tasks().get(task) else { continue };
                 let Some(child) = planned.child() else { continue };
                 let manifest = child::build(&owner, &planned.name, child, item, attempt, &name, params);
-                make(name, Made::Run, manifest);
+                let start = Start { index: task, task: planned.name.clone(), item, number: attempt };
+                make(name, Making { made: Made::Run, start, manifest });
             }
             Effect::CreateClaim { claim: index, name } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
@@ -184,7 +194,7 @@ impl After {
 }
 
 /// Whether the attempt still is to have its object. Between the decision and its turn the run may have been cancelled.
-fn is_wanted(context: &Context, target: &Target) -> bool {
+fn is_wanted(context: &Context, target: &Target, start: &Start) -> bool {
     if is(Mutant::CancelLosesToCreate) {
         return true;
     }
@@ -195,17 +205,16 @@ fn is_wanted(context: &Context, target: &Target) -> bool {
     let Some(run) = cache.run(&target.run) else { return false };
     let Ok(object) = &run.object else { return false };
     let lineage = kin::lineage_in_cache(&cache, &run);
-    let open = |(phase, attempts): (TaskPhase, &[Attempt])| {
-        phase == TaskPhase::Starting && attempts.last().is_some_and(|last| last.object() == target.name)
+    let permits = |status: &WorkflowRunStatus| {
+        !is_suspended(&object.spec, status, &lineage) && is_starting(status, start, &target.name)
     };
-    let permits =
-        |status: &WorkflowRunStatus| !is_suspended(&object.spec, status, &lineage) && status.tried().any(open);
     run.meta.deletion_timestamp.is_none() && object.status.as_ref().is_some_and(permits)
 }
 
-async fn create(context: Arc<Context>, target: Target, made: Made, manifest: Value) -> After {
+async fn create(context: Arc<Context>, target: Target, making: Making) -> After {
+    let Making { made, start, manifest } = making;
     let name = &target.name;
-    if !is_wanted(&context, &target) {
+    if !is_wanted(&context, &target, &start) {
         context.with_memory(&target.run, |memory| memory.unsent(name));
         return After::TOLD;
     }
@@ -296,7 +305,7 @@ async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
         match release_once(&context, &target, &uid).await {
             Ok(Some(pod)) => {
                 context.cache().put_pod(&pod);
-                return After::DONE;
+                return After { clear: true, wait: Some(RELEASED) };
             }
             Ok(None) => return After::LATER,
             Err(failure) => tracing::debug!(pod = target.name, %failure, "the pod's finalizer stays for now"),
@@ -307,8 +316,8 @@ async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
 }
 
 async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<Option<SlimPod>, Failure> {
-    let here = |entry: &Arc<PodEntry>| entry.facts.uid == uid && entry.namespace == target.namespace;
-    let known = context.cache().pods_of(&target.run).find(here).map(|entry| entry.finalizers.clone());
+    let known = context.cache().pod(uid).filter(|entry| entry.namespace == target.namespace);
+    let known = known.map(|entry| entry.finalizers.clone());
     let finalizers = if let Some(finalizers) = known {
         finalizers
     } else {
@@ -320,8 +329,7 @@ async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<O
 
 async fn delete(context: Arc<Context>, target: Target, uid: String, grace_seconds: Option<u32>) -> After {
     // Between the decision and its turn the answer to an earlier deletion may have come.
-    let is_deleting = |entry: Arc<PodEntry>| entry.facts.uid == uid && entry.facts.deleting;
-    if context.cache().pods_of(&target.run).any(is_deleting) {
+    if context.cache().pod(&uid).is_some_and(|entry| entry.facts.deleting) {
         return After::DONE;
     }
     match context.cluster.delete_pod(&target.namespace, &target.name, &uid, grace_seconds).await {

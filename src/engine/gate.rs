@@ -305,14 +305,15 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
             ledger.wait(unit, WaitKind::Node, &to_start(&pod));
             Attempt { number, pod, ..Attempt::default() }
         }
-        Work::Child(_) => match goes_on(ledger, unit, planned, seen, &inputs) {
-            Some(same) => Attempt { number, ..same },
-            None => {
+        Work::Child(_) => {
+            if let Some(same) = goes_on(ledger, unit, planned, seen, &inputs) {
+                Attempt { number, ..same }
+            } else {
                 let run = child_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
                 ledger.wait(unit, WaitKind::Child, &child::to_start(&run));
                 Attempt { number, run, ..Attempt::default() }
             }
-        },
+        }
     };
     let with_items = ledger.items.values().map(Items::total).fold(0, usize::saturating_add);
     let listed = tally::listed(ledger.status.tasks.len().saturating_add(with_items));

@@ -8,7 +8,7 @@ use proptest::sample::select;
 use super::graph::{graph, timed_graph};
 use super::reference;
 use super::world::{World, main_end, new_pod};
-use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{Attempt, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::items::Items;
 use crate::engine::tally::Tally;
 use crate::engine::{
@@ -130,7 +130,7 @@ fn comes_back(full: &WorkflowRunStatus, again: &WorkflowRunStatus, spelt: usize)
     assert_eq!(full.tasks.len(), again.tasks.len());
     for (was, is) in full.tasks.iter().zip(&again.tasks) {
         assert_eq!((was.phase, &was.outputs), (is.phase, &is.outputs), "{}", was.name);
-        let phases = |task: &TaskStatus| task.items.as_ref().map(|items| items.phases());
+        let phases = |task: &TaskStatus| task.items.as_ref().map(ItemsStatus::phases);
         assert_eq!(phases(was), phases(is), "{}", was.name);
     }
     let goes_on = |task: &TaskStatus| task.phase.has_pod() || task.phase == TaskPhase::Backoff;

@@ -49,10 +49,14 @@ fn of_a_large_run_few_tasks_are_spelt_out_whatever_it_goes_through() {
         if live.is_empty() {
             break;
         }
-        live.iter().for_each(|task| world.start(task));
+        for task in &live {
+            world.start(task);
+        }
         world.settle();
         largest = largest.max(bytes(&world));
-        live.iter().for_each(|task| world.end(task, 0));
+        for task in &live {
+            world.end(task, 0);
+        }
     }
     assert_eq!((world.story_of_run().as_str(), states(&world).as_str()), ("Succeeded", "2001s"));
     assert_eq!(world.made.len(), 2_001, "each once");
