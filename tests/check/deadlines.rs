@@ -146,7 +146,11 @@ fn of_task<'j>(
             (on_record("startTimeout", made), "startTimeout")
         }
         "StartTimedOut" => {
-            let since = before.get("waitingFor").and_then(|waiting| time(waiting, "since"));
+            let told = before.get("waitingFor").and_then(|waiting| time(waiting, "since"));
+            // Of a letter it isn't told since when: its pod says when it was made.
+            let was_letter = changed.old.as_ref().is_some_and(|old| !old.is_told);
+            let made = old.and_then(&pod).and_then(|pod| time(meta::of(pod), "creationTimestamp"));
+            let since = told.or(made.filter(|_| was_letter));
             (since.and_then(|since| since.checked_add(UNABLE_TO_START).ok()), "start")
         }
         "TotalTimedOut" if task.item.is_some() => return,

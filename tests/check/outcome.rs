@@ -138,7 +138,7 @@ impl Claim<'_, '_> {
         if outcome == AttemptOutcome::Cancelled {
             return self.cancelled();
         }
-        let Some(uid) = self.attempt.uid else { return self.without_pod(outcome) };
+        let Some(uid) = self.attempt.uid.filter(|uid| !uid.is_empty()) else { return self.without_pod(outcome) };
         // Made before the journal began.
         let pod = self.world.pods.get(uid)?;
         self.exit_code(pod).or_else(|| match outcome {

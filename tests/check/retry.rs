@@ -142,6 +142,10 @@ impl<'j> Retry<'j> {
     /// What the rules say of an attempt.
     fn rule(&self, last: &Attempt<'_>) -> Said<'j> {
         let code = last.value.get("exitCode").unwrap_or(&Value::Null);
+        if code.is_null() && last.reason().is_empty() {
+            // A letter tells no more than that it failed.
+            return if list(self.spec, "rules").is_empty() { Said::Nothing } else { Said::Unclear };
+        }
         for rule in list(self.spec, "rules") {
             if rule.get("expr").is_some() {
                 return Said::Unclear;

@@ -3,7 +3,7 @@
 //!
 //! | a unit | is on record as |
 //! |---|---|
-//! | is a child run, or has items of its own | an entry, always |
+//! | is a child run that hasn't succeeded, or has items of its own | an entry, always |
 //! | waits for something unusual; has failed; was the last to end; runs | an entry, as long as there is room |
 //! | was tried before, waits for its next attempt, has a deadline, is stopped for a reason of its own | a row |
 //! | else | a letter: its attempt has the number that all have, and the pod of its name |
@@ -147,10 +147,10 @@ fn spelt(known: &[(u32, &TaskStatus)], base: &Base<'_>, room: usize) -> BTreeSet
     spelt
 }
 
-/// Whether it has to be spelt out: it is a child run under way, or has items.
+/// Whether it has to be spelt out: it has items, or is a child run that is under way, or that goes on should the run be retried.
 fn is_whole(task: &TaskStatus) -> bool {
     let is_child = task.attempts.last().is_some_and(|last| !last.run.is_empty());
-    task.items.is_some() || is_child && !task.phase.is_finished()
+    task.items.is_some() || is_child && task.phase != TaskPhase::Succeeded
 }
 
 fn is_live(task: &TaskStatus) -> bool {
@@ -229,6 +229,10 @@ pub fn unpack(stored: &WorkflowRunStatus, run: &RunFacts<'_>, plan: Option<&Plan
                 }
                 let mut task = restore(&planned.name, None, state, rows.get(&index), &base, stored);
                 task.finally = planned.finally;
+                if is_live_phase(task.phase) && planned.when.is_some() {
+                    // It has begun, so it came to true.
+                    task.when = Some(true);
+                }
                 if let Some(Value::Object(outputs)) = outputs.remove(&planned.name) {
                     task.outputs = Some(outputs);
                 }
@@ -299,14 +303,18 @@ fn restore(
         when: (state == State::PendingWhen).then_some(true),
         ..TaskStatus::default()
     };
-    if !is_live_phase(task.phase) {
+    if task.phase.is_finished() {
+        return task;
+    }
+    // Of which number its last attempt was in a former generation isn't told: it goes on from all that went before.
+    let former = base.number.saturating_sub(1);
+    task.earlier = (former > 0).then(|| EarlierAttempts { former, ..EarlierAttempts::default() });
+    if task.phase == TaskPhase::Pending {
         return task;
     }
     if task.phase == TaskPhase::Stopping {
         task.reason = base.stop;
     }
-    let former = base.number.saturating_sub(1);
-    task.earlier = (former > 0).then(|| EarlierAttempts { former, ..EarlierAttempts::default() });
     let number = row.map_or(base.number, |row| row.number);
     let pod = base.run.map(|run| pod_name(run.name, run.uid, name, item, number)).unwrap_or_default();
     // It was made; what its uid is isn't on record.

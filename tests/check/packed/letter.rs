@@ -21,8 +21,9 @@ pub struct Run<'a> {
     pub stop: &'a str,
     /// When the run started.
     pub started_at: Option<&'a Value>,
-    /// Whether its plan is lost, so that nobody knows any more what its letters speak of.
-    pub is_lost: bool,
+    /// Whether its log needn't tell how units ended: a part of it could not be put on record, or the plan is lost, so that nobody knows
+    /// any more what the letters speak of.
+    pub is_silent: bool,
 }
 
 /// A unit as its letter and row tell of it.
@@ -145,6 +146,10 @@ impl Lettered<'_> {
 
     fn close(&self, attempt: &mut Value, (outcome, started): (AttemptOutcome, bool), next_at: Option<Value>) {
         attempt["outcome"] = format!("{outcome:?}").into();
+        if attempt.get("uid").is_none() {
+            // If it was made, its pod is the one of its name.
+            attempt["uid"] = "".into();
+        }
         if !started {
             attempt.as_object_mut().map(|attempt| attempt.remove("startedAt"));
         } else if let Some(at) = self.run.started_at.filter(|_| attempt.get("startedAt").is_none()) {

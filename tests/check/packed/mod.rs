@@ -153,7 +153,7 @@ impl<'j> Reader<'j> {
             reopens: generation(status) > generation(old),
         };
         let mut faults = Vec::new();
-        let units = self.units(write, status, &before, &mut faults)?;
+        let units = self.units(write, status, &before, told.is_lost, &mut faults)?;
         numbers(old, status, &units, &mut faults);
         Some(Whole { units, told, faults })
     }
@@ -164,6 +164,7 @@ impl<'j> Reader<'j> {
         write: &'j Write,
         status: &'j Value,
         before: &Before<'_, 'j>,
+        is_lost: bool,
         faults: &mut Vec<(&'static str, String)>,
     ) -> Option<Vec<Rc<Unit<'j>>>> {
         let packed = status.get("packed").unwrap_or(&Value::Null);
@@ -174,7 +175,7 @@ impl<'j> Reader<'j> {
             former: packed["formerAttempts"].as_u64().unwrap_or(0),
             stop: read::text(status, "reason"),
             started_at: status.get("startedAt"),
-            is_lost: read::text(status, "reason") == "RevisionLost",
+            is_silent: read::text(status, "reason") == "RevisionLost" || is_lost,
         };
         let rows = text::rows(read::text(packed, "rows")).unwrap_or_else(|| {
             faults.push(("S7", "the rows of the tasks can't be read".to_owned()));
@@ -299,7 +300,9 @@ impl<'j> Place<'_, 'j> {
         let is_called_off = |old: &&Rc<Unit<'_>>| {
             item.is_some() && old.phase == TaskPhase::Pending && self.phase == TaskPhase::Cancelled
         };
-        let is_silent = list.run.is_lost || old.filter(is_called_off).is_some();
+        // One that has items is always spelt out.
+        let has_items = self.spelt.is_some_and(|value| value.get("items").is_some());
+        let is_silent = list.run.is_silent || old.filter(is_called_off).is_some() || has_items;
         if self.letter.is_some() && ends && line.is_none() && !is_silent {
             fault("S7", "has ended, and no line of the log tells how");
         }
