@@ -136,6 +136,18 @@ pub enum Mutant {
     SegmentAfterStatus,
     /// Whatever record has the name of a segment is taken for it.
     AnySegmentIsOurs,
+    /// What is known of a unit beside its letter is not put on record.
+    RowsDropped,
+    /// Each unit has the letter of the one before it.
+    LettersShifted,
+    /// The outputs of tasks that aren't spelt out are lost.
+    PackedOutputsLost,
+    /// A unit whose pod isn't on record by its uid counts as not made.
+    UntoldIsUnmade,
+    /// Attempts of a next generation are numbered from one again.
+    FormerAttemptsLost,
+    /// How a unit ended that isn't spelt out is told nowhere.
+    EndNotLogged,
     /// A child run that failed counts as a success.
     FailedChildSucceeds,
     /// A child run is the attempt's own by its name alone.
@@ -152,7 +164,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 69] = [
+    pub const ALL: [Self; 75] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -216,6 +228,12 @@ impl Mutant {
         Self::LogSealedAndKept,
         Self::SegmentAfterStatus,
         Self::AnySegmentIsOurs,
+        Self::RowsDropped,
+        Self::LettersShifted,
+        Self::PackedOutputsLost,
+        Self::UntoldIsUnmade,
+        Self::FormerAttemptsLost,
+        Self::EndNotLogged,
         Self::FailedChildSucceeds,
         Self::ChildByName,
         Self::EndsBeforeChild,

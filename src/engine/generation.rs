@@ -131,7 +131,7 @@ fn after_another(plan: &Plan, again: &BTreeSet<usize>) -> BTreeSet<usize> {
 fn begin(ledger: &mut Ledger, plan: &Plan, retry: &RunRetry, again: &BTreeSet<usize>) {
     let stamp = ledger.stamp();
     ledger.status.generation = retry.generation;
-    if let Some(packed) = &mut ledger.status.packed {
+    if let Some(packed) = ledger.status.packed.as_mut().filter(|_| !is(Mutant::FormerAttemptsLost)) {
         packed.former_attempts = packed.newest_attempt;
     }
     let after = after_another(plan, again);

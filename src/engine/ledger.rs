@@ -281,7 +281,7 @@ impl Ledger {
         if let (Some(item), Some(items)) = (unit.item, self.items.get_mut(&unit.task)) {
             items.set_phase(item, to);
         }
-        let ends = to.is_finished() && self.is_one_of_many(unit);
+        let ends = to.is_finished() && self.is_one_of_many(unit) && !is(Mutant::EndNotLogged);
         if let Some(ended) = self.unit(unit).filter(|_| ends).cloned() {
             self.log_unit(unit.item, &ended);
         }

@@ -28,7 +28,13 @@ impl<'j> Invariant<'j> for Deadlines {
                 duration(own.or_else(|| pinned.pointer(&format!("/taskDefaults/{field}"))))
             };
             let pod = |attempt: &Attempt<'_>| world.pods.get(attempt.uid?).map(|pod| pod.object);
-            of_task(run.status().map_or(&Value::Null, |status| status.value), after, changed, (timeout, pod), &mut faults);
+            of_task(
+                run.status().map_or(&Value::Null, |status| status.value),
+                after,
+                changed,
+                (timeout, pod),
+                &mut faults,
+            );
         }
         let told = faults.join("; ");
         findings.check("S7", step.index, faults.is_empty(), || told);
@@ -136,7 +142,8 @@ fn of_task<'j>(
     // A letter doesn't tell it: it is so long after what the pod says.
     let after_pod = |since: Option<Timestamp>, field: &str| since?.checked_add(timeout(field)?).ok();
     let on_record = |field: &str, since: Option<Timestamp>| {
-        let told = changed.old.as_ref().filter(|old| old.is_told).and(old).and_then(|old| time(old.value, "deadlineAt"));
+        let told =
+            changed.old.as_ref().filter(|old| old.is_told).and(old).and_then(|old| time(old.value, "deadlineAt"));
         told.or_else(|| after_pod(since, field))
     };
     let (deadline, of) = match reason {

@@ -98,7 +98,8 @@ impl<'j> Status<'j> {
     ) -> Option<Self> {
         let (mut tasks, mut changed) = (Vec::new(), Vec::new());
         for unit in whole.units.iter().map(Rc::as_ref) {
-            let same_place = before.and_then(|before| before.tasks.get(tasks.len())).filter(|old| old.name == unit.name);
+            let same_place =
+                before.and_then(|before| before.tasks.get(tasks.len())).filter(|old| old.name == unit.name);
             let old = same_place.or_else(|| before?.tasks.iter().find(|old| old.name == unit.name));
             if let Some(old) = old.filter(|old| std::ptr::eq(old.unit, unit)) {
                 tasks.push(Rc::clone(old));
@@ -212,7 +213,8 @@ impl<'j> Task<'j> {
 
 impl<'j> Attempt<'j> {
     fn read(value: &'j Value, uid_of: impl Fn(&str) -> Option<&'j str>) -> Option<Self> {
-        let pod = [text(value, "pod"), text(value, "run")].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        let pod =
+            [text(value, "pod"), text(value, "run")].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
         // Of one of many it is told only that its pod was made: it is that of its name.
         let uid = value.get("uid").and_then(Value::as_str);
         let uid = if uid == Some("") { uid_of(pod).or(uid) } else { uid };

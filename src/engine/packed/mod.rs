@@ -24,6 +24,7 @@ use super::observed::RunFacts;
 use crate::api::{
     Attempt, EarlierAttempts, ItemStatus, ItemsStatus, Reason, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus,
 };
+use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, pod_name};
 use row::Row;
 pub use starting::{Start, is_starting};
@@ -92,8 +93,11 @@ fn pack_tasks(stored: &mut WorkflowRunStatus, room: usize) {
     let rest = || known.iter().filter(|(index, _)| !spelt.contains(index));
     let outputs = rest().filter_map(|(_, task)| Some((task.name.clone(), Value::Object(task.outputs.clone()?))));
     let outputs: Map<String, Value> = outputs.collect();
-    packed.outputs =
-        if outputs.is_empty() { String::new() } else { serde_json::to_string(&outputs).unwrap_or_default() };
+    packed.outputs = if outputs.is_empty() || is(Mutant::PackedOutputsLost) {
+        String::new()
+    } else {
+        serde_json::to_string(&outputs).unwrap_or_default()
+    };
     let mut index = 0_u32;
     stored.tasks.retain(|_| {
         let is_spelt = spelt.contains(&index);
@@ -119,6 +123,12 @@ fn write(
     let spelt = spelt(known, base, room);
     let rest = known.iter().filter(|(index, task)| !spelt.contains(index) && needs_row(task, base));
     *rows = row::write(rest.map(|(index, task)| Row::of(*index, task, base.generation, base.stop != task.reason)));
+    if is(Mutant::RowsDropped) {
+        rows.clear();
+    }
+    if is(Mutant::LettersShifted) && !states.is_empty() {
+        states.rotate_right(1);
+    }
     spelt
 }
 
@@ -318,7 +328,8 @@ fn restore(
     let number = row.map_or(base.number, |row| row.number);
     let pod = base.run.map(|run| pod_name(run.name, run.uid, name, item, number)).unwrap_or_default();
     // It was made; what its uid is isn't on record.
-    let uid = (!matches!(state, State::Intended | State::StoppingUnmade)).then(String::new);
+    let is_made = !matches!(state, State::Intended | State::StoppingUnmade) && !is(Mutant::UntoldIsUnmade);
+    let uid = is_made.then(String::new);
     let attempt = Attempt { number, generation: base.generation, pod, uid, ..Attempt::default() };
     match row {
         Some(row) => row.restore(&mut task, attempt, stored.started_at.as_ref()),

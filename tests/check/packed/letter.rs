@@ -200,9 +200,10 @@ fn only_more(was: [u64; 4], is: [u64; 4]) -> Option<usize> {
 
 /// What begins anew keeps its attempts, which are counted no more.
 fn reopen(fields: &mut Map<String, Value>) {
-    let earlier: u64 = fields.get("earlier").and_then(Value::as_object).map_or(0, |earlier| {
-        earlier.values().filter_map(Value::as_u64).sum()
-    });
+    let earlier: u64 = fields
+        .get("earlier")
+        .and_then(Value::as_object)
+        .map_or(0, |earlier| earlier.values().filter_map(Value::as_u64).sum());
     set(fields, "earlier", (earlier > 0).then(|| json!({ "former": earlier })));
     for field in ["when", "finishedAt", "deadlineAt", "outputs"] {
         fields.remove(field);

@@ -85,7 +85,9 @@ pub fn rows(text: &str) -> Option<BTreeMap<usize, Row>> {
                 "A" => row.end = Some((AttemptOutcome::Disrupted, true)),
                 "N" => row.end = Some((AttemptOutcome::NotYet, true)),
                 "O" => row.end = Some((AttemptOutcome::Cancelled, true)),
-                _ if field.starts_with(|letter: char| letter.is_ascii_uppercase()) => row.reason = Some(field.to_owned()),
+                _ if field.starts_with(|letter: char| letter.is_ascii_uppercase()) => {
+                    row.reason = Some(field.to_owned())
+                }
                 _ => match field.split_at_checked(1)? {
                     ("n", at) => row.next_at = Some(at.parse().ok()?),
                     ("d", at) => row.deadline_at = Some(at.parse().ok()?),
@@ -106,7 +108,10 @@ fn letters_are_read_by_their_documentation() {
     use TaskPhase::{Pending, Running, Starting, Succeeded};
     assert_eq!(phases("2sr10p", 13), Some([vec![Succeeded, Succeeded, Running], vec![Pending; 10]].concat()));
     assert_eq!(phases("im", 2), Some(vec![Starting, Starting]));
-    assert_eq!(letters("im", 2).map(|all| all.iter().map(|it| it.is_made).collect::<Vec<_>>()), Some(vec![false, true]));
+    assert_eq!(
+        letters("im", 2).map(|all| all.iter().map(|it| it.is_made).collect::<Vec<_>>()),
+        Some(vec![false, true])
+    );
     assert_eq!(letters("w", 1).map(|all| all[0].when), Some(true));
     for (text, total) in [("2s", 3), ("4s", 3), ("2", 0), ("x", 1), ("0s1p", 1)] {
         assert_eq!(phases(text, total), None, "{text}");

@@ -22,6 +22,11 @@ impl Human {
         match self {
             Self::Cancel { run, grace_seconds } => {
                 let mut cancel = json!({ "reason": "not needed" });
+                // What goes on is meant.
+                let present = get(&wire, "workflowruns", run).map(|run| run["status"]["generation"].clone());
+                if let Some(generation) = present.and_then(|it| it.as_u64()).filter(|generation| *generation > 0) {
+                    cancel["generation"] = generation.into();
+                }
                 if let Some(seconds) = grace_seconds {
                     cancel["graceSeconds"] = (*seconds).into();
                 }

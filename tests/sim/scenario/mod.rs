@@ -7,6 +7,7 @@ mod for_each;
 mod generation;
 mod limits;
 mod log;
+mod packed;
 mod people;
 mod rules;
 mod standard;

@@ -35,6 +35,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(follow());
     all.extend(super::limits::limits());
     all.extend(super::log::logs());
+    all.extend(super::packed::packed());
     all
 }
 
