@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use super::control::is_suspended;
 use super::decision::{Decision, Effect, Urgency};
 use super::ledger::Ledger;
-use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::observed::{Definition, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
-use super::{claim, log, packed, retention, retry, stop, ttl};
+use super::{claim, former, log, packed, retention, retry, stop, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -115,6 +115,11 @@ fn settle_pod(
             // One that was cancelled may not have been told yet.
             let cancelled = ended_as(ledger, pod) == Some(TaskPhase::Cancelled);
             (pod.lingering || cancelled, None, true)
+        }
+        // That of an attempt of a former generation which is only counted any more: its outcome was on record. If its `main` seems to
+        // run, it came to be after its attempt was given up, as far as anyone can tell.
+        None if former::is_counted(ledger, pod) => {
+            (pod.lingering || !matches!(pod.main, MainState::Ended(_)), None, true)
         }
         // It belongs to the run, but no attempt on record: nothing may come of it.
         None => (true, None, true),

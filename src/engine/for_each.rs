@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::claim;
 use super::control::suspended_by;
+use super::former;
 use super::gate::{self, Room};
 use super::items::Items;
 use super::ledger::Ledger;
@@ -123,7 +124,15 @@ pub(super) fn start(
         let unit = Unit::item(index, item);
         let wait = if is_new { gate::last_object } else { gate::backoff };
         let own = ledger.unit(unit).and_then(|task| wait(ledger, planned, task, seen));
-        match own.or_else(|| held(live, room, is_new)).or_else(|| claim::wait(ledger, planned, seen)) {
+        let held = own.or_else(|| held(live, room, is_new)).or_else(|| claim::wait(ledger, planned, seen));
+        if held.is_none()
+            && let Some(wait) = former::wait(ledger, unit, planned, seen)
+        {
+            // Of others nothing is left.
+            holds_up = Some(wait);
+            continue;
+        }
+        match held {
             // All that have not begun wait for the same.
             Some(wait) if is_new && ledger.unit(unit).is_none() => {
                 holds_up = Some(wait);

@@ -15,7 +15,7 @@ use super::text::{names, time};
 use super::track::fail;
 use super::unit::Unit;
 use super::verdict::is_main_finished;
-use super::{deadline, disruption, for_each, retry, tally};
+use super::{deadline, disruption, for_each, former, retry, tally};
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name};
@@ -158,7 +158,8 @@ impl Room {
 
 /// What a task that may start waits for of a pod of its own that a former generation left.
 fn still(ledger: &Ledger, index: usize, planned: &PlannedTask, seen: &Observed<'_>) -> Option<(WaitKind, String)> {
-    last_object(ledger, planned, ledger.task(index)?, seen)
+    let known = last_object(ledger, planned, ledger.task(index)?, seen);
+    known.or_else(|| former::wait(ledger, index.into(), planned, seen))
 }
 
 /// Whether finally tasks may start: those that aren't have ended, however they did.

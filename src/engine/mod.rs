@@ -59,6 +59,7 @@ mod decision;
 mod disruption;
 mod effects;
 mod for_each;
+mod former;
 mod gate;
 mod generation;
 mod items;

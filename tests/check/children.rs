@@ -8,7 +8,7 @@ use gantline::api::{AttemptOutcome, RunPhase, TaskPhase, label};
 use jiff::{SignedDuration, Timestamp};
 
 use super::journal::Verb;
-use super::read::{Attempt, meta, text, unit};
+use super::read::{Attempt, Status, meta, text, unit};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -86,7 +86,12 @@ impl<'j> Children<'j> {
         let count = self.of_attempt.entry((run, task.clone(), attempt)).or_default();
         // One that its sender gave up on can't be called back; nor does anything hold the name of one that someone deleted.
         let given_up = write.at.duration_since(write.sent) > PATIENCE;
-        findings.check("S1", step.index, *count == 0 || given_up, || {
+        // Nor can anybody know of one that was deleted before its uid went on record.
+        let unknown = |status: &Status<'_>| status.attempts().all(|it| it.pod != write.name || it.uid.is_none());
+        let unknown = world.runs.get(run).is_some_and(|run| run.as_of(write.sent, world.rules).any(unknown));
+        let of_name = |child: &&Run<'_>| child.name == write.name && meta::controller(child.object) == run;
+        let is_gone = unknown && world.runs.values().filter(of_name).all(|child| child.removed);
+        findings.check("S1", step.index, *count == 0 || given_up || is_gone, || {
             format!("run {} is number {} of run {run}, task {task}, attempt {attempt}", write.name, *count + 1)
         });
         *count += 1;

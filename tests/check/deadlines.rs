@@ -94,7 +94,9 @@ fn of_finally(world: &World<'_>, run: &Run<'_>, pinned: &Value, after: &Status<'
     if let Some(task) = world.unfinished_main(run, after) {
         faults.push(format!("the finally tasks' time counts, and task {task} goes on"));
     }
-    let ended = after.told.newest().filter(|it| it.get("task").is_some()).find_map(|it| time(it, "at"));
+    let ended = after.told.newest().find(|it| it.get("task").is_some());
+    // Where finally tasks alone run again, no other has ended.
+    let ended = ended.filter(|it| it["to"] != "Pending").and_then(|it| time(it, "at"));
     let timeout = duration(pinned.get("finallyTimeout")).unwrap_or(FINALLY);
     // A main task ended in this very write, unless a hand wrote that.
     if let Some(ended) = ended.filter(|_| !run.edited)

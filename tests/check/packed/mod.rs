@@ -290,7 +290,8 @@ impl<'j> Place<'_, 'j> {
         let same_place = before.units.get(index).filter(|old| old.name == self.name);
         let old = same_place.or_else(|| before.by_name.get(self.name).copied());
         let line = before.lines.get(self.name).filter(|_| self.phase.is_finished());
-        let mut is_logged = line.is_some() || old.is_some_and(|old| old.is_logged && !before.reopens);
+        let stays = |old: &Rc<Unit<'_>>| old.phase.is_finished() && self.phase.is_finished();
+        let mut is_logged = line.is_some() || old.is_some_and(|old| old.is_logged && stays(old));
         let ends = old.is_some_and(|old| !old.phase.is_finished()) && self.phase.is_finished();
         let mut fault = |invariant, what: &str| faults.push((invariant, format!("{} {what}", self.name)));
         if self.letter.is_some_and(|letter| letter.phase != self.phase) {
@@ -387,10 +388,13 @@ fn numbers(old: &Value, new: &Value, units: &[Rc<Unit<'_>>], faults: &mut Vec<(&
         let told = number(new, "newestAttempt");
         faults.push(("S5", format!("there is an attempt {newest:?}, and the newest is said to be {told}")));
     }
-    let begins = new["generation"] != old["generation"] && old.get("packed").is_some();
-    let due = number(old, if begins { "newestAttempt" } else { "formerAttempts" });
-    if old.get("packed").is_some() && number(new, "formerAttempts") != due {
-        let told = number(new, "formerAttempts");
+    let told = number(new, "formerAttempts");
+    let (newest, former) = (number(old, "newestAttempt"), number(old, "formerAttempts"));
+    let begins = new["generation"] != old["generation"];
+    // A generation in which nothing can run again begins and ends at once.
+    let is_refused = begins && read::word(new, "phase").is_some_and(RunPhase::is_finished) && told == former;
+    let due = if begins { newest } else { former };
+    if old.get("packed").is_some() && told != due && !is_refused {
         faults.push(("S5", format!("attempts of former generations are said to go up to {told}, and did to {due}")));
     }
 }

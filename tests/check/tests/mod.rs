@@ -6,6 +6,7 @@ mod claims;
 mod control;
 mod history;
 mod outcome;
+mod packed;
 mod place;
 mod pods;
 mod record;
