@@ -136,8 +136,8 @@ pub enum Mutant {
     SegmentAfterStatus,
     /// Whatever record has the name of a segment is taken for it.
     AnySegmentIsOurs,
-    /// What is known of a unit beside its letter is not put on record.
-    RowsDropped,
+    /// When a unit that isn't spelt out is tried again is not put on record.
+    RowWithoutTime,
     /// Each unit has the letter of the one before it.
     LettersShifted,
     /// The outputs of tasks that aren't spelt out are lost.
@@ -228,7 +228,7 @@ impl Mutant {
         Self::LogSealedAndKept,
         Self::SegmentAfterStatus,
         Self::AnySegmentIsOurs,
-        Self::RowsDropped,
+        Self::RowWithoutTime,
         Self::LettersShifted,
         Self::PackedOutputsLost,
         Self::UntoldIsUnmade,

@@ -123,9 +123,6 @@ fn write(
     let spelt = spelt(known, base, room);
     let rest = known.iter().filter(|(index, task)| !spelt.contains(index) && needs_row(task, base));
     *rows = row::write(rest.map(|(index, task)| Row::of(*index, task, base.generation, base.stop != task.reason)));
-    if is(Mutant::RowsDropped) {
-        rows.clear();
-    }
     if is(Mutant::LettersShifted) && !states.is_empty() {
         states.rotate_right(1);
     }

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use crate::api::{Attempt, AttemptOutcome, EarlierAttempts, Reason, TaskStatus};
 use crate::engine::tally::Tally;
+use crate::mutant::{Mutant, is};
 
 /// What is on record of a unit that was tried before, or waits for a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Row {
             number: last.map_or(0, |last| last.number),
             tally: [tally.failed, tally.disrupted_before_start, tally.disrupted_after_start, tally.not_yet],
             end: over,
-            next_at: last.and_then(|last| millis(&last.next_at)),
+            next_at: last.and_then(|last| millis(&last.next_at)).filter(|_| !is(Mutant::RowWithoutTime)),
             deadline_at: millis(&task.deadline_at),
             reason: task.reason.filter(|_| own_reason),
         }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::world::World;
 use crate::api::{TaskPhase, WorkflowSpec};
-use crate::engine::{Effect, HOT, Sight};
+use crate::engine::{Effect, HOT, Hot, PodFacts, PodPhase, Sight};
 
 /// So many tasks, none of which needs another, and `z` after the last.
 fn many(count: usize) -> World {
@@ -95,4 +95,80 @@ fn numbers_of_attempts_go_on_in_the_next_generation() {
     let number = |world: &World, index: usize| world.full().tasks[index].attempts.last().map(|last| last.number);
     assert_eq!([10, 60].map(|index| number(&world, index)), [Some(2), Some(2)]);
     assert_eq!(world.made.len(), 103);
+}
+
+/// A world that packs whatever has tasks.
+fn packed(spec: serde_json::Value) -> World {
+    let spec: WorkflowSpec = serde_json::from_value(spec).unwrap();
+    World { hot: Hot { spelt: 0, ..HOT }, ..World::of(&spec) }
+}
+
+fn task(name: &str, needs: &[&str]) -> serde_json::Value {
+    json!({ "name": name, "image": "busybox:1.37", "needs": needs })
+}
+
+fn asks_again(world: &mut World, generation: u32) {
+    world.spec.retry = Some(serde_json::from_value(json!({ "generation": generation })).unwrap());
+}
+
+#[test]
+fn what_waits_in_a_next_generation_is_numbered_on_too() {
+    let mut world = packed(json!({ "tasks": [task("a", &[])], "finally": [task("z", &[])] }));
+    world.settle();
+    world.end("a", 1);
+    world.settle();
+    world.end("z", 0);
+    world.settle();
+    asks_again(&mut world, 1);
+    world.settle();
+    assert_eq!(states(&world), "mp", "z waits for another write");
+    world.end("a", 0);
+    world.settle();
+    assert_eq!(world.full().tasks[1].attempts[0].number, 2);
+}
+
+#[test]
+fn a_condition_that_was_true_is_so_while_its_task_goes_on() {
+    let mut b = task("b", &[]);
+    b["when"] = json!("run.name == 'run'");
+    let mut world = packed(json!({ "tasks": [task("a", &[]), b] }));
+    world.settle();
+    assert_eq!(states(&world), "2m");
+    assert_eq!(world.full().tasks.iter().map(|task| task.when).collect::<Vec<_>>(), [None, Some(true)]);
+}
+
+#[test]
+fn a_next_generation_waits_for_the_pod_that_the_last_one_left() {
+    let mut world = packed(json!({ "tasks": [task("a", &[])] }));
+    world.settle();
+    let name = world.full().tasks[0].attempts[0].pod.clone();
+    world.end("a", 1);
+    world.settle();
+    assert_eq!(world.story_of_run(), "Failed(TaskFailed)");
+    let former = world.made.len();
+    // Another container of it goes on.
+    let Some(Sight::Pod(over)) = world.sights.get(&name).cloned() else { panic!("its pod is there") };
+    let left = PodFacts { phase: PodPhase::Running, lingering: true, ..over.clone() };
+    world.sights.insert(name.clone(), Sight::Pod(left.clone()));
+    asks_again(&mut world, 1);
+    let decision = world.round();
+    assert!(decision.effects.iter().any(|effect| matches!(effect, Effect::Delete { .. })), "it is stopped");
+    world.sights.insert(name.clone(), Sight::Pod(left));
+    world.round();
+    assert_eq!((states(&world).as_str(), world.made.len()), ("p", former));
+    world.sights.insert(name, Sight::Pod(over));
+    world.settle();
+    assert_eq!((states(&world).as_str(), world.made.len()), ("m", former + 1));
+}
+
+#[test]
+fn a_child_run_that_failed_is_spelt_out_since_a_retry_goes_on_with_it() {
+    let image = "busybox:1.37";
+    let child = json!({ "name": "c", "workflow": { "tasks": [{ "name": "x", "image": image }] } });
+    let mut world = packed(json!({ "tasks": [task("a", &[]), child] }));
+    world.settle();
+    world.child("c").phase = crate::api::RunPhase::Failed;
+    world.settle();
+    let told: Vec<&str> = world.status.tasks.iter().map(|task| task.name.as_str()).collect();
+    assert_eq!((states(&world).as_str(), told), ("mf", vec!["c"]));
 }
