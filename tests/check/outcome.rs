@@ -238,7 +238,7 @@ impl Claim<'_, '_> {
             // A hand may have taken the uid off the record.
             return None;
         }
-        if outcome != AttemptOutcome::Failed || !(refused || !self.is_told) {
+        if outcome != AttemptOutcome::Failed || !refused && self.is_told {
             return Some("no pod of it is on record".to_owned());
         }
         let own = |pod: &&Pod<'_>| pod.made && pod.name == self.attempt.pod && pod.run == self.run.uid;

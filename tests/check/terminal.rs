@@ -60,9 +60,9 @@ fn is_shortened(old: &Task<'_>, new: &Task<'_>) -> bool {
     let shortened = |task: &Task<'_>| {
         let mut value = task.value.clone();
         let items = value.get_mut("items").and_then(Value::as_object_mut);
-        items
-            .into_iter()
-            .for_each(|items| items.retain(|field, _| !matches!(field.as_str(), "entries" | "states" | "rows")));
+        if let Some(items) = items {
+            items.retain(|field, _| !matches!(field.as_str(), "entries" | "states" | "rows"));
+        }
         value
     };
     old.value.get("items").is_some() && shortened(old) == shortened(new)

@@ -186,7 +186,7 @@ impl<'j> Reader<'j> {
         let mut units = Vec::new();
         let list = List { task: "", entries: tasks, run };
         for place in &list.entries {
-            let task = place.read(&list, None, units.len(), before, faults)?;
+            let task = place.read(&list, None, units.len(), before, faults);
             if place.spelt.is_none() && task.is_told && task.value.get("outputs") != outputs.get(place.name) {
                 let (was, is) = (task.value.get("outputs"), outputs.get(place.name));
                 faults.push(("S4", format!("the outputs of task {} were {was:?} and are {is:?}", task.name)));
@@ -213,14 +213,14 @@ impl<'j> Reader<'j> {
     {
         let spelt: Vec<(&'j str, &'j Value)> =
             list(status, "tasks").iter().map(|task| (read::text(task, "name"), task)).collect();
-        let states = status.get("packed").map_or("", |packed| read::text(packed, "states"));
+        let packed = status.get("packed").map_or("", |packed| read::text(packed, "states"));
         let spec = self.records.pinned(&write.namespace, &write.object, read::text(status, "revision"));
         let of_before = || before.units.iter().filter(|unit| unit.item.is_none()).map(|unit| unit.name.as_str());
         let names: Vec<&'a str> = spec.map_or_else(|| of_before().collect(), |spec| names(spec));
-        let letters = text::letters(states, names.len()).filter(|_| !states.is_empty());
+        let letters = text::letters(packed, names.len()).filter(|_| !packed.is_empty());
         let Some(letters) = letters else {
-            if !states.is_empty() && !names.is_empty() {
-                faults.push(("S7", format!("{states} does not tell the states of {} tasks", names.len())));
+            if !packed.is_empty() && !names.is_empty() {
+                faults.push(("S7", format!("{packed} does not tell the states of {} tasks", names.len())));
             }
             let place = |(name, value): &(&'j str, &'j Value)| {
                 Some(Place { name, spelt: Some(value), phase: read::word(value, "phase")?, letter: None, row: None })
@@ -231,7 +231,7 @@ impl<'j> Reader<'j> {
         let place = |(index, (name, letter)): (usize, (&&'a str, &Letter))| {
             let spelt = by_name.remove(*name);
             let phase = spelt.map_or(Some(letter.phase), |value| read::word(value, "phase"))?;
-            Some(Place { name: *name, spelt, phase, letter: Some(*letter), row: rows.get(&index) })
+            Some(Place { name, spelt, phase, letter: Some(*letter), row: rows.get(&index) })
         };
         names.iter().zip(&letters).enumerate().map(place).collect()
     }
@@ -271,7 +271,7 @@ fn items<'j>(
     }
     let list = List { task: name, entries, run: Run { former, stop, ..*run } };
     for (index, place) in (0..).zip(&list.entries) {
-        let item = place.read(&list, Some(index), units.len(), before, faults)?;
+        let item = place.read(&list, Some(index), units.len(), before, faults);
         units.push(item);
     }
     Some(())
@@ -286,7 +286,7 @@ impl<'j> Place<'_, 'j> {
         index: usize,
         before: &Before<'_, 'j>,
         faults: &mut Vec<(&'static str, String)>,
-    ) -> Option<Rc<Unit<'j>>> {
+    ) -> Rc<Unit<'j>> {
         let same_place = before.units.get(index).filter(|old| old.name == self.name);
         let old = same_place.or_else(|| before.by_name.get(self.name).copied());
         let line = before.lines.get(self.name).filter(|_| self.phase.is_finished());
@@ -298,28 +298,28 @@ impl<'j> Place<'_, 'j> {
             fault("S7", "is in one phase by its letter, and in another by what is told of it");
         }
         // That an item which had not begun never will its task tells.
-        let is_called_off = |old: &&Rc<Unit<'_>>| {
+        let is_called_off = |old: &Rc<Unit<'_>>| {
             item.is_some() && old.phase == TaskPhase::Pending && self.phase == TaskPhase::Cancelled
         };
         // One that has items is always spelt out.
         let has_items = self.spelt.is_some_and(|value| value.get("items").is_some());
-        let is_silent = list.run.is_silent || old.filter(is_called_off).is_some() || has_items;
+        let is_silent = list.run.is_silent || old.is_some_and(is_called_off) || has_items;
         if self.letter.is_some() && ends && line.is_none() && !is_silent {
             fault("S7", "has ended, and no line of the log tells how");
         }
         if let Some(value) = self.spelt {
             if let Some(old) = old.filter(|old| old.is_told && *old.value == *value && old.is_logged == is_logged) {
-                return Some(Rc::clone(old));
+                return Rc::clone(old);
             }
             let name = self.name.to_owned();
-            return Some(Rc::new(Unit {
+            return Rc::new(Unit {
                 name,
                 item,
                 phase: self.phase,
                 value: Cow::Borrowed(value),
                 is_told: true,
                 is_logged,
-            }));
+            });
         }
         let (value, is_told) = match (line, old) {
             (Some(line), _) => {
@@ -332,14 +332,14 @@ impl<'j> Place<'_, 'j> {
                 if self.letter.is_some() && old.is_told && !old.is_logged {
                     fault("S7", "is told of no longer, and no line of the log tells how it ended");
                 }
-                return Some(Rc::clone(old));
+                return Rc::clone(old);
             }
             (None, _) if self.phase.is_finished() => {
                 is_logged = false;
                 (Value::Null, false)
             }
             (None, old) => {
-                let Some(letter) = self.letter else { return Some(Rc::new(self.untold(item))) };
+                let Some(letter) = self.letter else { return Rc::new(self.untold(item)) };
                 let run = &list.run;
                 let task = if item.is_some() { list.task } else { self.name };
                 let lettered = Lettered { run, task, name: self.name, item, letter, row: self.row };
@@ -348,9 +348,9 @@ impl<'j> Place<'_, 'j> {
             }
         };
         if let Some(old) = old.filter(|old| old.is_told == is_told && *old.value == value && old.phase == self.phase) {
-            return Some(Rc::clone(old));
+            return Rc::clone(old);
         }
-        Some(Rc::new(Unit { value: Cow::Owned(value), is_told, is_logged, ..self.untold(item) }))
+        Rc::new(Unit { value: Cow::Owned(value), is_told, is_logged, ..self.untold(item) })
     }
 
     fn untold(&self, item: Option<u32>) -> Unit<'j> {

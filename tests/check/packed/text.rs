@@ -86,7 +86,7 @@ pub fn rows(text: &str) -> Option<BTreeMap<usize, Row>> {
                 "N" => row.end = Some((AttemptOutcome::NotYet, true)),
                 "O" => row.end = Some((AttemptOutcome::Cancelled, true)),
                 _ if field.starts_with(|letter: char| letter.is_ascii_uppercase()) => {
-                    row.reason = Some(field.to_owned())
+                    row.reason = Some(field.to_owned());
                 }
                 _ => match field.split_at_checked(1)? {
                     ("n", at) => row.next_at = Some(at.parse().ok()?),
@@ -104,8 +104,8 @@ pub fn rows(text: &str) -> Option<BTreeMap<usize, Row>> {
 
 #[test]
 fn letters_are_read_by_their_documentation() {
-    let phases = |text: &str, total| letters(text, total).map(|all| all.iter().map(|it| it.phase).collect::<Vec<_>>());
     use TaskPhase::{Pending, Running, Starting, Succeeded};
+    let phases = |text: &str, total| letters(text, total).map(|all| all.iter().map(|it| it.phase).collect::<Vec<_>>());
     assert_eq!(phases("2sr10p", 13), Some([vec![Succeeded, Succeeded, Running], vec![Pending; 10]].concat()));
     assert_eq!(phases("im", 2), Some(vec![Starting, Starting]));
     assert_eq!(

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::story::{RUN, Story};
 use super::tell;
+use crate::check::packed;
 
 /// The name of the pod of an attempt.
 fn name(task: &str, number: u32) -> String {
@@ -212,4 +213,17 @@ fn how_a_unit_ended_is_told_in_the_log() {
             ),
         ],
     );
+}
+
+#[test]
+fn the_phases_of_all_tasks_are_told_by_letters_and_what_is_spelt_out() {
+    let spec = json!({ "tasks": [{ "name": "a" }, { "name": "b" }], "finally": [{ "name": "l" }] });
+    let status =
+        |states: &str| json!({ "packed": { "states": states }, "tasks": [{ "name": "b", "phase": "Failed" }] });
+    let told = |states: &str| {
+        let phases = packed::phases(&status(states), &spec)?;
+        Some(phases.into_iter().map(|(name, phase)| format!("{name} {phase:?}")).collect::<Vec<_>>().join(", "))
+    };
+    assert_eq!(told("sfp").as_deref(), Some("a Succeeded, b Failed, l Pending"));
+    assert_eq!((told("sf"), packed::phases(&json!({}), &spec)), (None, None));
 }
