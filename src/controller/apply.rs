@@ -25,7 +25,8 @@ const LAZY: Duration = Duration::from_secs(1);
 const WORDING: Duration = Duration::from_mins(5);
 /// The pause after someone else wrote first.
 const CONFLICT: Duration = Duration::from_millis(50);
-/// Live attempts above which even urgent writes are paced, so that changes share a write.
+/// Live attempts above which urgent writes are paced, so that changes share a write. Of fewer one waits no longer than the last
+/// one took: a server that is slow to answer is asked less.
 const PACED_ABOVE: usize = 16;
 /// A paced write waits this many times as long as the last one took,
 const PACE_FACTOR: u32 = 4;
@@ -89,7 +90,7 @@ fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
 fn pace(status: &WorkflowRunStatus, took: Duration) -> Duration {
     let live = live_attempts(status);
     if live <= PACED_ABOVE {
-        return Duration::ZERO;
+        return took.min(PACE_MAX);
     }
     let by_live = PACE_LIVE.saturating_mul(u32::try_from(live).unwrap_or(u32::MAX));
     took.saturating_mul(PACE_FACTOR).max(by_live).min(PACE_MAX)
