@@ -55,6 +55,7 @@ mod workflow;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -134,6 +135,7 @@ pub struct Context {
     /// Effects that were started and not yet taken up.
     spawned: Mutex<Vec<BoxFuture<'static, ()>>>,
     changed: Notify,
+    rounds: AtomicU64,
 }
 
 impl Context {
@@ -152,7 +154,13 @@ impl Context {
             memories: Mutex::default(),
             spawned: Mutex::default(),
             changed: Notify::new(),
+            rounds: AtomicU64::new(0),
         }
+    }
+
+    /// How many rounds have begun so far, of all keys.
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
     }
 
     /// The caches. Never held across a wait.
