@@ -28,3 +28,4 @@ mod story;
 mod time;
 mod trouble;
 mod volume;
+mod whole;
