@@ -12,6 +12,7 @@
 //! | `enumerate`, `swarm` | schedules: all of a kind, and by chance |
 //! | `mutants` | faults made by hand in the operator, each of which must be caught |
 //! | `campaign`, `shrink`, `story`, `reached`, `report` | many worlds, small failures, evidence |
+//! | `counts` | what runs cost: requests, bytes and rounds |
 
 #![expect(
     clippy::similar_names,
@@ -25,6 +26,7 @@ mod campaign;
 #[path = "../check/mod.rs"]
 mod check;
 mod conform;
+mod counts;
 mod enumerate;
 mod fault;
 mod happening;

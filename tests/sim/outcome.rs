@@ -133,6 +133,20 @@ fn set_behaviour(scenario: &mut Scenario, task: &str, index: usize) {
 
 /// The whole life of a world.
 async fn live(schedule: &Schedule, scenario: Scenario, recording: bool) -> Outcome {
+    let (world, quiet_since) = settle(schedule, scenario, recording).await;
+    let (quiet_since, failures) = match quiet_since {
+        Ok(since) => (Some(since), Vec::new()),
+        Err(restless) => (None, vec![restless]),
+    };
+    judge(&world, failures, quiet_since)
+}
+
+/// Lets a world go on until it is at rest; says since when it is.
+pub async fn settle(
+    schedule: &Schedule,
+    scenario: Scenario,
+    recording: bool,
+) -> (Arc<World>, Result<Instant, Failure>) {
     let world = World::new(schedule, scenario, recording);
     let seed = schedule.seed;
     tokio::spawn(people(Arc::clone(&world)));
@@ -146,15 +160,8 @@ async fn live(schedule: &Schedule, scenario: Scenario, recording: bool) -> Outco
     for replica in 1..=replicas {
         tokio::spawn(replica::keep(Arc::clone(&world), replica));
     }
-    let mut failures = Vec::new();
-    let quiet_since = match rest(&world).await {
-        Ok(since) => Some(since),
-        Err(restless) => {
-            failures.push(restless);
-            None
-        }
-    };
-    judge(&world, failures, quiet_since)
+    let quiet_since = rest(&world).await;
+    (world, quiet_since)
 }
 
 /// The manifests, then what people do at their times.

@@ -27,6 +27,7 @@ impl Scenario {
             ends: BTreeMap::new(),
             wide: false,
             short_logs: false,
+            measured: false,
             clock_is_off: false,
         }
     }

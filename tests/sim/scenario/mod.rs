@@ -7,6 +7,7 @@ mod for_each;
 mod generation;
 mod limits;
 mod log;
+mod measured;
 mod people;
 mod rules;
 mod standard;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use self::measured::{graph, items};
 pub use self::standard::standard;
 
 use crate::human::Human;
@@ -59,6 +61,8 @@ pub struct Scenario {
     pub wide: bool,
     /// Whether the statuses of its runs hold little of what has happened in every world, not in some.
     pub short_logs: bool,
+    /// Whether it is there to be measured: nothing of it is left to chance.
+    pub measured: bool,
     /// Whether the clock of an operator is off in it, so that what has a timeout may time out at any time.
     pub clock_is_off: bool,
 }
