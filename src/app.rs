@@ -14,6 +14,7 @@ use crate::args::{Check, Cli, Command, Output, Release, Run};
 use crate::check::{self, Source};
 use crate::controller::{Cluster, Context, Settings, release, selftest};
 use crate::lease::{Permit, Place};
+use crate::plan::Granted;
 use crate::telemetry::{self, Ready};
 use crate::{api, controller, engine};
 
@@ -133,6 +134,7 @@ async fn operate(options: Run) -> Result<(), Error> {
         lease,
         creates: controller::CREATES,
         kept_pods: engine::KEPT_PODS,
+        granted: Granted::new(options.resource_tasks),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "starting");
     let ready = Ready::default();

@@ -136,11 +136,19 @@ pub enum Mutant {
     EndsBeforeChild,
     /// A child run goes on though its parent is being stopped.
     ChildOutlivesCancel,
+    /// A key that is missing from an object counts as a condition that holds.
+    MissingKeyHolds,
+    /// An object is made without asking whether its task's account may.
+    ReviewSkipped,
+    /// The object of an attempt that was stopped stays.
+    ResourceOutlivesStop,
+    /// Whatever object has the name of an attempt's is taken for it.
+    ResourceByName,
 }
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 67] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -204,6 +212,10 @@ impl Mutant {
         Self::ChildByName,
         Self::EndsBeforeChild,
         Self::ChildOutlivesCancel,
+        Self::MissingKeyHolds,
+        Self::ReviewSkipped,
+        Self::ResourceOutlivesStop,
+        Self::ResourceByName,
     ];
 }
 

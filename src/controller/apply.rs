@@ -83,7 +83,7 @@ fn live_attempts(status: &WorkflowRunStatus) -> usize {
     status.tried().filter(|(phase, attempts)| phase.has_pod() && !attempts.is_empty()).count()
 }
 
-/// The pods and child runs that may be made once this status is on record.
+/// The objects that may be made once this status is on record.
 fn wanted(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
     let goes_on = status.phase != RunPhase::Suspended && !status.phase.is_finished();
     let starting = status.tried().filter(move |(phase, _)| goes_on && *phase == TaskPhase::Starting);
@@ -113,9 +113,15 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {
                     match effect {
-                        Effect::Create { pod: name, .. } | Effect::CreateRun { run: name, .. } => memory.intended(name),
+                        Effect::Create { pod: name, .. }
+                        | Effect::CreateRun { run: name, .. }
+                        | Effect::CreateResource { resource: name, .. } => memory.intended(name),
                         Effect::CreateClaim { name, .. } => memory.intended(&claim::key(name)),
-                        Effect::Release { .. } | Effect::Delete { .. } | Effect::Clear { .. } | Effect::DeleteRun => {}
+                        Effect::Release { .. }
+                        | Effect::Delete { .. }
+                        | Effect::DeleteResource { .. }
+                        | Effect::Clear { .. }
+                        | Effect::DeleteRun => {}
                     }
                 }
             });

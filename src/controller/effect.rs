@@ -1,4 +1,4 @@
-//! What a decision asks to be done to pods and child runs. Each effect runs by itself within a bound; when it is done its run is looked at
+//! What a decision asks to be done to the objects of a run. Each effect runs by itself within a bound; when it is done its run is looked at
 //! again, and asks anew for what is still to be done.
 
 use std::collections::BTreeSet;
@@ -16,13 +16,15 @@ use super::client::Failure;
 use super::gather::{Gathered, clash, is_child_of, own};
 use super::loose::Loose;
 use super::memory::{Doing, RunMemory};
+use super::resource::{self, Review};
 use super::revision::Pinned;
 use super::watch::Watched;
 use super::{Context, Key, claim, kin};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Effect, RefusalKind, clip, is_suspended};
 use crate::mutant::{Mutant, is};
-use crate::objects::child;
+use crate::objects::{self, child};
+use crate::plan::Grant;
 use crate::pods::{Owner, SlimPod, build, is_unlabelled_of, volume_claim};
 
 /// The wait before it is looked whether an effect showed.
@@ -46,10 +48,23 @@ pub struct Target {
 }
 
 /// What is made.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Made {
     Pod,
     Run,
+    /// An object of this kind, on behalf of the service account of this name.
+    Resource(Grant, String),
+}
+
+impl Made {
+    /// What kubectl calls it.
+    fn word(&self) -> &str {
+        match self {
+            Self::Pod => "pod",
+            Self::Run => "workflowrun",
+            Self::Resource(grant, _) => &grant.plural,
+        }
+    }
 }
 
 /// Starts all effects, in their order.
@@ -86,6 +101,15 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                 let manifest = child::build(&owner, &planned.name, child, item, attempt, &name, params);
                 make(name, Made::Run, manifest);
             }
+            Effect::CreateResource { task, item, attempt, resource: name, manifest } => {
+                let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
+                let Some(planned) = plan.tasks().get(task) else { continue };
+                let Some(of) = planned.resource() else { continue };
+                let Some(grant) = context.settings.granted.find(&of.api_version, &of.kind) else { continue };
+                let made = Made::Resource(grant.clone(), of.account.clone());
+                let manifest = objects::resource::build(&owner, &planned.name, item, attempt, &name, manifest);
+                make(name, made, manifest);
+            }
             Effect::CreateClaim { claim: index, name } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
                 let Some(template) = plan.volume_claims().get(index) else { continue };
@@ -119,6 +143,19 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                 }
             }
             Effect::Delete { pod, uid, grace_seconds } => start_delete(context, &target(pod), uid, grace_seconds),
+            Effect::DeleteResource { resource, uid } => {
+                let Some(grant) = context.settings.granted.find(&resource.api_version, &resource.kind) else { continue };
+                // It is what turns away a create that may yet be carried out.
+                let wait = context.with_memory(&run, |memory| memory.may_arrive(&resource.name, Instant::now()));
+                let doing = Doing::Delete(uid.clone());
+                if !wait.is_zero() {
+                    context.wake_in(Key::Run(run.clone()), wait);
+                } else if context.with_memory(&run, |memory| memory.begin(&doing)) {
+                    let target = target(resource.name);
+                    let effect = delete_resource(Arc::clone(context), target.clone(), grant.clone(), uid);
+                    spawn(context, &context.others, &target, effect, move |memory| memory.end(&doing));
+                }
+            }
             Effect::DeleteRun => {
                 if context.with_memory(&run, |memory| memory.begin(&Doing::DeleteRun)) {
                     let effect = delete_run(Arc::clone(context), Arc::clone(&gathered.run));
@@ -209,17 +246,19 @@ async fn create(context: Arc<Context>, target: Target, made: Made, manifest: Val
         context.with_memory(&target.run, |memory| memory.unsent(name));
         return After::TOLD;
     }
-    let answer = send(&context, &target, made, &manifest).await;
+    if let Made::Resource(grant, account) = &made
+        && let Some(after) = review(&context, &target, grant, account).await
+    {
+        return after;
+    }
+    let answer = send(&context, &target, &made, &manifest).await;
     let answer = match answer {
-        Err(failure) if failure.is_already_exists() => match existing(&context, &target, made).await {
+        Err(failure) if failure.is_already_exists() => match existing(&context, &target, &made).await {
             Ok(true) => Ok(()),
             Ok(false) => {
-                let kind = match made {
-                    Made::Pod => "pod",
-                    Made::Run => "workflowrun",
-                };
+                let message = clash(made.word(), name);
                 context.with_memory(&target.run, |memory| {
-                    memory.refused(name, RefusalKind::NameClash, clash(kind, name), Instant::now(), Duration::ZERO);
+                    memory.refused(name, RefusalKind::NameClash, message, Instant::now(), Duration::ZERO);
                 });
                 return After::TOLD;
             }
@@ -230,8 +269,12 @@ async fn create(context: Arc<Context>, target: Target, made: Made, manifest: Val
     match answer {
         Ok(()) => After::DONE,
         Err(Failure::Refused(status)) => {
-            let (kind, after) = (refusal_kind(&status), retry_after(&status));
-            let message = clip(&status.message, MESSAGE);
+            let after = retry_after(&status);
+            let (kind, message) = match &made {
+                Made::Pod | Made::Run => (refusal_kind(&status), status.message.clone()),
+                Made::Resource(grant, _) => resource::refusal(&status, grant),
+            };
+            let message = clip(&message, MESSAGE);
             tracing::info!(name, namespace = target.namespace, code = status.code, ?kind, "a create was refused");
             context.with_memory(&target.run, |memory| memory.refused(name, kind, message, Instant::now(), after));
             After::TOLD
@@ -249,8 +292,40 @@ async fn create(context: Arc<Context>, target: Target, made: Made, manifest: Val
     }
 }
 
+/// Asks whether the task's own service account may make the object; what follows, if that isn't sure. It is asked right before the
+/// create and each time anew, since rights come and go, and whoever lost the answer asks again; that the intent is on record by then
+/// only means that the attempt has failed where it may not.
+async fn review(context: &Context, target: &Target, grant: &Grant, account: &str) -> Option<After> {
+    if is(Mutant::ReviewSkipped) {
+        return None;
+    }
+    let name = &target.name;
+    let (kind, message) = match context.cluster.review(&target.namespace, account, grant).await {
+        // Meanwhile the run may have been cancelled.
+        Ok(Review::Allowed) if is_wanted(context, target) => return None,
+        Ok(Review::Allowed) | Err(Failure::NotLeading) => {
+            context.with_memory(&target.run, |memory| memory.unsent(name));
+            return Some(After::UNSENT);
+        }
+        Ok(Review::Denied(words)) => {
+            // A binding that was applied together with the run may not be everywhere yet, so a no is asked for twice.
+            let asked = context.with_memory(&target.run, |memory| memory.refusals_of(name)) > 0;
+            let kind = if asked { RefusalKind::NotPermitted } else { RefusalKind::Unreviewed };
+            (kind, resource::denied(account, &target.namespace, grant, &words))
+        }
+        Err(failure) => {
+            let message = format!("whether service account {account} may make it isn't known, and is asked again: {failure}");
+            (RefusalKind::Unreviewed, message)
+        }
+    };
+    tracing::info!(name, namespace = target.namespace, account, ?kind, message, "an object may not be made, or not yet");
+    let message = clip(&message, MESSAGE);
+    context.with_memory(&target.run, |memory| memory.refused(name, kind, message, Instant::now(), Duration::ZERO));
+    Some(After::TOLD)
+}
+
 /// Sends the create; the cache learns of what was made.
-async fn send(context: &Context, target: &Target, made: Made, manifest: &Value) -> Result<(), Failure> {
+async fn send(context: &Context, target: &Target, made: &Made, manifest: &Value) -> Result<(), Failure> {
     match made {
         Made::Pod => {
             let pod = context.cluster.create_pod(&target.namespace, manifest).await?;
@@ -260,12 +335,16 @@ async fn send(context: &Context, target: &Target, made: Made, manifest: &Value) 
             let run = context.cluster.create_run(&target.namespace, manifest).await?;
             context.enqueue(|cache| WorkflowRun::put(cache, run));
         }
+        Made::Resource(grant, _) => {
+            let made = context.cluster.create_resource(grant, &target.namespace, manifest).await?;
+            context.cache().resources.put(grant, made);
+        }
     }
     Ok(())
 }
 
 /// Whether the object of that name is the run's own. The cache learns of it.
-async fn existing(context: &Context, target: &Target, made: Made) -> Result<bool, Failure> {
+async fn existing(context: &Context, target: &Target, made: &Made) -> Result<bool, Failure> {
     let gone = || Failure::Unknown("an object of that name existed, and is gone".to_owned());
     match made {
         Made::Pod => {
@@ -284,6 +363,12 @@ async fn existing(context: &Context, target: &Target, made: Made) -> Result<bool
             let found = context.cluster.get::<WorkflowRun>(&target.namespace, &target.name).await?.ok_or_else(gone)?;
             let is_own = is_child_of(&found, &target.run);
             context.enqueue(|cache| WorkflowRun::put(cache, found));
+            Ok(is_own)
+        }
+        Made::Resource(grant, _) => {
+            let found = context.cluster.get_resource(grant, &target.namespace, &target.name).await?.ok_or_else(gone)?;
+            let is_own = found.belongs_to(&target.run) || is(Mutant::ResourceByName);
+            context.cache().resources.put(grant, found);
             Ok(is_own)
         }
     }
@@ -333,6 +418,19 @@ async fn delete(context: Arc<Context>, target: Target, uid: String, grace_second
         Ok(None) => After::LATER,
         Err(failure) => {
             tracing::warn!(pod = target.name, namespace = target.namespace, %failure, "the pod could not be deleted yet");
+            After { clear: true, wait: Some(REFUSED_DELETE) }
+        }
+    }
+}
+
+/// Deletes an object of any kind.
+async fn delete_resource(context: Arc<Context>, target: Target, grant: Grant, uid: String) -> After {
+    match context.cluster.delete_resource(&grant, &target.namespace, &target.name, &uid).await {
+        // The watch tells what became of it; until then the decision would ask again.
+        Ok(()) => After::LATER,
+        Err(failure) => {
+            let (name, namespace) = (&target.name, &target.namespace);
+            tracing::warn!(kind = %grant, name, namespace, %failure, "an object could not be deleted yet");
             After { clear: true, wait: Some(REFUSED_DELETE) }
         }
     }

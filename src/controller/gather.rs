@@ -13,7 +13,7 @@ use super::loose::Loose;
 use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
 use super::watch::Watched;
-use super::{Context, Key, cache::PodEntry, claim, kin, peers};
+use super::{Context, Key, cache::PodEntry, claim, kin, peers, resource};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, Sight, Sights, is_retry_wanted};
 use crate::mutant::{Mutant, is};
@@ -29,16 +29,45 @@ pub struct Gathered {
     pub run: Arc<Loose<WorkflowRun>>,
     /// What it is to run.
     pub definition: Pinned,
-    /// Its pods.
-    pub sights: Sights,
+    /// Its objects.
+    pub seen: Seen,
     /// Its volume claims that aren't known to exist.
     pub claims: Claims,
     /// The other runs of its workflow, where they share slots.
     pub peers: Peers,
-    /// Its child runs.
-    pub children: Sights,
     /// What it has to do with the runs that it is a child of.
     pub lineage: Lineage,
+}
+
+/// The objects of a run, each kind by name.
+#[derive(Default)]
+pub struct Seen {
+    /// Its pods.
+    pub pods: Sights,
+    /// Its child runs.
+    pub children: Sights,
+    /// Those of any other kind.
+    pub resources: Sights,
+}
+
+impl Seen {
+    /// What the caches know of a run's own objects.
+    fn in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Self {
+        Self {
+            pods: pods_in_cache(context, run),
+            children: kin::children_in_cache(&context.cache(), run),
+            resources: resource::in_cache(context, run),
+        }
+    }
+
+    /// Those of the kind that an attempt is.
+    fn of(&mut self, attempt: &Attempt) -> &mut Sights {
+        match attempt {
+            Attempt { resource: Some(_), .. } => &mut self.resources,
+            Attempt { run, .. } if !run.is_empty() => &mut self.children,
+            _ => &mut self.pods,
+        }
+    }
 }
 
 impl Gathered {
@@ -52,20 +81,22 @@ impl Gathered {
 pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<Option<Gathered>, Failure> {
     let uid = run.meta.uid.clone().unwrap_or_default();
     let memory = context.memory(&uid);
-    let mut sights = seen_in_cache(context, &run);
-    let mut children = kin::children_in_cache(&context.cache(), &run);
-    let unsure = to_look_up(context, status(&run), &memory, &mut sights, &mut children);
+    let mut seen = Seen::in_cache(context, &run);
+    let unsure = to_look_up(context, status(&run), &memory, &mut seen);
     let (mut claims, unsure_claims) = claim::known(context, status(&run), &memory);
-    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(status(&run), &sights) {
+    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(status(&run), &seen) {
         // What is on record may be older than what another process did: look at the run itself before its pods.
         run = match live(context, &run).await? {
             Some(live) => live,
             None => return Ok(None),
         };
         let namespace = run.meta.namespace.clone().unwrap_or_default();
-        for attempt in to_look_up(context, status(&run), &memory, &mut sights, &mut children) {
+        for attempt in to_look_up(context, status(&run), &memory, &mut seen) {
             let (name, known_uid) = (attempt.object(), attempt.uid.as_deref());
-            let mut sight = if attempt.run.is_empty() {
+            let mut sight = if let Some(of) = &attempt.resource {
+                let Some(sight) = resource::look(context, &namespace, &uid, of, known_uid).await else { continue };
+                sight
+            } else if attempt.is_pod() {
                 look(context, &namespace, &uid, name, known_uid).await?
             } else {
                 look_at_child(context, &namespace, &uid, name, known_uid).await?
@@ -74,8 +105,7 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             if let (Sight::Absent, None, Some(Create::Unsure(held))) = (&sight, known_uid, memory.create_of(name)) {
                 sight = Sight::Refused(refusal(context, held));
             }
-            let all = if attempt.run.is_empty() { &mut sights } else { &mut children };
-            all.insert(name.to_owned(), sight);
+            seen.of(&attempt).insert(name.to_owned(), sight);
         }
         let (known, unsure) = claim::known(context, status(&run), &memory);
         claims = known;
@@ -93,7 +123,7 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
     let lineage = if at_rest { Lineage::default() } else { kin::lineage(context, &run).await? };
     let definition = revision::of(context, &run).await?;
     let peers = peers::of(context, &run, definition.plan()).await?;
-    Ok(Some(Gathered { run, definition, sights, claims, peers, children, lineage }))
+    Ok(Some(Gathered { run, definition, seen, claims, peers, lineage }))
 }
 
 /// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.
@@ -124,30 +154,34 @@ pub async fn live_of(
 
 /// The run's own pods in the cache, by name. An owner is in its pods' namespace: a pod elsewhere is none of its own, whatever
 /// it says of itself.
-fn seen_in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Sights {
+fn pods_in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Sights {
     let cache = context.cache();
     let (uid, namespace) = (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref());
     let ours = cache.pods_of(uid).filter(|entry| entry.ours && Some(entry.namespace.as_str()) == namespace);
     ours.map(|entry| (entry.facts.name.clone(), Sight::Pod(entry.facts.clone()))).collect()
 }
 
-/// Whether one of the pods is named by no attempt. The status at hand may be older than the pod.
-fn has_stray(status: Option<&WorkflowRunStatus>, sights: &Sights) -> bool {
+/// Whether one of the pods or other objects is named by no attempt. The status at hand may be older than that.
+fn has_stray(status: Option<&WorkflowRunStatus>, seen: &Seen) -> bool {
     let tried = status.into_iter().flat_map(WorkflowRunStatus::tried).flat_map(|(_, attempts)| attempts);
-    let named: BTreeSet<&str> = tried.map(|attempt| attempt.pod.as_str()).collect();
+    let named: BTreeSet<&str> = tried.map(Attempt::object).collect();
     let tasks = status.map_or(&[][..], |status| &status.tasks);
     let with_items = tasks.iter().filter_map(|task| Some((task.name.as_str(), task.items.as_ref()?.phases())));
     let phases: BTreeMap<&str, Vec<TaskPhase>> = with_items.collect();
     // Of an item that has ended, how is all that a large status goes on telling.
-    let has_ended = |pod: &PodFacts| {
-        let index = pod.item.and_then(|item| usize::try_from(item).ok());
-        let phase = index.and_then(|index| phases.get(pod.task.as_str())?.get(index));
+    let has_ended = |task: &str, item: Option<u32>| {
+        let index = item.and_then(|item| usize::try_from(item).ok());
+        let phase = index.and_then(|index| phases.get(task)?.get(index));
         phase.is_some_and(|phase| phase.is_finished())
     };
     // Of one that is over and let go nothing is asked any more.
     let is_done = |pod: &PodFacts| pod.is_over() && !pod.held;
-    let is_stray = |pod: &PodFacts| !named.contains(pod.name.as_str()) && !has_ended(pod) && !is_done(pod);
-    sights.values().any(|sight| matches!(sight, Sight::Pod(pod) if is_stray(pod)))
+    let is_stray = |name: &str, task: &str, item| !named.contains(name) && !has_ended(task, item);
+    seen.pods.values().chain(seen.resources.values()).any(|sight| match sight {
+        Sight::Pod(pod) => !is_done(pod) && is_stray(&pod.name, &pod.task, pod.item),
+        Sight::Resource(it) => !it.deleting && is_stray(&it.resource.name, &it.task, it.item),
+        _ => false,
+    })
 }
 
 /// Fills in what this process knows of the creates of open attempts; returns the attempts whose objects must be looked up.
@@ -155,12 +189,11 @@ fn to_look_up(
     context: &Context,
     status: Option<&WorkflowRunStatus>,
     memory: &RunMemory,
-    sights: &mut Sights,
-    children: &mut Sights,
+    seen: &mut Seen,
 ) -> Vec<Attempt> {
     let mut unsure = Vec::new();
     for attempt in status.into_iter().flat_map(open_attempts) {
-        let (sights, name) = (if attempt.run.is_empty() { &mut *sights } else { &mut *children }, attempt.object());
+        let (sights, name) = (seen.of(attempt), attempt.object());
         if sights.contains_key(name) {
             continue;
         }
@@ -188,7 +221,7 @@ pub fn refusal(context: &Context, held: &Held) -> Refusal {
     Refusal { kind: held.kind, message: held.message.clone(), retry_at }
 }
 
-/// Attempts whose pod or child run matters: those without an outcome, and the last one of a task that will be tried again.
+/// Attempts whose object matters: those without an outcome, and the last one of a task that will be tried again.
 pub fn open_attempts(status: &WorkflowRunStatus) -> impl Iterator<Item = &Attempt> {
     let live = status.tried().filter(|(phase, _)| phase.has_pod() || *phase == TaskPhase::Backoff);
     live.filter_map(|(_, attempts)| attempts.last())

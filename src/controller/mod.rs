@@ -16,6 +16,7 @@
 //! | `gather`, `revision`, `peers`, `kin` | what a round reads |
 //! | `apply`, `effect`, `event` | what it writes |
 //! | `claim` | what it reads and writes of volume claims |
+//! | `resource` | what it watches, reads and writes of objects of any kind |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
 //! | `watch`, `loose`, `cache`, `groups`, `memory` | what is known |
 //! | `queue` | whose turn it is |
@@ -40,6 +41,7 @@ mod peers;
 mod poison;
 mod queue;
 pub mod release;
+mod resource;
 mod revision;
 mod run;
 pub mod selftest;
@@ -69,6 +71,7 @@ pub use queue::Queue;
 use crate::api::{Workflow, WorkflowRun};
 use crate::lease::Place;
 use crate::mutant::{Mutant, is};
+use crate::plan::Granted;
 use crate::pods::{PodSecurity, SlimPod};
 use memory::RunMemory;
 use revision::Plans;
@@ -93,6 +96,8 @@ pub struct Settings {
     pub creates: usize,
     /// Pods that stay with a run; beyond that, those that succeeded go.
     pub kept_pods: usize,
+    /// The kinds of objects that tasks may make.
+    pub granted: Granted,
 }
 
 /// The wall clock: what goes on record as the time. Nobody trusts it for more; waits are by a clock that never leaps.
@@ -266,7 +271,10 @@ pub async fn run(context: Arc<Context>, ready: impl FnOnce(), stop: impl Future<
         };
         watches.push(Box::pin(watch::follow::<Workflow>(&context, scope.clone(), begin())));
         watches.push(Box::pin(watch::follow::<WorkflowRun>(&context, scope.clone(), begin())));
-        watches.push(Box::pin(watch::follow::<SlimPod>(&context, scope, begin())));
+        watches.push(Box::pin(watch::follow::<SlimPod>(&context, scope.clone(), begin())));
+        for grant in context.settings.granted.iter() {
+            watches.push(Box::pin(resource::follow(&context, grant.clone(), scope.clone(), begin())));
+        }
     }
     let mut stop = pin!(stop);
     let work = async {

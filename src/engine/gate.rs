@@ -15,10 +15,10 @@ use super::text::{names, time};
 use super::track::fail;
 use super::unit::Unit;
 use super::verdict::is_main_finished;
-use super::{disruption, for_each, retry, tally};
-use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
+use super::{disruption, for_each, resource, retry, tally};
+use crate::api::{Attempt, Reason, ResourceRef, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
-use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name};
+use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name, resource_name};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
 const STARTING: usize = 64;
@@ -210,7 +210,7 @@ fn close(ledger: &mut Ledger, index: usize, phase: TaskPhase, reason: Option<Rea
     ledger.move_task(index, phase, reason);
 }
 
-/// What another attempt waits for: the recorded time must have come, and the last pod or child run must really be over.
+/// What another attempt waits for: the recorded time must have come, and the last object must really be over.
 pub(super) fn backoff(
     ledger: &Ledger,
     planned: &PlannedTask,
@@ -225,14 +225,15 @@ pub(super) fn backoff(
     if is(Mutant::RetryBesideLivePod) {
         return None;
     }
-    let unknown = || match last.run.as_str() {
-        "" => (WaitKind::Node, format!("the end of pod {}", last.pod)),
-        run => (WaitKind::Child, format!("the end of run {run}")),
+    let unknown = || match (&last.resource, last.run.as_str()) {
+        (Some(resource), _) => (WaitKind::Resource, resource::to_go(resource)),
+        (None, "") => (WaitKind::Node, format!("the end of pod {}", last.pod)),
+        (None, run) => (WaitKind::Child, format!("the end of run {run}")),
     };
     if is_looked_up { last_object(ledger, planned, task, seen) } else { Some(unknown()) }
 }
 
-/// What another attempt waits for of the last one's pod or child run, as long as that is seen: its end. What a former generation left may be
+/// What another attempt waits for of the last one's object, as long as that is seen: its end. What a former generation left may be
 /// ending still.
 pub(super) fn last_object(
     ledger: &Ledger,
@@ -249,6 +250,11 @@ pub(super) fn last_object(
         Sight::Child(child) => {
             let goes_on = !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid);
             goes_on.then(|| (WaitKind::Child, format!("run {} to end", last.run)))
+        }
+        // One that said itself that it is over stays.
+        Sight::Resource(facts) => {
+            let goes_on = resource::is_cut_off(last) && last.uid.as_ref() == Some(&facts.uid);
+            goes_on.then(|| (WaitKind::Resource, resource::to_go(&facts.resource)))
         }
         Sight::Absent | Sight::Creating | Sight::Refused(_) => None,
     }
@@ -267,6 +273,10 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
         fail(ledger, unit, Some(Reason::NestingRefused), &why);
         return false;
     }
+    if let Some(why) = planned.resource().and_then(|resource| resource::refused(resource, seen)) {
+        fail(ledger, unit, Some(Reason::KindNotGranted), &why);
+        return false;
+    }
     if let Err(problem) = inputs(ledger, unit, plan, planned, seen, number) {
         fail(ledger, unit, Some(Reason::ExpressionError), &problem);
         return false;
@@ -282,7 +292,7 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
             return false;
         }
     }
-    let attempt = match planned.work {
+    let attempt = match &planned.work {
         Work::Pod | Work::Join => {
             let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
             ledger.wait(unit, WaitKind::Node, &to_start(&pod));
@@ -292,6 +302,12 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
             let run = child_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
             ledger.wait(unit, WaitKind::Child, &child::to_start(&run));
             Attempt { number, run, ..Attempt::default() }
+        }
+        Work::Resource(of) => {
+            let name = resource_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
+            let resource = ResourceRef { api_version: of.api_version.clone(), kind: of.kind.clone(), name };
+            ledger.wait(unit, WaitKind::Resource, &resource::to_make(&resource));
+            Attempt { number, resource: Some(resource), ..Attempt::default() }
         }
     };
     let with_items = ledger.items.values().map(Items::total).fold(0, usize::saturating_add);
@@ -322,7 +338,7 @@ pub(super) fn to_start(pod: &str) -> String {
     format!("pod {pod} to start")
 }
 
-/// Open attempts whose pod or child run isn't known to exist.
+/// Open attempts whose object isn't known to exist.
 fn without_pod(ledger: &Ledger) -> usize {
     let open = |task: &&TaskStatus| task.phase == TaskPhase::Starting;
     let unmade = |task: &&TaskStatus| task.attempts.last().is_some_and(|last| last.uid.is_none());
