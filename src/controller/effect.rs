@@ -144,7 +144,9 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
             }
             Effect::Delete { pod, uid, grace_seconds } => start_delete(context, &target(pod), uid, grace_seconds),
             Effect::DeleteResource { resource, uid } => {
-                let Some(grant) = context.settings.granted.find(&resource.api_version, &resource.kind) else { continue };
+                let Some(grant) = context.settings.granted.find(&resource.api_version, &resource.kind) else {
+                    continue;
+                };
                 // It is what turns away a create that may yet be carried out.
                 let wait = context.with_memory(&run, |memory| memory.may_arrive(&resource.name, Instant::now()));
                 let doing = Doing::Delete(uid.clone());
@@ -314,11 +316,19 @@ async fn review(context: &Context, target: &Target, grant: &Grant, account: &str
             (kind, resource::denied(account, &target.namespace, grant, &words))
         }
         Err(failure) => {
-            let message = format!("whether service account {account} may make it isn't known, and is asked again: {failure}");
+            let message =
+                format!("whether service account {account} may make it isn't known, and is asked again: {failure}");
             (RefusalKind::Unreviewed, message)
         }
     };
-    tracing::info!(name, namespace = target.namespace, account, ?kind, message, "an object may not be made, or not yet");
+    tracing::info!(
+        name,
+        namespace = target.namespace,
+        account,
+        ?kind,
+        message,
+        "an object may not be made, or not yet"
+    );
     let message = clip(&message, MESSAGE);
     context.with_memory(&target.run, |memory| memory.refused(name, kind, message, Instant::now(), Duration::ZERO));
     Some(After::TOLD)

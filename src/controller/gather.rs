@@ -13,7 +13,7 @@ use super::loose::Loose;
 use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
 use super::watch::Watched;
-use super::{Context, Key, cache::PodEntry, claim, kin, peers, resource};
+use super::{Cache, Context, Key, cache::PodEntry, claim, kin, peers, resource};
 use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, Sight, Sights, is_retry_wanted};
 use crate::mutant::{Mutant, is};
@@ -53,10 +53,11 @@ pub struct Seen {
 impl Seen {
     /// What the caches know of a run's own objects.
     fn in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Self {
+        let cache = context.cache();
         Self {
-            pods: pods_in_cache(context, run),
-            children: kin::children_in_cache(&context.cache(), run),
-            resources: resource::in_cache(context, run),
+            pods: pods_in_cache(&cache, run),
+            children: kin::children_in_cache(&cache, run),
+            resources: resource::in_cache(&cache, run),
         }
     }
 
@@ -154,8 +155,7 @@ pub async fn live_of(
 
 /// The run's own pods in the cache, by name. An owner is in its pods' namespace: a pod elsewhere is none of its own, whatever
 /// it says of itself.
-fn pods_in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Sights {
-    let cache = context.cache();
+fn pods_in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
     let (uid, namespace) = (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref());
     let ours = cache.pods_of(uid).filter(|entry| entry.ours && Some(entry.namespace.as_str()) == namespace);
     ours.map(|entry| (entry.facts.name.clone(), Sight::Pod(entry.facts.clone()))).collect()

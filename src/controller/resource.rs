@@ -19,7 +19,7 @@ use super::client::{Cluster, FIELD_MANAGER, Failure};
 use super::effect::refusal_kind;
 use super::loose::Loose;
 use super::watch::Pause;
-use super::{Context, Key};
+use super::{Cache, Context, Key};
 use crate::api::{ResourceRef, WorkflowRun, label};
 use crate::engine::{Refusal, RefusalKind, Sight, Sights};
 use crate::mutant::{Mutant, is};
@@ -101,8 +101,7 @@ impl Resources {
 }
 
 /// The run's own objects in the cache, by name, as far as the cache is sure of their kind.
-pub fn in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Sights {
-    let cache = context.cache();
+pub fn in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
     let (uid, namespace) =
         (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref().unwrap_or_default());
     let is_own = |entry: &Entry| {

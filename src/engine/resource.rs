@@ -99,7 +99,8 @@ fn why(resource: &PlannedResource, object: &Value) -> String {
         words.into_iter().filter(|it| !it.is_empty()).collect::<Vec<String>>().join(": ")
     });
     let of_status = object.pointer("/status/message").and_then(Value::as_str).unwrap_or_default();
-    let words = if of_status.is_empty() { told.rfind(|it| !it.is_empty()).unwrap_or_default() } else { of_status.to_owned() };
+    let words =
+        if of_status.is_empty() { told.rfind(|it| !it.is_empty()).unwrap_or_default() } else { of_status.to_owned() };
     let condition = resource.failure.as_ref().map_or("", |failure| failure.expr.text());
     if words.is_empty() { format!("failure holds: {condition}") } else { clip(&words, WORDS) }
 }
@@ -142,13 +143,15 @@ pub(super) fn deletes(ledger: &Ledger, seen: &Observed<'_>) -> Vec<Effect> {
         .filter(|(_, attempt)| attempt.resource.is_some())
         .map(|(task, attempt)| (attempt.object(), (task, attempt)))
         .collect();
-    let objects = seen.resources.values().filter_map(|sight| if let Sight::Resource(it) = sight { Some(it) } else { None });
+    let objects =
+        seen.resources.values().filter_map(|sight| if let Sight::Resource(it) = sight { Some(it) } else { None });
     let to_go = |facts: &&ResourceFacts| {
         let own = attempts.get(facts.resource.name.as_str());
         let own = own.filter(|(_, attempt)| attempt.uid.as_ref().is_none_or(|uid| *uid == facts.uid));
         !facts.deleting && is_to_go(ledger, facts, own.copied())
     };
-    let delete = |facts: &ResourceFacts| Effect::DeleteResource { resource: facts.resource.clone(), uid: facts.uid.clone() };
+    let delete =
+        |facts: &ResourceFacts| Effect::DeleteResource { resource: facts.resource.clone(), uid: facts.uid.clone() };
     objects.filter(to_go).map(delete).collect()
 }
 

@@ -256,7 +256,10 @@ mod tests {
         let tracked = Tracked::parse(&made.to_string());
         assert!(tracked.belongs_to("u1") && !tracked.belongs_to("u2"));
         let facts = tracked.facts(&grant());
-        assert_eq!((facts.task.as_str(), facts.item, facts.resource.name.as_str()), ("load", Some(3), "run-load-3-2-x"));
+        assert_eq!(
+            (facts.task.as_str(), facts.item, facts.resource.name.as_str()),
+            ("load", Some(3), "run-load-3-2-x")
+        );
     }
 
     #[test]

@@ -88,7 +88,9 @@ impl FromStr for Grant {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             let text = quote(text);
-            format!("`{text}` is no kind: write apiVersion/Kind=plural, as in batch/v1/Job=jobs or v1/ConfigMap=configmaps")
+            format!(
+                "`{text}` is no kind: write apiVersion/Kind=plural, as in batch/v1/Job=jobs or v1/ConfigMap=configmaps"
+            )
         };
         let (kind, plural) = text.trim().split_once('=').ok_or_else(wrong)?;
         let (api_version, kind) = kind.rsplit_once('/').ok_or_else(wrong)?;
@@ -153,7 +155,12 @@ mod tests {
         for (text, group, version, api_version) in [
             ("batch/v1/Job=jobs", "batch", "v1", "batch/v1"),
             ("v1/ConfigMap=configmaps", "", "v1", "v1"),
-            ("sparkoperator.k8s.io/v1beta2/SparkApplication=sparkapplications", "sparkoperator.k8s.io", "v1beta2", "sparkoperator.k8s.io/v1beta2"),
+            (
+                "sparkoperator.k8s.io/v1beta2/SparkApplication=sparkapplications",
+                "sparkoperator.k8s.io",
+                "v1beta2",
+                "sparkoperator.k8s.io/v1beta2",
+            ),
         ] {
             let grant: Grant = text.parse().expect(text);
             assert_eq!((grant.group.as_str(), grant.version.as_str()), (group, version));
@@ -166,7 +173,17 @@ mod tests {
 
     #[test]
     fn what_names_no_kind() {
-        for text in ["", "Job", "batch/v1/Job", "batch/v1/job=jobs", "batch/v1/Job=", "batch/v1/Job=jobs/status", "/v1/Job=jobs", "a b/v1/Job=jobs", "batch/v1/Job=*"] {
+        for text in [
+            "",
+            "Job",
+            "batch/v1/Job",
+            "batch/v1/job=jobs",
+            "batch/v1/Job=",
+            "batch/v1/Job=jobs/status",
+            "/v1/Job=jobs",
+            "a b/v1/Job=jobs",
+            "batch/v1/Job=*",
+        ] {
             let wrong = text.parse::<Grant>().expect_err(text);
             assert!(wrong.contains("write apiVersion/Kind=plural"), "{wrong}");
         }

@@ -48,8 +48,7 @@ pub fn resource_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, at
 fn other_name(of: &str, (run, run_uid): (&str, &str), task: &str, item: Option<u32>, attempt: u32) -> String {
     let (index, number) = (item.map(|item| item.to_string()), attempt.to_string());
     let place = index.as_ref().map(|index| format!("-{index}")).unwrap_or_default();
-    let parts: Vec<&str> =
-        [of, run_uid, task].into_iter().chain(index.as_deref()).chain([number.as_str()]).collect();
+    let parts: Vec<&str> = [of, run_uid, task].into_iter().chain(index.as_deref()).chain([number.as_str()]).collect();
     format!("{}-{}{place}-{number}-{}", cut(run, 20), cut(task, 15), hash(&parts, POD_HASH))
 }
 

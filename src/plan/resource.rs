@@ -230,7 +230,9 @@ fn set(
         };
         if let Some(first) = steps.first().filter(|it| matches!(it.as_str(), "apiVersion" | "kind" | "metadata")) {
             report.add(Code::ReservedField, &to, || {
-                format!("{first} can't follow a value: what is made, and its name and owner, stand before the run starts")
+                format!(
+                    "{first} can't follow a value: what is made, and its name and owner, stand before the run starts"
+                )
             });
         } else if let Err(why) = pointer::check(manifest, &steps) {
             report.add(Code::BadPointer, &to, || why);

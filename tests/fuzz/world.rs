@@ -5,7 +5,7 @@ use gantline::engine::{
     ClaimSight, Claims, Decision, Definition, Disruption, Effect, KEPT_PODS, Lineage, MainEnd, MainState, Observed,
     Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
 };
-use gantline::plan::{Code, Plan, Problem};
+use gantline::plan::{Code, Granted, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -76,7 +76,21 @@ impl World {
         let (status, sights, claims, peers) = (&self.status, &self.sights, &self.claims, &self.peers);
         let (children, lineage, definition) = (&Sights::new(), &Lineage::default(), &definition);
         let kept_pods = KEPT_PODS;
-        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods, children, lineage }, now)
+        let (resources, granted) = (&Sights::new(), &Granted::default());
+        let seen = Observed {
+            run,
+            status,
+            definition,
+            sights,
+            claims,
+            peers,
+            kept_pods,
+            children,
+            lineage,
+            resources,
+            granted,
+        };
+        decide(&seen, now)
     }
 
     /// Decides, stores the status, and does all that was asked for.
@@ -107,7 +121,10 @@ impl World {
                     facts.held = false;
                 }
             }
-            Effect::CreateRun { .. } | Effect::DeleteRun => {}
+            Effect::CreateRun { .. }
+            | Effect::CreateResource { .. }
+            | Effect::DeleteResource { .. }
+            | Effect::DeleteRun => {}
             Effect::Delete { pod, uid, .. } | Effect::Clear { pod, uid } => {
                 let at = Some(self.now);
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
@@ -155,7 +172,7 @@ impl World {
             match sight {
                 Sight::Pod(pod) if gone(pod) => *sight = Sight::Absent,
                 Sight::Creating | Sight::Refused(_) => *sight = Sight::Absent,
-                Sight::Pod(_) | Sight::Child(_) | Sight::Absent => {}
+                Sight::Pod(_) | Sight::Child(_) | Sight::Resource(_) | Sight::Absent => {}
             }
         }
         for claim in self.status.volume_claims.iter().filter(|claim| claim.uid.is_none()) {

@@ -1,8 +1,11 @@
 //! The laws of `decide` over random graphs and random worlds: total, deterministic, idempotent, monotone, and at the end the
 //! verdict that a reader of the rules would give.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::graph::{graph, timed_graph};
 use super::reference;
@@ -11,7 +14,7 @@ use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunSt
 use crate::engine::items::Items;
 use crate::engine::tally::Tally;
 use crate::engine::{
-    ClaimSight, Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency,
+    ClaimSight, Disruption, Effect, MainState, PodFacts, PodPhase, Refusal, RefusalKind, ResourceFacts, Sight, Urgency,
 };
 
 /// Something that happens in a world. The number picks the pod or effect that it happens to.
@@ -38,6 +41,8 @@ enum Happening {
     Lose,
     /// A child run comes to a phase.
     Child(usize, RunPhase),
+    /// An object of another kind says something of itself.
+    Object(usize, &'static str),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -61,6 +66,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::RefuseClaim),
         1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
         4 => (0..64_usize, prop::sample::select(&RunPhase::ALL[..])).prop_map(|(n, phase)| Happening::Child(n, phase)),
+        4 => (0..64_usize, prop::sample::select(&["Done", "Failed", "Busy", "Odd"][..])).prop_map(|(n, word)| Happening::Object(n, word)),
     ]
 }
 
@@ -112,7 +118,7 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         for was in old.attempts.iter().filter(|it| it.number >= first) {
             let is = new.attempts.iter().find(|it| it.number == was.number).unwrap();
             assert!(was.uid.is_none() || was.uid == is.uid, "the pod of an attempt changed");
-            assert!(was.outcome.is_none() || was == is, "an ended attempt changed");
+            assert!(was.outcome.is_none() || was == is, "an ended attempt changed: {was:?} {is:?}");
         }
         let former = new.attempts.iter().rev().skip(1);
         assert!(former.clone().all(|it| it.outcome.is_some()), "a new attempt before the last one's outcome");
@@ -141,7 +147,7 @@ fn items_monotone(old: &TaskStatus, new: &TaskStatus) {
             let same = is.attempts.iter().find(|it| it.number == was.number);
             let kept =
                 |it: &&Attempt| (was.uid.is_none() || was.uid == it.uid) && (was.outcome.is_none() || was == *it);
-            assert!(same.is_none_or(|it| kept(&it)), "an attempt of {}[{index}] changed", new.name);
+            assert!(same.is_none_or(|it| kept(&it)), "an attempt of {}[{index}] changed: {was:?} {same:?}", new.name);
         }
     }
 }
@@ -203,7 +209,8 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     world.status = decision.status;
     for effect in &decision.effects {
         if let Effect::Create { task, item, attempt, pod: name, .. }
-        | Effect::CreateRun { task, item, attempt, run: name, .. } = effect
+        | Effect::CreateRun { task, item, attempt, run: name, .. }
+        | Effect::CreateResource { task, item, attempt, resource: name, .. } = effect
         {
             let main = &world.status.tasks[..spec.tasks.len()];
             assert!(!stopping || *task >= main.len(), "a pod after cancel");
@@ -219,8 +226,10 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
                 let lives = |sight: &Sight| match sight {
                     Sight::Pod(it) => !it.is_over() && earlier.uid.as_ref() == Some(&it.uid),
                     Sight::Child(it) => !it.phase.is_finished() && earlier.uid.as_ref() == Some(&it.uid),
+                    Sight::Resource(it) => is_busy(it) && earlier.uid.as_ref() == Some(&it.uid),
                     Sight::Absent | Sight::Creating | Sight::Refused(_) => false,
                 };
+                assert!(!world.resources.get(earlier.object()).is_some_and(lives), "an object beside {earlier:?}");
                 assert!(!world.sights.get(&earlier.pod).is_some_and(lives), "a pod beside {}", earlier.pod);
                 assert!(!world.children.get(&earlier.run).is_some_and(lives), "a run beside {}", earlier.run);
             }
@@ -264,6 +273,25 @@ fn with_child(world: &mut World, name: &str, phase: RunPhase) {
     }
 }
 
+/// Whether an object has neither failed nor done its work, nor what nobody can judge.
+fn is_busy(facts: &ResourceFacts) -> bool {
+    let word = facts.object.as_ref().ok().and_then(|object| object.pointer("/status/word")?.as_str());
+    !matches!(word, Some("Done" | "Failed"))
+}
+
+fn live_objects(world: &World) -> Vec<String> {
+    let lives = |sight: &Sight| matches!(sight, Sight::Resource(facts) if is_busy(facts));
+    world.resources.iter().filter(|(_, sight)| lives(sight)).map(|(name, _)| name.clone()).collect()
+}
+
+/// What an object says of itself; `Odd` is no text, so that the conditions have no value.
+fn with_object(world: &mut World, name: &str, word: &str) {
+    if let Some(Sight::Resource(facts)) = world.resources.get_mut(name) {
+        let word = if word == "Odd" { json!(1) } else { json!(word) };
+        facts.object = Ok(Arc::new(json!({ "status": { "word": word } })));
+    }
+}
+
 fn attempts(world: &World) -> Vec<Attempt> {
     units(&world.status).into_iter().flat_map(|task| task.attempts).collect()
 }
@@ -289,7 +317,9 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
         Happening::Refuse(n, quota) => {
             let creates: Vec<Effect> = effects
                 .iter()
-                .filter(|it| matches!(it, Effect::Create { .. } | Effect::CreateRun { .. }))
+                .filter(|it| {
+                    matches!(it, Effect::Create { .. } | Effect::CreateRun { .. } | Effect::CreateResource { .. })
+                })
                 .cloned()
                 .collect();
             if let Some(create) = pick(&creates, n) {
@@ -298,6 +328,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 match create {
                     Effect::CreateRun { run, .. } => world.children.insert(run.clone(), refusal),
                     Effect::Create { pod, .. } => world.sights.insert(pod.clone(), refusal),
+                    Effect::CreateResource { resource, .. } => world.resources.insert(resource.clone(), refusal),
                     _ => None,
                 };
                 effects.retain(|it| it != create);
@@ -329,12 +360,20 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 let known = attempts(world).iter().any(|it| it.run == *name && it.uid.is_some());
                 world.made.retain(|made| known || made != name);
             }
+            // The same of an object of another kind.
+            if let Some(name) = pick(&live_objects(world), n) {
+                world.resources.insert(name.clone(), Sight::Absent);
+                let known = attempts(world).iter().any(|it| it.object() == name && it.uid.is_some());
+                world.made.retain(|made| known || made != name);
+            }
         }
         Happening::ForgetSight(n) => {
             let absent = |(name, sight): (&String, &Sight)| matches!(sight, Sight::Refused(_)).then(|| name.clone());
-            let names: Vec<String> = world.sights.iter().chain(&world.children).filter_map(absent).collect();
+            let all = world.sights.iter().chain(&world.children).chain(&world.resources);
+            let names: Vec<String> = all.filter_map(absent).collect();
             if let Some(name) = pick(&names, n) {
                 world.sights.remove(name);
+                world.resources.remove(name);
                 world.children.remove(name);
             }
         }
@@ -375,6 +414,11 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 with_child(world, name, phase);
             }
         }
+        Happening::Object(n, word) => {
+            if let Some(name) = pick(&live_objects(world), n) {
+                with_object(world, name, word);
+            }
+        }
     }
 }
 
@@ -382,7 +426,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
 fn run_out(world: &mut World, spec: &WorkflowSpec) {
     world.spec.suspend = false;
     for _ in 0..400 {
-        for sight in world.sights.values_mut().chain(world.children.values_mut()) {
+        for sight in world.sights.values_mut().chain(world.children.values_mut()).chain(world.resources.values_mut()) {
             if matches!(sight, Sight::Refused(_)) {
                 *sight = Sight::Absent;
             }
@@ -395,7 +439,11 @@ fn run_out(world: &mut World, spec: &WorkflowSpec) {
         }
         // What was asked for and never done is known not to exist, as a live read would tell.
         for attempt in attempts(world) {
-            let all = if attempt.run.is_empty() { &mut world.sights } else { &mut world.children };
+            let all = match &attempt {
+                Attempt { resource: Some(_), .. } => &mut world.resources,
+                Attempt { run, .. } if !run.is_empty() => &mut world.children,
+                _ => &mut world.sights,
+            };
             all.entry(attempt.object().to_owned()).or_insert(Sight::Absent);
         }
         let effects = step(world, spec);
@@ -414,6 +462,9 @@ fn run_out(world: &mut World, spec: &WorkflowSpec) {
         }
         for name in live_children(world) {
             with_child(world, &name, RunPhase::Succeeded);
+        }
+        for name in live_objects(world) {
+            with_object(world, &name, "Done");
         }
         world.wait(400);
     }
@@ -437,6 +488,8 @@ proptest! {
         prop_assert!(!world.sights.values().any(runs_on), "a pod of a finished run runs on");
         let held = |sight: &Sight| matches!(sight, Sight::Pod(pod) if pod.held);
         prop_assert!(!world.sights.values().any(held), "a pod kept its finalizer");
+        let live = live_objects(&world);
+        prop_assert!(live.is_empty(), "objects of a finished run go on: {:?}", live);
     }
 
     #[test]
@@ -450,7 +503,7 @@ proptest! {
                 for effect in &effects {
                     world.carry_out(effect);
                 }
-                let live = [live_pods(&world), live_children(&world)].concat();
+                let live = [live_pods(&world), live_children(&world), live_objects(&world)].concat();
                 // One at a time, each time another one.
                 let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else {
                     if effects.is_empty() {
@@ -464,6 +517,11 @@ proptest! {
                     let task = units(&world.status).into_iter().find(of_it).unwrap().name;
                     let task = task.split('[').next().unwrap();
                     with_child(&mut world, &name, if ends_well(task) { RunPhase::Succeeded } else { RunPhase::Failed });
+                    continue;
+                }
+                if let Some(Sight::Resource(facts)) = world.resources.get(&name) {
+                    let well = ends_well(&facts.task);
+                    with_object(&mut world, &name, if well { "Done" } else { "Failed" });
                     continue;
                 }
                 let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) else { panic!("it is there") };

@@ -11,6 +11,7 @@ mod generation;
 mod graph;
 mod laws;
 mod reference;
+mod resource;
 mod retention;
 mod retry;
 mod rules;

@@ -1,15 +1,18 @@
 //! A small world for tests: a plan, a stored status, and pods that a kubelet of few words moves on.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::api::{
-    Cancel, Reason, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
+    Cancel, Reason, ResourceRef, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
 };
 use crate::engine::{
     ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed,
-    Peers, PodFacts, PodPhase, RunFacts, Sight, Sights, Urgency, decide,
+    Peers, PodFacts, PodPhase, ResourceFacts, RunFacts, Sight, Sights, Urgency, decide,
 };
-use crate::plan::Plan;
+use crate::plan::{Granted, Plan};
 
 pub(super) struct World {
     pub(super) plan: Plan,
@@ -20,6 +23,9 @@ pub(super) struct World {
     pub(super) claims: Claims,
     pub(super) children: Sights,
     pub(super) lineage: Lineage,
+    /// Objects of any kind.
+    pub(super) resources: Sights,
+    pub(super) granted: Granted,
     pub(super) now: Timestamp,
     /// Names of pods ever made, in order.
     pub(super) made: Vec<String>,
@@ -58,6 +64,8 @@ impl World {
             claims: Claims::new(),
             children: Sights::new(),
             lineage: Lineage::default(),
+            resources: Sights::new(),
+            granted: Granted::new(vec!["example.org/v1/Fetch=fetches".parse().unwrap()]),
             now: Timestamp::from_second(1_000).unwrap(),
             made: Vec::new(),
             lost: false,
@@ -83,9 +91,22 @@ impl World {
             generation: Some(1),
             spec: &self.spec,
         };
-        let World { status, sights, claims, peers, kept_pods, children, lineage, .. } = self;
+        let World { status, sights, claims, peers, kept_pods, children, lineage, resources, granted, .. } = self;
         let kept_pods = *kept_pods;
-        decide(&Observed { run, status, definition, sights, claims, peers, kept_pods, children, lineage }, self.now)
+        let seen = Observed {
+            run,
+            status,
+            definition,
+            sights,
+            claims,
+            peers,
+            kept_pods,
+            children,
+            lineage,
+            resources,
+            granted,
+        };
+        decide(&seen, self.now)
     }
 
     /// Decides, stores the status, and carries out every effect at once.
@@ -125,6 +146,19 @@ impl World {
                 assert!(!self.made.contains(run), "{run} was made twice");
                 self.made.push(run.clone());
                 self.children.insert(run.clone(), Sight::Child(new_child(run)));
+            }
+            Effect::CreateResource { resource: name, task, item, manifest, .. } => {
+                assert!(!self.made.contains(name), "{name} was made twice");
+                self.made.push(name.clone());
+                let task = &self.plan.tasks()[*task].name;
+                let made = new_resource(name, task, *item, manifest.clone().into(), self.now);
+                self.resources.insert(name.clone(), Sight::Resource(made));
+            }
+            Effect::DeleteResource { resource, uid } => {
+                let of_uid = |sight: &Sight| matches!(sight, Sight::Resource(facts) if facts.uid == *uid);
+                if self.resources.get(&resource.name).is_some_and(of_uid) {
+                    self.resources.insert(resource.name.clone(), Sight::Absent);
+                }
             }
             Effect::Release { pod, uid } => {
                 let gone = match self.sights.get_mut(pod) {
@@ -196,6 +230,16 @@ impl World {
         match self.children.get_mut(&name) {
             Some(Sight::Child(facts)) => facts,
             other => panic!("child run of {task}: {other:?}"),
+        }
+    }
+
+    /// The newest object of a task.
+    pub(super) fn resource(&mut self, task: &str) -> &mut ResourceFacts {
+        let status = self.status.tasks.iter().find(|it| it.name == task).unwrap();
+        let name = status.attempts.last().unwrap_or_else(|| panic!("{task} has no attempt")).object().to_owned();
+        match self.resources.get_mut(&name) {
+            Some(Sight::Resource(facts)) => facts,
+            other => panic!("object of {task}: {other:?}"),
         }
     }
 
@@ -304,6 +348,18 @@ pub(super) fn new_child(name: &str) -> ChildFacts {
         started_at: None,
         finished_at: None,
         outputs: None,
+        deleting: false,
+    }
+}
+
+pub(super) fn new_resource(name: &str, task: &str, item: Option<u32>, object: Value, now: Timestamp) -> ResourceFacts {
+    ResourceFacts {
+        resource: ResourceRef { api_version: "example.org/v1".into(), kind: "Fetch".into(), name: name.to_owned() },
+        uid: format!("uid-{name}"),
+        task: task.to_owned(),
+        item,
+        created_at: Some(now),
+        object: Ok(Arc::new(object)),
         deleting: false,
     }
 }
