@@ -161,7 +161,8 @@ fn resume(ledger: &mut Ledger) {
     deadlines.flatten().for_each(later);
     for unit in ledger.unfinished() {
         // Pods go on while their run is suspended; child runs don't.
-        let last = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()).filter(|last| !last.run.is_empty());
+        let goes_on = |last: &&mut Attempt| !last.run.is_empty() && last.outcome.is_none();
+        let last = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()).filter(goes_on);
         last.and_then(|last| last.deadline_at.as_mut()).into_iter().for_each(later);
     }
 }
