@@ -71,5 +71,6 @@ pub struct ResourceOutput {
     /// Type of the value: string, int, bool, number, list or object. A value of another type fails the attempt (OutputInvalid).
     /// Default: any.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::value_type")]
     pub kind: Option<ValueType>,
 }

@@ -6,6 +6,7 @@
 
 mod child;
 mod pod;
+mod resource;
 mod retry;
 mod rule;
 mod task;
@@ -110,7 +111,7 @@ pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'stati
         verdict.err().map(|wrong| format!("run {name}: {wrong}"))
     };
     let ends = scenario.names("WorkflowRun").into_iter().filter_map(verdict).collect();
-    let deleted = ["namespaces", "persistentvolumeclaims", "pods", "workflowrecords", "workflowruns", "workflows"]
+    let deleted = ["loads", "namespaces", "persistentvolumeclaims", "pods", "workflowrecords", "workflowruns", "workflows"]
         .into_iter()
         .flat_map(|resource| {
             let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());

@@ -7,6 +7,7 @@ mod for_each;
 mod generation;
 mod limits;
 mod people;
+mod resource;
 mod rules;
 mod standard;
 #[cfg(test)]
