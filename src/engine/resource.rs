@@ -39,8 +39,8 @@ pub(super) fn refused(resource: &PlannedResource, seen: &Observed<'_>) -> Option
     let PlannedResource { api_version, kind, .. } = resource;
     seen.granted.find(api_version, kind).is_none().then(|| {
         format!(
-            "tasks may not make a {api_version} {kind} here: whoever installs Gantline grants it by the chart's value \
-             resourceTasks: [{{apiVersion: {api_version}, kind: {kind}, resource: <its plural>}}]"
+            "tasks may not make objects of the kind {kind} ({api_version}) here: whoever installs Gantline grants it by the \
+             chart's value resourceTasks: [{{apiVersion: {api_version}, kind: {kind}, resource: <its plural>}}]"
         )
     })
 }

@@ -97,7 +97,10 @@ impl<'j> Invariant<'j> for Objects<'j> {
             let is_hidden = meta::label(made.object, label::RUN_UID) != made.run;
             let stays = run.edited || is_hidden || !run.removed && stays(run, made);
             findings.check("S11", world.entries, stays, || {
-                format!("object {} of task {} was stopped, or nobody follows it, and it is still there", made.name, made.task)
+                format!(
+                    "object {} of task {} was stopped, or nobody follows it, and it is still there",
+                    made.name, made.task
+                )
             });
         }
     }
@@ -217,6 +220,13 @@ impl<'j> Objects<'j> {
             }
             _ => false,
         };
-        (!right).then(|| format!("its object {} has said {:?}{}", made.name, made.said, if made.removed { ", and is gone" } else { "" }))
+        (!right).then(|| {
+            format!(
+                "its object {} has said {:?}{}",
+                made.name,
+                made.said,
+                if made.removed { ", and is gone" } else { "" }
+            )
+        })
     }
 }

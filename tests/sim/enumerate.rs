@@ -201,7 +201,7 @@ fn watches(of: &Baseline) -> Vec<Vec<Fault>> {
 fn lags(of: &Baseline) -> Vec<Vec<Fault>> {
     let took = u64::try_from(of.outcomes[0].took.as_millis()).unwrap_or(0).min(60_000);
     let mut all = Vec::new();
-    for resource in WATCHED {
+    for resource in of.watched() {
         for from in (0..took).step_by(1_500) {
             for by in [2_000, 20_000, 60_000] {
                 all.push(vec![Fault::Lag { resource: resource.to_owned(), from, by }]);

@@ -363,7 +363,10 @@ fn pods_made<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<String, u
         if write.verb == Verb::Create && write.resource == "workflowruns" && write.actor.starts_with("op-") {
             children.insert(write.name.clone(), key.clone());
         }
-        if write.verb == Verb::Create && ["pods", "loads"].contains(&write.resource.as_str()) && write.actor.starts_with("op-") {
+        if write.verb == Verb::Create
+            && ["pods", "loads"].contains(&write.resource.as_str())
+            && write.actor.starts_with("op-")
+        {
             let count = made.entry(key).or_insert(0);
             if *count == 0 || write.at.duration_since(write.sent) <= PATIENCE {
                 *count += 1;

@@ -287,7 +287,7 @@ fn a_kind_that_is_not_granted_fails_without_an_attempt() {
     world.granted = Granted::default();
     world.settle();
     assert_eq!(world.story(), "Failed(TaskFailed) a:Failed(KindNotGranted) b:UpstreamFailed");
-    let words = "tasks may not make a example.org/v1 Fetch here: whoever installs Gantline grants it by the chart's value resourceTasks: [{apiVersion: example.org/v1, kind: Fetch, resource: <its plural>}]";
+    let words = "tasks may not make objects of the kind Fetch (example.org/v1) here: whoever installs Gantline grants it by the chart's value resourceTasks: [{apiVersion: example.org/v1, kind: Fetch, resource: <its plural>}]";
     assert_eq!(world.status.tasks[0].message, words);
     assert!(world.made.is_empty() && world.status.tasks[0].attempts.is_empty());
 }

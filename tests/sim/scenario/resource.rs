@@ -47,7 +47,11 @@ pub(super) fn resources() -> Vec<Scenario> {
         of("resource-gone", &["Gone", "Done"], json!({})).with_standby().succeeds(),
         of("resource-timeout", &["Silent", "Done"], timed.clone()).with_standby().succeeds(),
         of("resource-timeout-twice", &["Busy"], timed).ends("Failed", "TaskFailed", fails),
-        of("resource-cancelled", &["Busy"], json!({})).with_standby().at(9_000, "cancel:run").ends("Cancelled", "", stopped),
+        of("resource-cancelled", &["Busy"], json!({})).with_standby().at(9_000, "cancel:run").ends(
+            "Cancelled",
+            "",
+            stopped,
+        ),
         of("resource-cancelled-silent", &["Silent"], json!({})).at(9_000, "cancel:run").ends("Cancelled", "", stopped),
         of("resource-suspended", &["Done"], json!({})).at(4_500, "suspend:run").at(30_000, "resume:run").succeeds(),
         of("resource-run-deleted", &["Silent"], json!({})).at(9_000, "delete-run:run:background"),
