@@ -14,7 +14,7 @@
 //! | `work` | gives each key its rounds |
 //! | `run`, `workflow` | a round for one object |
 //! | `gather`, `revision`, `peers`, `kin` | what a round reads |
-//! | `apply`, `effect`, `event` | what it writes |
+//! | `apply`, `effect`, `create`, `event` | what it writes |
 //! | `claim` | what it reads and writes of volume claims |
 //! | `resource` | what it watches, reads and writes of objects of any kind |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
@@ -28,6 +28,7 @@ mod apply;
 mod cache;
 mod claim;
 mod client;
+mod create;
 mod effect;
 mod event;
 mod gather;

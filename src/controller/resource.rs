@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::cache::{Shelf, version};
 use super::client::{Cluster, FIELD_MANAGER, Failure};
-use super::effect::refusal_kind;
+use super::create::refusal_kind;
 use super::loose::Loose;
 use super::watch::Pause;
 use super::{Cache, Context, Key};
@@ -146,7 +146,7 @@ pub async fn follow(context: &Context, grant: Grant, namespace: Option<String>, 
                 std::mem::take(&mut unseen).iter().for_each(|uid| bury(uid));
                 context.cache().resources.followed.insert((grant.clone(), namespace.clone()));
                 told.clear();
-                ready.take().map(|ready| ready.send(()));
+                tell(&mut ready);
             }
             Err(error) => {
                 // Of a kind that isn't installed the same would be told for ever.
@@ -155,9 +155,16 @@ pub async fn follow(context: &Context, grant: Grant, namespace: Option<String>, 
                     tracing::warn!(kind = %grant, error, "objects of this kind can't be watched; it is tried again");
                     told = error;
                 }
-                ready.take().map(|ready| ready.send(()));
+                tell(&mut ready);
             }
         }
+    }
+}
+
+/// Tells once that the first list is there, or can't be had.
+fn tell(ready: &mut Option<oneshot::Sender<()>>) {
+    if let Some(ready) = ready.take() {
+        let _ = ready.send(());
     }
 }
 

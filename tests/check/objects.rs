@@ -93,8 +93,8 @@ impl<'j> Invariant<'j> for Objects<'j> {
         }
         for made in self.all.values().filter(|made| !made.removed && !meta::is_deleting(made.object)) {
             let Some(run) = world.runs.get(made.run) else { continue };
-            // Nobody finds an object by labels that it doesn't have.
-            let is_hidden = meta::label(made.object, label::RUN_UID) != made.run;
+            // Nobody finds an object by labels that it doesn't have; and one that was orphaned belongs to nobody.
+            let is_hidden = [meta::label(made.object, label::RUN_UID), meta::controller(made.object)] != [made.run; 2];
             let stays = run.edited || is_hidden || !run.removed && stays(run, made);
             findings.check("S11", world.entries, stays, || {
                 format!(

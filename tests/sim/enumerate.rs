@@ -38,10 +38,14 @@ impl Baseline {
         self.outcomes[0].sent.get(&class).copied().unwrap_or(0)
     }
 
-    /// Whether nothing in it happens at a given time, so that it comes out the same however long it takes.
+    /// Whether nothing in it happens at a given time, so that it comes out the same however long it takes. An object that is deleted
+    /// before it is on record is made again.
     pub fn is_timeless(&self) -> bool {
         let scenario = &self.scenario;
-        scenario.humans.is_empty() && scenario.refuse_creates.is_none() && !scenario.may_time_out()
+        scenario.humans.is_empty()
+            && scenario.refuse_creates.is_none()
+            && !scenario.may_time_out()
+            && !scenario.loses_objects()
     }
 
     /// The resources whose watches have something to tell.

@@ -1,5 +1,7 @@
 //! The controller of the kind `Load`, played: each of its objects says itself what becomes of it.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -16,12 +18,14 @@ use crate::wire::{Wire, path_of};
 /// | `Broken` | its status says `phase: Broken` |
 /// | `Odd` | its status says `phase: 7`, which its conditions can't take |
 /// | `Gone` | somebody deletes it |
-/// | `Busy` | its status says `phase: Busy`, for ever |
-/// | `Silent` | nothing |
+/// | `Busy` | its status says `phase: Busy`; an hour later what `Done` says |
+/// | `Silent` | nothing; an hour later what `Done` says |
 pub struct Loader;
 
 /// How long an object works.
 const WORKS: SignedDuration = SignedDuration::from_secs(2);
+/// How long one works that takes long.
+const WORKS_LONG: SignedDuration = SignedDuration::from_hours(1);
 
 /// The word for an object.
 pub fn word(load: &Value) -> &str {
@@ -43,23 +47,29 @@ fn status(word: &str) -> Option<Value> {
 
 impl Actor for Loader {
     fn act(&mut self, server: &mut Server, now: Timestamp) -> Option<Timestamp> {
-        let is_new = |load: &&std::sync::Arc<Value>| {
-            load["status"].is_null() && load["metadata"]["deletionTimestamp"].is_null() && word(load) != "Silent"
+        let goes_on = |load: &&Arc<Value>| {
+            let open = load["status"].is_null() || load["status"]["phase"] == "Busy";
+            open && load["metadata"]["deletionTimestamp"].is_null()
         };
-        let new: Vec<Value> = server.list("loads").filter(is_new).map(|load| Value::clone(load)).collect();
+        let open: Vec<Value> = server.list("loads").filter(goes_on).map(|load| Value::clone(load)).collect();
         let mut next: Option<Timestamp> = None;
-        for load in new {
+        for load in open {
             let made: Option<Timestamp> = load["metadata"]["creationTimestamp"].as_str().and_then(|at| at.parse().ok());
-            let due = made.unwrap_or(now) + WORKS;
+            let takes_long = word(&load) == "Silent" || load["status"]["phase"] == "Busy";
+            let due = made.unwrap_or(now) + if takes_long { WORKS_LONG } else { WORKS };
             if due > now {
                 next = Some(next.map_or(due, |next| next.min(due)));
                 continue;
             }
             let mut wire = Wire { server, actor: "loader", now };
-            match status(word(&load)) {
+            match status(if takes_long { "Done" } else { word(&load) }) {
                 Some(status) => wire.patch(&format!("{}/status", path_of(&load)), &json!({ "status": status })),
                 None => wire.delete(&path_of(&load), json!({})),
             };
+            if word(&load) == "Busy" && !takes_long {
+                let due = made.unwrap_or(now) + WORKS_LONG;
+                next = Some(next.map_or(due, |next| next.min(due)));
+            }
         }
         next
     }

@@ -33,7 +33,7 @@ pub(super) fn ends(task: &Value, deleted: usize) -> BTreeSet<&'static str> {
         match word {
             "Broken" | "Bare" => fails(),
             "Busy" | "Silent" if !task["timeout"].is_null() => fails(),
-            "Done" => drop(ends.insert("Succeeded")),
+            "Done" | "Busy" | "Silent" => drop(ends.insert("Succeeded")),
             "Odd" => drop(ends.insert("Failed")),
             _ => {}
         }

@@ -164,6 +164,14 @@ impl Scenario {
         by_spec || self.behaviours.values().flatten().any(held_up)
     }
 
+    /// Whether somebody deletes objects of tasks in it.
+    pub fn loses_objects(&self) -> bool {
+        let comes = |task: &Value| {
+            task.pointer("/resource/manifest/spec/comes").is_some_and(|all| all.to_string().contains("Gone"))
+        };
+        self.names("WorkflowRun").iter().any(|run| self.tasks_of(run).into_iter().any(comes))
+    }
+
     fn all(&self) -> impl Iterator<Item = &Value> {
         self.manifests.iter().chain(&self.later)
     }
