@@ -76,7 +76,7 @@ codes! {
     /// A task that is a run of its own has something of a container.
     ChildWithContainer,
     /// A task that is an object of any kind has something of a container or a child run.
-    ResourceWithContainer,
+    ResourceNotAlone,
     /// The manifest of a resource isn't that of an object.
     BadManifest,
     /// Nobody can allow tasks to make objects of a kind.

@@ -127,7 +127,7 @@ fn check_alone(task: &Task, path: &Path<'_>, report: &mut Report) {
     ];
     let found: Vec<&str> = fields.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
     if !found.is_empty() {
-        report.add(Code::ResourceWithContainer, &path.field("resource"), || {
+        report.add(Code::ResourceNotAlone, &path.field("resource"), || {
             let found = listing(found.iter().copied());
             format!(
                 "the task is an object and has no container, and it has {found} too: remove one or the other (outputs of an object stand in resource.outputs)"

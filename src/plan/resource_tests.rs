@@ -196,7 +196,7 @@ fn an_object_has_no_container_and_is_no_other_thing() {
     ] {
         let (field, _) = more.split_once(':').expect("a field");
         let spec = format!("{}, {more}}}", resource("").trim_end().strip_suffix('}').expect("a task"));
-        refused(&spec, Code::ResourceWithContainer, "tasks[1].resource", &format!("it has `{field}` too"));
+        refused(&spec, Code::ResourceNotAlone, "tasks[1].resource", &format!("it has `{field}` too"));
     }
     let joined = spec(&format!("join: {{}}, resource: {{manifest: {MANIFEST}, success: 'true'}}"));
     refused(&joined, Code::JoinWithContainer, "tasks[1].join", "has `resource` too");
