@@ -31,14 +31,18 @@ impl Drop for Kind {
     }
 }
 
-/// Lets a service account of the stage make objects of a kind.
-fn permit(stage: &Stage, account: &str, resource: &str) {
-    let (role, of) = (format!("--role={account}"), format!("--serviceaccount={}:{account}", stage.namespace));
+/// Lets a service account of the stage make objects of a kind, which need not be installed.
+fn permit(stage: &Stage, account: &str, group: &str, plural: &str) {
     if account != "default" {
         stage.kubectl(&["create", "serviceaccount", account]);
     }
-    stage.kubectl(&["create", "role", account, "--verb=create", &format!("--resource={resource}")]);
-    stage.kubectl(&["create", "rolebinding", account, &role, &of]);
+    let metadata = json!({ "name": account });
+    let rule = json!({ "apiGroups": [group], "resources": [plural], "verbs": ["create"] });
+    let role =
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": [rule] });
+    stage.apply(&role.to_string());
+    let of = format!("--serviceaccount={}:{account}", stage.namespace);
+    stage.kubectl(&["create", "rolebinding", account, &format!("--role={account}"), &of]);
 }
 
 fn run(name: &str, tasks: &Value) -> String {
@@ -88,7 +92,7 @@ fn says(stage: &Stage, kind: &Kind, name: &str, status: &Value) {
 #[test]
 fn a_job_is_a_task_and_stays_with_its_run() {
     let stage = Stage::without_operator("resource-job").granting(&[JOB]);
-    permit(&stage, "runner", "jobs");
+    permit(&stage, "runner", "batch", "jobs");
     let container = json!({"name": "work", "image": "busybox:1.37", "command": ["sh", "-c", "exit $CODE"], "env": [{"name": "CODE", "value": "0"}]});
     let pod = json!({"spec": {"restartPolicy": "Never", "containers": [container]}});
     let job = |code: &str| {
@@ -132,7 +136,7 @@ fn a_job_is_a_task_and_stays_with_its_run() {
 fn a_kind_may_be_installed_later_and_its_objects_are_followed() {
     let kind = Kind { group: "late.example.org" };
     let mut stage = Stage::for_kills("resource-kind").granting(&[JOB, &kind.grant()]);
-    permit(&stage, "default", &loads(&kind));
+    permit(&stage, "default", kind.group, "loads");
     stage.apply(&run("late", &json!([load(&kind, &json!({})), {"name": "beside", "script": "true"}])));
     stage.until("the run to wait for the kind", || {
         let waiting = stage.task("late", "load")["waitingFor"].clone();
@@ -207,7 +211,7 @@ fn an_object_is_made_only_where_its_kind_is_granted_and_its_account_may() {
 
     assert!(stage.all("jobs").is_empty(), "none was made");
     // Once it may, another generation does it; a Job without containers is no Job.
-    permit(&stage, "nobody", "jobs");
+    permit(&stage, "nobody", "batch", "jobs");
     stage.patch("denied", r#"{"spec": {"retry": {"generation": 1}}}"#);
     let status = stage.until("the next generation to end", || {
         Some(stage.finished("denied")).filter(|status| status["generation"] == 1)
