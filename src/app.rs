@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Check, Cli, Command, Output, Release, Run};
+use crate::args::{Check, Cli, Command, Describe, Output, Release, Run};
 use crate::check::{self, Source};
-use crate::controller::{Cluster, Context, Settings, release, selftest};
+use crate::controller::{Cluster, Context, Settings, history, release, selftest};
+use crate::describe::{Part, Story};
 use crate::lease::{Permit, Place};
 use crate::plan::Granted;
 use crate::telemetry::{self, Ready};
@@ -70,6 +71,16 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
+    /// There is no such run.
+    #[error(
+        "there is no WorkflowRun {name} in namespace {namespace}: `kubectl get wfr -n {namespace}` says which there are"
+    )]
+    NoRun {
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+    },
     /// The self-test's run did not succeed.
     #[error("the self-test's run ended {0}")]
     SelfTest(String),
@@ -94,6 +105,7 @@ impl Error {
 pub async fn main(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
         Command::Check(options) => return check_files(&options),
+        Command::Describe(options) => return describe(options).await,
         Command::Run(options) => operate(options).await,
         Command::Release(options) => let_go(options).await,
         Command::Crds { out } => write_crds(&out),
@@ -135,6 +147,7 @@ async fn operate(options: Run) -> Result<(), Error> {
         creates: controller::CREATES,
         kept_pods: engine::KEPT_PODS,
         granted: Granted::new(options.resource_tasks),
+        hot: engine::HOT,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "starting");
     let ready = Ready::default();
@@ -213,6 +226,22 @@ async fn let_go(options: Release) -> Result<(), Error> {
     let released = release::everything(&cluster, &options.scope.namespaces()).await?;
     println!("took the finalizer {} off {released} pods", api::FINALIZER);
     Ok(())
+}
+
+async fn describe(options: Describe) -> Result<ExitCode, Error> {
+    let cluster = connect(None, Permit::always()).await?;
+    let Describe { run: name, namespace, output } = options;
+    let namespace = namespace.unwrap_or_else(|| cluster.client().default_namespace().to_owned());
+    let Some((run, parts)) = history::read(&cluster, &namespace, &name).await? else {
+        return Err(Error::NoRun { name, namespace });
+    };
+    let parts: Vec<Part> = parts.into_iter().map(|(name, segment)| Part { name, segment }).collect();
+    let story = Story::new(&run, &parts);
+    print(&match output {
+        Output::Text => story.text(),
+        Output::Json => story.json(),
+    });
+    Ok(if story.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn test(namespace: &str, image: &str, timeout: Duration) -> Result<(), Error> {

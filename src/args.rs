@@ -28,6 +28,9 @@ pub enum Command {
     /// Say what is wrong with manifests, each mistake at its line and column; no cluster is asked. Exit code 1 if there is an error
     /// among them, 0 if not, 2 if a file can't be read.
     Check(Check),
+    /// Show a run whole: its tasks with their attempts, and every transition from its first to its newest, also what its status no
+    /// longer holds. Exit code 1 if a part of that is missing; what is there is shown all the same.
+    Describe(Describe),
     /// Write the custom resource definitions as YAML, one file each.
     Crds {
         /// Folder to write them to.
@@ -96,7 +99,7 @@ pub struct Check {
     /// Manifests in YAML or JSON, checked together; `-` is standard input. Objects of other kinds are passed over.
     #[arg(required_unless_present = "codes", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Form of what is found.
+    /// Form of what is found; for tools an array of objects with file, line, column, path, code, severity, message and object.
     #[arg(short, long, value_enum, default_value = "text")]
     pub output: Output,
     /// Say what each code means, and check nothing.
@@ -104,12 +107,26 @@ pub struct Check {
     pub codes: bool,
 }
 
-/// Form of what `check` finds.
+/// Options of `describe`.
+#[derive(Debug, Args)]
+pub struct Describe {
+    /// Name of the WorkflowRun.
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Its namespace. Default: that of the kubeconfig's current context.
+    #[arg(short, long)]
+    pub namespace: Option<String>,
+    /// Form of what is shown; for tools an object of run, tasks, transitions, whole and problems.
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// Form of what is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// For people: each mistake with its line.
+    /// For people.
     Text,
-    /// For tools: an array of objects with file, line, column, path, code, severity, message and object.
+    /// For tools.
     Json,
 }
 

@@ -22,6 +22,7 @@
 //! | [`plan`] | from a spec to a plan that cannot be wrong; all mistakes at once, each with its path | I/O, read a clock, panic |
 //! | [`check`] | manifests as people write them: every mistake at its line and column | the same, and need a cluster |
 //! | [`engine`] | the decision: facts and a status in, the next status and effects out | the same, and remember |
+//! | [`describe`] | a run read back whole, for people and for tools | I/O, read a clock, panic |
 //! | [`pods`] | an attempt as a Pod manifest, a Pod as facts | the same |
 //! | [`objects`] | an attempt as another object: a child run, and that as facts | the same |
 //! | [`lease`] | who of several operators leads: permits, and the protocol of the lease | I/O |
@@ -56,6 +57,7 @@ pub mod app;
 pub mod args;
 pub mod check;
 pub mod controller;
+pub mod describe;
 pub mod engine;
 pub mod lease;
 pub mod mutant;

@@ -128,6 +128,14 @@ pub enum Mutant {
     StampEachRound,
     /// Transitions are numbered from the length of the history.
     SeqFromLength,
+    /// What the log has no room for is dropped.
+    LogDropped,
+    /// The log stays in the status when it is sealed.
+    LogSealedAndKept,
+    /// A segment is written after the status that names it.
+    SegmentAfterStatus,
+    /// Whatever record has the name of a segment is taken for it.
+    AnySegmentIsOurs,
     /// A child run that failed counts as a success.
     FailedChildSucceeds,
     /// A child run is the attempt's own by its name alone.
@@ -144,11 +152,15 @@ pub enum Mutant {
     ResourceOutlivesStop,
     /// Whatever object has the name of an attempt's is taken for it.
     ResourceByName,
+    /// An attempt that goes on with a child run takes the end of the former generation for its own.
+    ChildEndsAgain,
+    /// Nobody tells a child run that has ended that its parent goes on with it.
+    EndedChildNotWoken,
 }
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 67] = [
+    pub const ALL: [Self; 73] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -208,6 +220,10 @@ impl Mutant {
         Self::PodsClearedAtOnce,
         Self::StampEachRound,
         Self::SeqFromLength,
+        Self::LogDropped,
+        Self::LogSealedAndKept,
+        Self::SegmentAfterStatus,
+        Self::AnySegmentIsOurs,
         Self::FailedChildSucceeds,
         Self::ChildByName,
         Self::EndsBeforeChild,
@@ -216,6 +232,8 @@ impl Mutant {
         Self::ReviewSkipped,
         Self::ResourceOutlivesStop,
         Self::ResourceByName,
+        Self::ChildEndsAgain,
+        Self::EndedChildNotWoken,
     ];
 }
 

@@ -52,12 +52,27 @@ pub struct ItemsStatus {
     /// The outputs of the items that have succeeded, until the task succeeds: for each name the values by index, as JSON.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub outputs: String,
-    /// The items that are under way, and some that have ended: failed ones and the newest. By index.
+    /// Where there are more than 64 items, the state of each, a letter with how many in a row are in it: `4999s3r100p`. The letters:
+    /// p pending, i intended (its pod is to be made), m made, r running, z stopping, y the same (its pod is not known to be made), b waiting to be tried again, s succeeded, f failed,
+    /// c cancelled. The ranges above are cut then where they are long.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 65_536))]
+    pub states: String,
+    /// Of those that were tried before and aren't among the entries: index, number of the newest attempt, how many before it failed, were
+    /// disrupted before and after their start, and were not yet; then its end, and times in milliseconds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 65_536))]
+    pub rows: String,
+    /// Where there are at most 64 items, those that are under way, and some that have ended: failed ones and the newest. Of more, some of
+    /// each. By index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub entries: Vec<ItemStatus>,
 }
+
+/// Characters of ranges that a long list shows.
+const RANGES: usize = 200;
 
 /// The most items that a task can have.
 pub const MAX_ITEMS: u32 = 20_000;
@@ -93,6 +108,27 @@ impl ItemsStatus {
         self.cancelled = of(TaskPhase::Cancelled);
         self.failed = of(TaskPhase::Failed);
         self.succeeded = of(TaskPhase::Succeeded);
+    }
+
+    /// Cuts ranges that are longer than a reader wants; the states tell all.
+    pub fn cut_ranges(&mut self) {
+        let all = [
+            &mut self.pending,
+            &mut self.starting,
+            &mut self.running,
+            &mut self.stopping,
+            &mut self.backoff,
+            &mut self.succeeded,
+            &mut self.failed,
+            &mut self.cancelled,
+        ];
+        for text in all {
+            let end = text.char_indices().take(RANGES).filter(|(_, letter)| *letter == ',').map(|(at, _)| at).last();
+            if text.len() > RANGES {
+                text.truncate(end.unwrap_or(0));
+                text.push_str(",...");
+            }
+        }
     }
 
     /// The ranges, each with the phase of its items, what has ended last.

@@ -5,6 +5,7 @@
 mod concurrency;
 mod for_each;
 mod items;
+pub mod log;
 mod param;
 mod phase;
 mod pod_expr;
@@ -22,14 +23,17 @@ mod workflow;
 pub use concurrency::{Concurrency, ConcurrencyStatus, WhenFull};
 pub use for_each::ForEach;
 pub use items::{ItemStatus, ItemsStatus, MAX_ITEMS};
+pub use log::{LogLine, Sealed};
 pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use pod_expr::PodExpr;
-pub use record::{WorkflowRecord, WorkflowRecordData};
+pub use record::{Segment, WorkflowRecord, WorkflowRecordData};
 pub use resource::{ResourceOutput, ResourceTask, SetField};
 pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
 pub use run::{Cancel, RunRetry, WorkflowRef, WorkflowRun, WorkflowRunSpec};
-pub use status::{Attempt, EarlierAttempts, ResourceRef, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
+pub use status::{
+    Attempt, EarlierAttempts, PackedTasks, ResourceRef, TaskStatus, Transition, WaitingFor, WorkflowRunStatus,
+};
 pub use task::{ChildParam, EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
 pub use volume_claim::{VolumeClaim, VolumeClaimStatus};
 pub use workflow::{RunOutput, Workflow, WorkflowSpec, WorkflowStatus};
@@ -43,7 +47,8 @@ pub const API_VERSION: &str = "gantline.dev/v1alpha1";
 /// Keeps a pod until its outcome is on record. It sits on pods only, never on runs.
 pub const FINALIZER: &str = "gantline.dev/outcome";
 
-/// Labels of every pod, child run and other object that Gantline makes for an attempt.
+/// Labels of what Gantline makes: all of them on pods, child runs and other objects of attempts, the run's alone on volume claims
+/// and segments.
 pub mod label {
     /// The run's name.
     pub const RUN: &str = "gantline.dev/run";

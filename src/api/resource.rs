@@ -16,7 +16,7 @@ pub struct ResourceTask {
     #[schemars(schema_with = "super::schema::object")]
     pub manifest: Map<String, Value>,
     /// The service account on whose behalf the object is made: the API server must say that it may create one, or the task fails
-    /// (NotPermitted). Default: default.
+    /// (`NotPermitted`). Default: default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
@@ -31,7 +31,7 @@ pub struct ResourceTask {
     #[schemars(length(min = 1, max = 1024))]
     pub success: String,
     /// CEL expression, like success, that says when the object has failed; it counts first where both hold. The attempt then has failed
-    /// (ResourceFailed), and another one makes a new object. Default: it never fails. Example:
+    /// (`ResourceFailed`), and another one makes a new object. Default: it never fails. Example:
     /// `object.status.conditions.exists(c, c.type == 'Failed' && c.status == 'True')`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
@@ -64,11 +64,11 @@ pub struct ResourceOutput {
     /// Name, used in expressions as `tasks.TASK.outputs.NAME`: a letter or underscore, then letters, digits, underscores.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub name: String,
-    /// CEL expression over object and all that env may read. A missing key or null fails the attempt (OutputMissing). At most 1,024
+    /// CEL expression over object and all that env may read. A missing key or null fails the attempt (`OutputMissing`). At most 1,024
     /// characters. Example: `object.status.completionTime`.
     #[schemars(length(min = 1, max = 1024))]
     pub expr: String,
-    /// Type of the value: string, int, bool, number, list or object. A value of another type fails the attempt (OutputInvalid).
+    /// Type of the value: string, int, bool, number, list or object. A value of another type fails the attempt (`OutputInvalid`).
     /// Default: any.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::value_type")]

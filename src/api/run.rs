@@ -106,7 +106,7 @@ pub struct RunRetry {
     pub generation: u32,
     /// Names of the tasks to run again. Default: all that are Failed, UpstreamFailed or Cancelled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1050), inner(length(max = 63)))]
+    #[schemars(length(max = 5050), inner(length(max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub tasks: Vec<String>,
     /// Whether tasks that come after those run again too though they Succeeded: what they read may be another value now. What did not

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 // `Reason` by its path: the derive brings a type of that name into scope.
 use super::concurrency::ConcurrencyStatus;
 use super::items::ItemsStatus;
+use super::log::Sealed;
 use super::phase::{self, AttemptOutcome, RunPhase, TaskPhase, WaitKind};
 use super::volume_claim::VolumeClaimStatus;
 
@@ -81,16 +82,28 @@ pub struct WorkflowRunStatus {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub volume_claims: Vec<VolumeClaimStatus>,
-    /// The tasks, in the order of the workflow, and after them those of finally.
+    /// The tasks, in the order of the workflow, and after them those of finally. Where there are more than 64, those that are in trouble,
+    /// some that run, some that failed, and the newest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1050))]
+    #[schemars(length(max = 5050))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub tasks: Vec<TaskStatus>,
-    /// The newest 64 transitions, each recorded once.
+    /// Where there are more than 64 tasks, those that aren't among `tasks`: all that they come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<PackedTasks>,
+    /// The newest 64 transitions, each recorded once. Older ones are in log.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub history: Vec<Transition>,
+    /// What fell out of history and tasks since the log was last sealed, a line of JSON each, oldest first; at most 24 KiB. A
+    /// transition is an array: number, time, task, item, attempt, the phase left, the phase entered, reason.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 24_576))]
+    pub log: String,
+    /// Where the log goes on that came before: `gantline describe` reads all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
 }
 
 impl WorkflowRunStatus {
@@ -102,6 +115,36 @@ impl WorkflowRunStatus {
             items.chain([(task.phase, task.attempts.as_slice())])
         })
     }
+}
+
+/// The tasks of a large run in few words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PackedTasks {
+    /// How many tasks there are.
+    #[serde(default)]
+    pub total: u32,
+    /// The state of each task, in the order of the workflow and after that of finally: a letter with how many in a row are in it:
+    /// `4999s3r100p`. The letters: p pending, w the same and its when is true, i intended (its pod is to be made), m made, r running, z
+    /// stopping, y the same (its pod is not known to be made), b waiting to be tried again, s succeeded, f failed, k skipped, u upstream failed, c cancelled.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 65_536))]
+    pub states: String,
+    /// Of those that were tried before and aren't among the tasks: index, number of the newest attempt, how many before it failed, were
+    /// disrupted before and after their start, and were not yet; then its end, and times in milliseconds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 65_536))]
+    pub rows: String,
+    /// The outputs of those that aren't among the tasks, as JSON: by the name of the task, then of the output.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 524_288))]
+    pub outputs: String,
+    /// The highest number of an attempt of any task.
+    #[serde(default)]
+    pub newest_attempt: u32,
+    /// The highest number of an attempt of a generation before the present one: tasks of which nothing more is told go on from it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub former_attempts: u32,
 }
 
 /// The state of a task.
@@ -198,6 +241,9 @@ pub struct Attempt {
     /// Its object of another kind, on record before it is made; absent where it is a pod or a child run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceRef>,
+    /// The generation of the child run that it is: one that did not succeed goes on when its parent is retried; absent for 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub run_generation: u32,
     /// The uid of its object, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
@@ -228,6 +274,25 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Whether the object of this uid may be its own, by what is on record. Of one attempt of many it is known only that it was made: an
+    /// empty uid.
+    #[must_use]
+    pub fn may_be(&self, uid: &str) -> bool {
+        self.uid.as_deref().is_none_or(|known| known.is_empty() || known == uid)
+    }
+
+    /// Whether it is one of many of which no more is on record than that its object was made.
+    #[must_use]
+    pub fn is_untold(&self) -> bool {
+        self.uid.as_deref() == Some("")
+    }
+
+    /// Whether the object of this uid is its own. Of one of many, which was made, it is the object of its name.
+    #[must_use]
+    pub fn is(&self, uid: &str) -> bool {
+        self.uid.is_some() && self.may_be(uid)
+    }
+
     /// Name of the object that it is, of whichever kind.
     #[must_use]
     pub fn object(&self) -> &str {

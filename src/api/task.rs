@@ -38,7 +38,7 @@ pub struct Task {
     /// Names of the tasks that this one comes after: by default it starts when all of them have succeeded; triggerRule says
     /// otherwise. At most 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000), inner(length(max = 63)))]
+    #[schemars(length(max = 5000), inner(length(max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub needs: Vec<String>,
     /// When to run, by how the needs ended. Succeeded includes Failed with allowFailure; failed means Failed, UpstreamFailed or

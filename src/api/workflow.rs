@@ -68,7 +68,7 @@ pub struct WorkflowSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_defaults: Option<TaskDefaults>,
     /// The tasks; those that need nothing start at once. From 1 to 1,000.
-    #[schemars(length(min = 1, max = 1000))]
+    #[schemars(length(min = 1, max = 5000))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub tasks: Vec<Task>,
     /// Tasks that run once all others have ended, however they did, also when the run is cancelled: to clean up, or to tell

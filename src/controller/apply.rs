@@ -1,4 +1,4 @@
-//! Carrying out a decision, in this order: the record, the status, then what the status permits.
+//! Carrying out a decision, in this order: the records, the status, then what the status permits.
 //!
 //! The status write is the only fence: it succeeds only if nobody else wrote since it was read. Everything after it may be
 //! cut off at any point, and the next round asks for it again.
@@ -11,10 +11,12 @@ use tokio::time::Instant;
 
 use super::client::Failure;
 use super::gather::{self, Gathered, open_attempts};
+use super::loose::Loose;
 use super::revision::Pinned;
-use super::{Context, Key, claim, effect, event};
+use super::segment::{self, Written};
+use super::{Context, Key, claim, create, effect, event};
 use crate::api::{Attempt, RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Decision, Effect, Note, Urgency};
+use crate::engine::{Decision, Effect, NamedSegment, Note, Urgency};
 use crate::mutant::{Mutant, is};
 
 /// Least time between writes that nothing hangs on.
@@ -59,7 +61,7 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         return Ok(());
     }
     context.with_memory(&uid, |memory| {
-        let objects = open_attempts(&decision.status).map(|attempt| attempt.object().to_owned());
+        let objects = open_attempts(&decision.full).map(|attempt| attempt.object().to_owned());
         let open: BTreeSet<String> = objects.chain(claim::wanted(&decision.status).map(claim::key)).collect();
         memory.keep_only(|name| open.contains(name), Instant::now());
     });
@@ -73,7 +75,7 @@ fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
     let pause = match decision.urgency {
         Urgency::Wording => WORDING,
         Urgency::Lazy => LAZY,
-        Urgency::Urgent if live_attempts(&decision.status) > PACED_ABOVE => (took * PACE_FACTOR).min(PACE_MAX),
+        Urgency::Urgent if live_attempts(&decision.full) > PACED_ABOVE => (took * PACE_FACTOR).min(PACE_MAX),
         Urgency::Urgent | Urgency::Unchanged => return Duration::ZERO,
     };
     (at + took + pause).saturating_duration_since(Instant::now())
@@ -93,7 +95,50 @@ fn wanted(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
 /// Writes the record of the run's revision, where it isn't known to exist.
 async fn write_record(context: &Context, gathered: &Gathered) -> Result<(), Failure> {
     let Pinned::Ready { record: Some(record), .. } = &gathered.definition else { return Ok(()) };
-    context.cluster.create_record(gathered.run.meta.namespace.as_deref().unwrap_or_default(), record).await
+    context.cluster.create_record(gathered.run.meta.namespace.as_deref().unwrap_or_default(), record).await.map(|_| ())
+}
+
+/// Writes the parts of the log that the status is about to name instead of holding them. False if the name of one is another
+/// record's: then the status may not be written, and the next decision gives it another name.
+async fn write_segments(
+    context: &Arc<Context>,
+    gathered: &Gathered,
+    segments: &[NamedSegment],
+) -> Result<bool, Failure> {
+    let run = gathered.run.as_ref();
+    for named in segments {
+        match segment::write(&context.cluster, run.meta.namespace.as_deref().unwrap_or_default(), named).await {
+            Ok(Written::Yes) => {}
+            Ok(Written::Taken) => {
+                let name = &named.name;
+                tracing::warn!(run = ?run.meta.name, namespace = ?run.meta.namespace, name, "a record of someone else's has the name of a segment");
+                let message = format!(
+                    "a WorkflowRecord named {name} exists that is not this run's: its history goes on under another name; find \
+                     out who made that one (kubectl get workflowrecord {name} -o yaml)"
+                );
+                event::publish(context, run, &[Note { seq: 0, warning: true, reason: "SegmentNameTaken", message }]);
+                let uid = run.meta.uid.clone().unwrap_or_default();
+                context.with_memory(&uid, |memory| memory.taken = memory.taken.wrapping_add(1));
+                context.wake_in(Key::Run(uid), CONFLICT);
+                return Ok(false);
+            }
+            // Its pods wait for their outcomes, and all that the segment could be read with goes with the namespace.
+            Err(Failure::Refused(status)) if create::is_terminating(&status) => return Ok(true),
+            Err(failure) => {
+                tell_refusal(context, run, "a part of the run's history", &failure);
+                return Err(failure);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Tells people that the API server won't have what has to be on record before the run can go on.
+fn tell_refusal(context: &Arc<Context>, run: &Loose<WorkflowRun>, what: &str, failure: &Failure) {
+    if matches!(failure, Failure::Refused(_)) && failure.code() != 429 {
+        let message = format!("the API server refused {what}, so the run can't go on: {failure}");
+        event::publish(context, run, &[Note { seq: 0, warning: true, reason: "StatusRefused", message }]);
+    }
 }
 
 /// Writes the status. False if someone else wrote first: then nothing of this decision holds.
@@ -102,7 +147,10 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     if decision.status.revision.is_some() && !gathered.is_named() {
         write_record(context, gathered).await?;
     }
-    let wanted: BTreeSet<&str> = wanted(&decision.status).collect();
+    if !is(Mutant::SegmentAfterStatus) && !write_segments(context, gathered, &decision.segments).await? {
+        return Ok(false);
+    }
+    let wanted: BTreeSet<&str> = wanted(&decision.full).collect();
     context.with_memory(uid, |memory| memory.withdraw_all_but(|pod| wanted.contains(pod)));
     let begun = Instant::now();
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
@@ -126,6 +174,9 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
                 }
             });
             event::publish(context, run, &decision.notes);
+            if is(Mutant::SegmentAfterStatus) {
+                write_segments(context, gathered, &decision.segments).await?;
+            }
             Ok(true)
         }
         Err(failure) if failure.is_not_found() || failure.is_conflict() => {
@@ -140,10 +191,7 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
             Ok(is(Mutant::ConflictIgnored))
         }
         Err(failure) => {
-            if matches!(failure, Failure::Refused(_)) && failure.code() != 429 {
-                let message = format!("the API server refused the run's status, so the run can't go on: {failure}");
-                event::publish(context, run, &[Note { seq: 0, warning: true, reason: "StatusRefused", message }]);
-            }
+            tell_refusal(context, run, "the run's status", &failure);
             Err(failure)
         }
     }

@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::core::Status;
 use kube::{Client, Resource};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -123,12 +124,18 @@ impl Cluster {
         absent_is_none(self.send(Method::GET, &path, None::<&()>).await)
     }
 
-    /// Writes a record; one of that name may already exist.
-    pub async fn create_record(&self, namespace: &str, record: &WorkflowRecord) -> Result<(), Failure> {
+    /// A record as it is told, which may be more than can be parsed; `None` if it doesn't exist.
+    pub async fn get_record_text(&self, namespace: &str, name: &str) -> Result<Option<Box<RawValue>>, Failure> {
+        let path = format!("{}/{name}", WorkflowRecord::url_path(&(), Some(namespace)));
+        absent_is_none(self.send(Method::GET, &path, None::<&()>).await)
+    }
+
+    /// Writes a record; false if one of that name already exists.
+    pub async fn create_record(&self, namespace: &str, record: &WorkflowRecord) -> Result<bool, Failure> {
         let path = format!("{}?fieldManager={FIELD_MANAGER}", WorkflowRecord::url_path(&(), Some(namespace)));
-        match self.send::<Value>(Method::POST, &path, Some(record)).await {
-            Err(failure) if failure.is_already_exists() => Ok(()),
-            answer => answer.map(|_| ()),
+        match self.send::<IgnoredAny>(Method::POST, &path, Some(record)).await {
+            Err(failure) if failure.is_already_exists() => Ok(false),
+            answer => answer.map(|_| true),
         }
     }
 

@@ -231,12 +231,10 @@ async fn existing(context: &Context, target: &Target, made: &Made) -> Result<boo
 /// Which kind of refusal it is. Codes and reasons decide; the words only where Kubernetes has nothing else: an admission
 /// policy answers 422 like an invalid pod does.
 pub fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
-    let causes = status.details.iter().flat_map(|details| &details.causes);
-    let terminating = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating");
     let by_policy =
         status.message.contains("ValidatingAdmissionPolicy '") || status.message.contains("admission webhook \"");
     match status.code {
-        403 if terminating => RefusalKind::NamespaceTerminating,
+        403 if is_terminating(status) => RefusalKind::NamespaceTerminating,
         404 => RefusalKind::NamespaceTerminating,
         403 if status.message.contains("exceeded quota") || status.message.contains("failed quota") => {
             RefusalKind::Quota
@@ -244,6 +242,12 @@ pub fn refusal_kind(status: &kube::core::Status) -> RefusalKind {
         400 | 422 if !by_policy => RefusalKind::Invalid,
         _ => RefusalKind::Admission,
     }
+}
+
+/// Whether nothing is made any more in the namespace, as it is being deleted with all that is in it.
+pub fn is_terminating(status: &kube::core::Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 403 && causes.any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 pub fn retry_after(status: &kube::core::Status) -> Duration {

@@ -14,8 +14,8 @@ use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
 use super::watch::Watched;
 use super::{Cache, Context, Key, cache::PodEntry, claim, kin, peers, resource};
-use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, Sight, Sights, is_retry_wanted};
+use crate::api::{Attempt, TaskPhase, TaskStatus, WorkflowRun, WorkflowRunStatus};
+use crate::engine::{Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, Sight, Sights, is_retry_wanted, unpack};
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
 use crate::pods::{SlimPod, facts, is_unlabelled_of};
@@ -27,6 +27,8 @@ const STRAYED: Duration = Duration::from_secs(10);
 pub struct Gathered {
     /// The run, as the cache or a live read has it.
     pub run: Arc<Loose<WorkflowRun>>,
+    /// Its status, unpacked.
+    pub status: WorkflowRunStatus,
     /// What it is to run.
     pub definition: Pinned,
     /// Its objects.
@@ -83,17 +85,20 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
     let uid = run.meta.uid.clone().unwrap_or_default();
     let memory = context.memory(&uid);
     let mut seen = Seen::in_cache(context, &run);
-    let unsure = to_look_up(context, status(&run), &memory, &mut seen);
+    let mut known = record(context, &run).await?;
+    let unsure = to_look_up(context, &known.status, &memory, &mut seen);
     let (mut claims, unsure_claims) = claim::known(context, status(&run), &memory);
-    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(status(&run), &seen) {
+    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(&known.status, &seen) {
         // What is on record may be older than what another process did: look at the run itself before its pods.
         run = match live(context, &run).await? {
             Some(live) => live,
             None => return Ok(None),
         };
         let namespace = run.meta.namespace.clone().unwrap_or_default();
-        for attempt in to_look_up(context, status(&run), &memory, &mut seen) {
-            let (name, known_uid) = (attempt.object(), attempt.uid.as_deref());
+        known = record(context, &run).await?;
+        for attempt in to_look_up(context, &known.status, &memory, &mut seen) {
+            let (name, is_made) = (attempt.object(), attempt.uid.is_some());
+            let known_uid = attempt.uid.as_deref().filter(|uid| !uid.is_empty());
             let mut sight = if let Some(of) = &attempt.resource {
                 let Some(sight) = resource::look(context, &namespace, &uid, of, known_uid).await else { continue };
                 sight
@@ -103,7 +108,7 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
                 look_at_child(context, &namespace, &uid, name, known_uid).await?
             };
             // One whose uid is on record was made, and is gone.
-            if let (Sight::Absent, None, Some(Create::Unsure(held))) = (&sight, known_uid, memory.create_of(name)) {
+            if let (Sight::Absent, false, Some(Create::Unsure(held))) = (&sight, is_made, memory.create_of(name)) {
                 sight = Sight::Refused(refusal(context, held));
             }
             seen.of(&attempt).insert(name.to_owned(), sight);
@@ -115,16 +120,39 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             claims.insert(name, sight);
         }
     }
+    let Record { status, definition, lineage } = known;
+    let peers = peers::of(context, &run, definition.plan()).await?;
+    Ok(Some(Gathered { run, status, definition, seen, claims, peers, lineage }))
+}
+
+/// What is on record of a run, and what it is to run.
+struct Record {
+    /// Its status, unpacked.
+    status: WorkflowRunStatus,
+    definition: Pinned,
+    lineage: Lineage,
+}
+
+async fn record(context: &Context, run: &Arc<Loose<WorkflowRun>>) -> Result<Record, Failure> {
     // One that has ended, and is neither to begin anew nor to be deleted, has nothing more to do with anyone.
+    let followed_in = kin::generation_in_cache(&context.cache(), run);
     let at_rest = |run: &WorkflowRun| {
         let stays = |status: &WorkflowRunStatus| status.phase.is_finished() && status.expires_at.is_none();
-        run.status.as_ref().is_some_and(|status| stays(status) && !is_retry_wanted(&run.spec, status))
+        let by_cache = Lineage { generation: followed_in, ..Lineage::default() };
+        run.status.as_ref().is_some_and(|status| stays(status) && !is_retry_wanted(&run.spec, status, &by_cache))
     };
     let at_rest = run.object.as_ref().is_ok_and(at_rest);
-    let lineage = if at_rest { Lineage::default() } else { kin::lineage(context, &run).await? };
-    let definition = revision::of(context, &run).await?;
-    let peers = peers::of(context, &run, definition.plan()).await?;
-    Ok(Some(Gathered { run, definition, seen, claims, peers, lineage }))
+    let lineage = if at_rest { Lineage::default() } else { kin::lineage(context, run).await? };
+    let definition = revision::of(context, run, &lineage).await?;
+    let object = run.object.as_ref().ok();
+    let stored = object.and_then(|run| run.status.clone()).unwrap_or_default();
+    let status = match object {
+        Some(object) => unpack(&stored, &peers::facts(run, object), definition.plan()),
+        None => stored,
+    };
+    let is_over =
+        status.phase.is_finished() && object.is_some_and(|run| !is_retry_wanted(&run.spec, &status, &lineage));
+    Ok(Record { status, definition: if is_over { Pinned::Unread } else { definition }, lineage })
 }
 
 /// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.
@@ -162,17 +190,22 @@ fn pods_in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
 }
 
 /// Whether one of the pods or other objects is named by no attempt. The status at hand may be older than that.
-fn has_stray(status: Option<&WorkflowRunStatus>, seen: &Seen) -> bool {
-    let tried = status.into_iter().flat_map(WorkflowRunStatus::tried).flat_map(|(_, attempts)| attempts);
+fn has_stray(status: &WorkflowRunStatus, seen: &Seen) -> bool {
+    let tried = status.tried().flat_map(|(_, attempts)| attempts);
     let named: BTreeSet<&str> = tried.map(Attempt::object).collect();
-    let tasks = status.map_or(&[][..], |status| &status.tasks);
-    let with_items = tasks.iter().filter_map(|task| Some((task.name.as_str(), task.items.as_ref()?.phases())));
+    let tasks: BTreeMap<&str, &TaskStatus> = status.tasks.iter().map(|task| (task.name.as_str(), task)).collect();
+    let with_items = status.tasks.iter().filter_map(|task| Some((task.name.as_str(), task.items.as_ref()?.phases())));
     let phases: BTreeMap<&str, Vec<TaskPhase>> = with_items.collect();
-    // Of an item that has ended, how is all that a large status goes on telling.
+    // Of one that has ended, how is all that a large status goes on telling.
     let has_ended = |task: &str, item: Option<u32>| {
-        let index = item.and_then(|item| usize::try_from(item).ok());
-        let phase = index.and_then(|index| phases.get(task)?.get(index));
-        phase.is_some_and(|phase| phase.is_finished())
+        let phase = match item.map(usize::try_from) {
+            Some(index) => index.ok().and_then(|index| phases.get(task)?.get(index)).copied(),
+            None if status.packed.is_some() => {
+                tasks.get(task).filter(|task| task.attempts.is_empty()).map(|task| task.phase)
+            }
+            None => None,
+        };
+        phase.is_some_and(TaskPhase::is_finished)
     };
     // Of one that is over and let go nothing is asked any more.
     let is_done = |pod: &PodFacts| pod.is_over() && !pod.held;
@@ -185,14 +218,9 @@ fn has_stray(status: Option<&WorkflowRunStatus>, seen: &Seen) -> bool {
 }
 
 /// Fills in what this process knows of the creates of open attempts; returns the attempts whose objects must be looked up.
-fn to_look_up(
-    context: &Context,
-    status: Option<&WorkflowRunStatus>,
-    memory: &RunMemory,
-    seen: &mut Seen,
-) -> Vec<Attempt> {
+fn to_look_up(context: &Context, status: &WorkflowRunStatus, memory: &RunMemory, seen: &mut Seen) -> Vec<Attempt> {
     let mut unsure = Vec::new();
-    for attempt in status.into_iter().flat_map(open_attempts) {
+    for attempt in open_attempts(status) {
         let (sights, name) = (seen.of(attempt), attempt.object());
         if sights.contains_key(name) {
             continue;

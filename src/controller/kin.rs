@@ -8,6 +8,7 @@ use super::loose::Loose;
 use super::{Context, Key, gather};
 use crate::api::WorkflowRun;
 use crate::engine::{Ancestor, ChildFacts, Lineage, Sight, Sights};
+use crate::mutant::{Mutant, is};
 use crate::objects::child::{self, parent};
 use crate::plan::limits::CHILD_DEPTH;
 
@@ -30,9 +31,11 @@ pub fn put(cache: &mut Cache, run: Loose<WorkflowRun>) -> Option<Vec<Key>> {
     let (before, after) = (before.as_deref().map(as_ancestor), as_ancestor(&after));
     let all = before.as_ref().is_none_or(|before| before.mood() != after.mood());
     let (before, after) = (before.as_ref().map(Ancestor::followed).unwrap_or_default(), after.followed());
-    for child in cache.children_of(&uid).filter(|child| !is_finished(child)) {
+    for child in cache.children_of(&uid) {
         let name = child.meta.name.as_deref().unwrap_or_default();
-        if all || before.get(name) != after.get(name) {
+        let is_followed_anew =
+            after.contains_key(name) && before.get(name) != after.get(name) && !is(Mutant::EndedChildNotWoken);
+        if is_followed_anew || !is_finished(&child) && (all || before.get(name) != after.get(name)) {
             keys.extend(child.meta.uid.clone().map(Key::Run));
         }
     }
@@ -79,7 +82,7 @@ pub async fn lineage(context: &Context, run: &Loose<WorkflowRun>) -> Result<Line
         let known = context.cache().run(&uid);
         let is_parent = above.is_empty();
         let found = match known {
-            Some(known) if !is_parent || !may_be_old(&known, run) => Some(known),
+            Some(known) if !(is_parent && (may_be_old(&known, run) || reopens(&known, run))) => Some(known),
             _ => gather::live_of(context, &uid, namespace, &name).await?,
         };
         next = found.as_ref().and_then(|found| parent(&found.meta)).map(|it| (it.uid.to_owned(), it.name.to_owned()));
@@ -94,6 +97,22 @@ fn may_be_old(parent: &Loose<WorkflowRun>, run: &Loose<WorkflowRun>) -> bool {
     let (name, uid) = (run.meta.name.as_deref().unwrap_or_default(), run.meta.uid.as_deref().unwrap_or_default());
     let parent = as_ancestor(parent);
     !parent.mood().ended && !parent.names(name, uid)
+}
+
+/// Whether the parent's record has a run go on that has ended. An old one must not: the attempt may have been stopped since.
+fn reopens(parent: &Loose<WorkflowRun>, run: &Loose<WorkflowRun>) -> bool {
+    let generation = run.object.as_ref().ok().and_then(|run| run.status.as_ref()).map_or(0, |status| status.generation);
+    is_finished(run) && follows(parent, run) > generation
+}
+
+/// The generation of a run that its parent goes on with, by the caches alone; 0 if it doesn't.
+pub fn generation_in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> u32 {
+    parent(&run.meta).and_then(|it| cache.run(it.uid)).map_or(0, |parent| follows(&parent, run))
+}
+
+fn follows(parent: &Loose<WorkflowRun>, run: &Loose<WorkflowRun>) -> u32 {
+    let (name, uid) = (run.meta.name.as_deref().unwrap_or_default(), run.meta.uid.as_deref().unwrap_or_default());
+    as_ancestor(parent).follows(name, uid).map_or(0, |it| it.generation)
 }
 
 fn of(run: &Loose<WorkflowRun>, above: &[Option<Arc<Loose<WorkflowRun>>>], names: &[String]) -> Lineage {

@@ -36,6 +36,8 @@ pub struct RunMemory {
     clears: BTreeMap<String, Instant>,
     /// When its status was last written by us, and how long that took.
     pub last_write: Option<(Instant, Duration)>,
+    /// How many names of its segments turned out to be those of others' records.
+    pub taken: u32,
     /// Rounds that failed in a row.
     pub failures: u32,
 }

@@ -15,6 +15,7 @@
 //! | `run`, `workflow` | a round for one object |
 //! | `gather`, `revision`, `peers`, `kin` | what a round reads |
 //! | `apply`, `effect`, `create`, `event` | what it writes |
+//! | `segment` | parts of the logs of runs that their statuses no longer hold |
 //! | `claim` | what it reads and writes of volume claims |
 //! | `resource` | what it watches, reads and writes of objects of any kind |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
@@ -22,6 +23,7 @@
 //! | `queue` | whose turn it is |
 //! | `client` | the wire |
 //! | `sweep` | old records |
+//! | `history` | reading a run back with all of its log |
 //! | `release` | letting go of every pod, before the operator itself goes |
 
 mod apply;
@@ -33,6 +35,7 @@ mod effect;
 mod event;
 mod gather;
 mod groups;
+pub mod history;
 mod kin;
 mod lead;
 mod loose;
@@ -45,6 +48,7 @@ pub mod release;
 mod resource;
 mod revision;
 mod run;
+mod segment;
 pub mod selftest;
 mod sweep;
 mod watch;
@@ -70,6 +74,7 @@ pub use loose::Loose;
 pub use queue::Queue;
 
 use crate::api::{Workflow, WorkflowRun};
+use crate::engine::Hot;
 use crate::lease::Place;
 use crate::mutant::{Mutant, is};
 use crate::plan::Granted;
@@ -99,6 +104,8 @@ pub struct Settings {
     pub kept_pods: usize,
     /// The kinds of objects that tasks may make.
     pub granted: Granted,
+    /// How much of what has happened the status of a run holds.
+    pub hot: Hot,
 }
 
 /// The wall clock: what goes on record as the time. Nobody trusts it for more; waits are by a clock that never leaps.

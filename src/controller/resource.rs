@@ -143,7 +143,9 @@ pub async fn follow(context: &Context, grant: Grant, namespace: Option<String>, 
             Ok(Event::Apply(object)) => put(object),
             Ok(Event::Delete(object)) => bury(object.meta.uid.as_deref().unwrap_or_default()),
             Ok(Event::InitDone) => {
-                std::mem::take(&mut unseen).iter().for_each(|uid| bury(uid));
+                for uid in &std::mem::take(&mut unseen) {
+                    bury(uid);
+                }
                 context.cache().resources.followed.insert((grant.clone(), namespace.clone()));
                 told.clear();
                 tell(&mut ready);

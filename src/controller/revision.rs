@@ -7,7 +7,7 @@ use super::Context;
 use super::client::Failure;
 use super::loose::Loose;
 use crate::api::{Workflow, WorkflowRecord, WorkflowRecordData, WorkflowRun, WorkflowRunStatus, WorkflowSpec};
-use crate::engine::{Definition, is_retry_wanted};
+use crate::engine::{Definition, Lineage, is_retry_wanted};
 use crate::plan::{Origin, Plan, Problem, revision_name};
 
 /// Plans that are kept, so that a run's plan isn't made anew each round.
@@ -98,7 +98,8 @@ impl Copy {
             Ok(serde_json::Value::Object(data)) => data,
             _ => serde_json::Map::new(),
         };
-        let data = WorkflowRecordData { workflow: self.workflow.clone().unwrap_or_default(), data };
+        let workflow = self.workflow.clone().unwrap_or_default();
+        let data = WorkflowRecordData { workflow, data, segment: None };
         let mut record = WorkflowRecord::new(&self.revision, data);
         record.metadata.namespace = Some(namespace.to_owned());
         record
@@ -113,11 +114,15 @@ pub fn name_of(workflow: Option<&str>, spec: &WorkflowSpec) -> String {
 }
 
 /// What this run is to run.
-pub async fn of(context: &Context, run: &Loose<WorkflowRun>) -> Result<Pinned, Failure> {
+pub async fn of(context: &Context, run: &Loose<WorkflowRun>, lineage: &Lineage) -> Result<Pinned, Failure> {
     let Ok(object) = &run.object else { return Ok(Pinned::Unread) };
     let namespace = run.meta.namespace.as_deref().unwrap_or_default();
     let status = object.status.as_ref();
-    let goes_on = |status: &WorkflowRunStatus| !status.phase.is_finished() || is_retry_wanted(&object.spec, status);
+    let goes_on = |status: &WorkflowRunStatus| {
+        !status.phase.is_finished() || is_retry_wanted(&object.spec, status, lineage)
+            // The names of its tasks are the plan's.
+            || status.packed.is_some()
+    };
     if !status.is_none_or(goes_on) {
         return Ok(Pinned::Unread);
     }

@@ -20,16 +20,19 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         Ok(object) => object,
         Err(why) => return poison::report(context, &gathered.run, why).await,
     };
-    let status = object.status.clone().unwrap_or_default();
+    let stored = object.status.clone().unwrap_or_default();
     let definition = gathered.definition.as_definition();
     let seen = Observed {
         run: peers::facts(&gathered.run, object),
-        status: &status,
+        stored: &stored,
+        status: &gathered.status,
         definition: &definition,
         sights: &gathered.seen.pods,
         claims: &gathered.claims,
         peers: &gathered.peers,
         kept_pods: context.settings.kept_pods,
+        hot: context.settings.hot,
+        taken: context.memory(uid).taken,
         children: &gathered.seen.children,
         lineage: &gathered.lineage,
         resources: &gathered.seen.resources,

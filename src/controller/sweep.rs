@@ -1,6 +1,9 @@
 //! Records that nothing names any more. A record goes when it is an hour old, holds no current workflow, no run names it, and
 //! all that was so at two sweeps in a row: a run that starts in between pins it in time. Should one still lose the race, it goes on
 //! with the plan that this process has, and after a restart with the workflow, if that is still the same.
+//!
+//! Segments have an owner, and go with their run by Kubernetes' own garbage collection. One whose owner was taken off, as by a
+//! deletion of its run with `--cascade=orphan`, goes as other records do, once its run is gone.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +12,6 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::Resource;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::client::Failure;
 use super::loose::Loose;
@@ -23,13 +25,29 @@ const EVERY: std::time::Duration = std::time::Duration::from_mins(10);
 /// Records read at once.
 const PAGE: u32 = 50;
 
-/// A page of records, of which only the metadata is read.
+/// A page of records, of which little is read.
 #[derive(Deserialize)]
 struct Page {
     #[serde(default)]
-    items: Vec<Loose<IgnoredAny>>,
+    items: Vec<Loose<Record>>,
     #[serde(default)]
     metadata: ListMeta,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    segment: Option<OfRun>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OfRun {
+    run_uid: String,
 }
 
 /// Sweeps for ever.
@@ -62,7 +80,11 @@ async fn sweep(context: &Context, marked: &BTreeSet<String>) -> Result<BTreeSet<
                 let (name, namespace) = (meta.name.unwrap_or_default(), meta.namespace.unwrap_or_default());
                 let Some(uid) = meta.uid else { continue };
                 let old = meta.creation_timestamp.is_some_and(|at| context.now().duration_since(at.0) >= AGE);
-                if !old || unreadable.contains(&namespace) || named.contains(&(namespace.clone(), name.clone())) {
+                let named = named.contains(&(namespace.clone(), name.clone()));
+                let owned = meta.owner_references.is_some_and(|owners| !owners.is_empty());
+                let segment = record.object.ok().and_then(|record| record.spec.segment);
+                let in_use = segment.is_some_and(|segment| context.cache().run(&segment.run_uid).is_some());
+                if !old || named || owned || in_use || unreadable.contains(&namespace) {
                     continue;
                 }
                 if marked.contains(&uid) {

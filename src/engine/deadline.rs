@@ -230,7 +230,7 @@ fn may_go_on(task: &TaskStatus, seen: &Observed<'_>) -> bool {
     match seen.sight(last) {
         Some(Sight::Pod(pod)) => {
             let ends = pod.deleting || pod.is_over() || matches!(pod.main, MainState::Ended(_));
-            !ends && last.uid.as_ref() == Some(&pod.uid)
+            !ends && last.is(&pod.uid)
         }
         Some(Sight::Child(child)) => {
             !child.deleting && !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid)

@@ -4,16 +4,21 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::ledger::IllegalTransition;
+use super::log::NamedSegment;
 use crate::api::{ResourceRef, WorkflowRunStatus};
 use crate::plan::PodValues;
 
-/// What comes next for a run: first the status is written, then the effects are carried out in order.
+/// What comes next for a run: first the segments are written, then the status, then the effects are carried out in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// The status to write.
     pub status: WorkflowRunStatus,
+    /// The same, before it was packed.
+    pub full: WorkflowRunStatus,
     /// How soon the status must be written.
     pub urgency: Urgency,
+    /// The parts of its log that the status names and no longer holds, oldest first: they go on record before it.
+    pub segments: Vec<NamedSegment>,
     /// What to do once it is written; each may be repeated without harm.
     pub effects: Vec<Effect>,
     /// What to tell as Kubernetes Events, once it is written.

@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::observed::{Definition, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
-use super::{claim, resource, retention, retry, stop, ttl};
+use super::{claim, log, packed, resource, retention, retry, stop, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -34,9 +34,13 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     effects.extend(resource::deletes(&ledger, seen));
     effects.extend(retention::clears(&ledger, &owners, seen));
     ttl::settle(&mut ledger, seen, &mut effects);
+    let segments = log::seal(&mut ledger, seen);
+    let status = packed::pack(&ledger.status, seen.hot.spelt);
     Decision {
-        urgency: urgency(seen.status, &ledger),
-        status: ledger.status,
+        urgency: urgency(seen.stored, &status, ledger.urgent),
+        segments,
+        status,
+        full: ledger.status,
         effects,
         notes: ledger.notes,
         wake_at: ledger.wake_at,
@@ -90,7 +94,7 @@ fn settle_pod(
 ) {
     let status = &ledger.status;
     // An attempt without a uid on record takes the pod of its name.
-    let is_its_own = |attempt: &Attempt| attempt.uid.as_ref().is_none_or(|uid| *uid == pod.uid);
+    let is_its_own = |attempt: &Attempt| attempt.may_be(&pod.uid);
     let (stop, grace_seconds, done) = match owner.filter(|(_, attempt)| is_its_own(attempt)) {
         Some((task, attempt)) => {
             let cancelled = task.phase == TaskPhase::Stopping;
@@ -109,7 +113,7 @@ fn settle_pod(
                 None => (cancelled || !followed, grace, !followed),
             }
         }
-        // Its item has ended, and how is all that is on record of it.
+        // Its task or item has ended, and how is all that is on record of it.
         None if ended_as(ledger, &pod.task, pod.item).is_some() => {
             // One that was cancelled may not have been told yet.
             let cancelled = ended_as(ledger, &pod.task, pod.item) == Some(TaskPhase::Cancelled);
@@ -128,12 +132,14 @@ fn settle_pod(
     }
 }
 
-/// How an item ended that isn't spelt out any more, by the labels of its pod or object.
+/// How a task or item ended that isn't spelt out any more, by the labels of its pod or object.
 pub(super) fn ended_as(ledger: &Ledger, task: &str, item: Option<u32>) -> Option<TaskPhase> {
-    let item = item?;
-    let index = ledger.status.tasks.iter().position(|it| it.name == task);
-    let items = index.and_then(|index| ledger.items.get(&index)).filter(|items| items.get(item).is_none());
-    items.and_then(|items| items.phase(item)).filter(|phase| phase.is_finished())
+    let index = ledger.index(task)?;
+    let phase = match item {
+        Some(item) => ledger.items.get(&index).filter(|items| items.get(item).is_none())?.phase(item),
+        None => ledger.task(index).filter(|task| ledger.is_packed() && task.attempts.is_empty()).map(|task| task.phase),
+    };
+    phase.filter(|phase| phase.is_finished())
 }
 
 /// Attempts by the names of their pods, each with its task or item.
@@ -164,11 +170,10 @@ fn backoffs(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
 }
 
 /// How soon the status must be written, from how it differs.
-fn urgency(old: &WorkflowRunStatus, ledger: &Ledger) -> Urgency {
-    let new = &ledger.status;
+fn urgency(old: &WorkflowRunStatus, new: &WorkflowRunStatus, is_urgent: bool) -> Urgency {
     if old == new {
         Urgency::Unchanged
-    } else if ledger.urgent {
+    } else if is_urgent {
         Urgency::Urgent
     } else if without_wording(old) == without_wording(new) {
         Urgency::Wording

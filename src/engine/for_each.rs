@@ -112,8 +112,7 @@ pub(super) fn start(
         } else if live >= max {
             Some((WaitKind::Pool, format!("maxParallel is {max}")))
         } else {
-            let full = if is_new { room.is_full_of_items() } else { room.is_full() };
-            full.map(|detail| (WaitKind::Quota, detail))
+            room.is_full_of_items(planned, is_new).map(|detail| (WaitKind::Quota, detail))
         }
     };
     let mut holds_up = None;
@@ -132,10 +131,7 @@ pub(super) fn start(
             Some((kind, detail)) => ledger.wait(unit, kind, &detail),
             None => {
                 if gate::intend(ledger, unit, plan, planned, seen) {
-                    room.take();
-                    if is_new {
-                        room.take_item();
-                    }
+                    room.take_item(planned, is_new);
                     live = live.saturating_add(1);
                 }
             }

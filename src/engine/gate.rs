@@ -10,20 +10,22 @@ use super::items::Items;
 use super::ledger::Ledger;
 use super::observed::{Observed, Sight};
 use super::rule::{Kind, Needs, Ruling};
-use super::scope::{condition, inputs};
+use super::scope::{Inputs, condition, inputs};
 use super::text::{names, time};
 use super::track::fail;
 use super::unit::Unit;
 use super::verdict::is_main_finished;
-use super::{disruption, for_each, resource, retry, tally};
+use super::{deadline, disruption, for_each, resource, retry, tally};
 use crate::api::{Attempt, Reason, ResourceRef, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name, resource_name};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
 const STARTING: usize = 64;
-/// Items of a run that may be under way at once: each of them is spelt out in its status.
-const ITEMS: usize = 500;
+/// Items of a run that may be under way at once: an operator has their pods in its memory, and looks at all of them in each round.
+const ITEMS: usize = 10_000;
+/// Child runs and other objects but pods that may be under way at once in a run: each of them is spelt out in its status.
+const OBJECTS: usize = 64;
 
 /// The state of one task's gates.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,14 +93,14 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
                 ledger.move_task(index, TaskPhase::Succeeded, None);
             }
             Gate::Open => match room
-                .is_full()
+                .is_full(planned, is_pending)
                 .map(|detail| (WaitKind::Quota, detail))
                 .or_else(|| still(ledger, index, planned, seen))
             {
                 Some((kind, detail)) => ledger.wait(index, kind, &detail),
                 None => {
                     if intend(ledger, index.into(), plan, planned, seen) {
-                        room.take();
+                        room.take(planned, is_pending);
                     }
                 }
             },
@@ -112,33 +114,46 @@ pub(super) struct Room {
     starting: usize,
     /// Items that may be added to those under way.
     items: usize,
+    /// Child runs and other objects but pods that may be added to those under way.
+    objects: usize,
 }
 
 impl Room {
     fn of(ledger: &Ledger) -> Self {
         let under_way = ledger.items.values().map(Items::under_way).fold(0, usize::saturating_add);
-        Self { starting: STARTING.saturating_sub(without_pod(ledger)), items: ITEMS.saturating_sub(under_way) }
+        Self {
+            starting: STARTING.saturating_sub(without_pod(ledger)),
+            items: ITEMS.saturating_sub(under_way),
+            objects: OBJECTS.saturating_sub(objects(ledger)),
+        }
     }
 
-    /// Why no other attempt may begin, if so.
-    pub(super) fn is_full(&self) -> Option<String> {
-        (self.starting == 0).then(|| format!("{STARTING} attempts of this run wait for their pods to be made"))
+    /// Why no other attempt of this task may begin, if so. One that is tried again is under way already.
+    pub(super) fn is_full(&self, planned: &PlannedTask, is_new: bool) -> Option<String> {
+        let starting = || format!("{STARTING} attempts of this run wait for their pods to be made");
+        let objects = || format!("{OBJECTS} child runs and other objects of this run are under way");
+        let full = (is_new && is_object(planned) && self.objects == 0).then(objects);
+        full.or_else(|| (self.starting == 0).then(starting))
     }
 
-    /// Why no other item may begin, if so. One that is tried again is under way already.
-    pub(super) fn is_full_of_items(&self) -> Option<String> {
-        let full = || format!("{ITEMS} items of this run are under way, as many as its status has room for");
-        self.is_full().or_else(|| (self.items == 0).then(full))
+    /// The same of an item.
+    pub(super) fn is_full_of_items(&self, planned: &PlannedTask, is_new: bool) -> Option<String> {
+        let full = || format!("{ITEMS} items of this run are under way");
+        self.is_full(planned, is_new).or_else(|| (is_new && self.items == 0).then(full))
     }
 
-    /// One more attempt has begun.
-    pub(super) fn take(&mut self) {
+    /// One more attempt of this task has begun.
+    pub(super) fn take(&mut self, planned: &PlannedTask, is_new: bool) {
         self.starting = self.starting.saturating_sub(1);
+        if is_new && is_object(planned) {
+            self.objects = self.objects.saturating_sub(1);
+        }
     }
 
-    /// And with it an item.
-    pub(super) fn take_item(&mut self) {
-        self.items = self.items.saturating_sub(1);
+    /// The same of an item.
+    pub(super) fn take_item(&mut self, planned: &PlannedTask, is_new: bool) {
+        self.take(planned, is_new);
+        self.items = self.items.saturating_sub(usize::from(is_new));
     }
 }
 
@@ -244,16 +259,16 @@ pub(super) fn last_object(
     let last = task.attempts.last()?;
     match seen.sight(last)? {
         Sight::Pod(pod) => {
-            let goes_on = !disruption::is_over(pod, planned, ledger.now) && last.uid.as_ref() == Some(&pod.uid);
+            let goes_on = !disruption::is_over(pod, planned, ledger.now) && last.is(&pod.uid);
             goes_on.then(|| (WaitKind::Node, format!("pod {} to end", last.pod)))
         }
         Sight::Child(child) => {
-            let goes_on = !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid);
+            let goes_on = !child.phase.is_finished() && last.is(&child.uid);
             goes_on.then(|| (WaitKind::Child, format!("run {} to end", last.run)))
         }
         // One that said itself that it is over stays.
         Sight::Resource(facts) => {
-            let goes_on = resource::is_cut_off(last) && last.uid.as_ref() == Some(&facts.uid);
+            let goes_on = resource::is_cut_off(last) && last.is(&facts.uid);
             goes_on.then(|| (WaitKind::Resource, resource::to_go(&facts.resource)))
         }
         Sight::Absent | Sight::Creating | Sight::Refused(_) => None,
@@ -277,10 +292,13 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
         fail(ledger, unit, Some(Reason::KindNotGranted), &why);
         return false;
     }
-    if let Err(problem) = inputs(ledger, unit, plan, planned, seen, number) {
-        fail(ledger, unit, Some(Reason::ExpressionError), &problem);
-        return false;
-    }
+    let inputs = match inputs(ledger, unit, plan, planned, seen, number) {
+        Ok(inputs) => inputs,
+        Err(problem) => {
+            fail(ledger, unit, Some(Reason::ExpressionError), &problem);
+            return false;
+        }
+    };
     match claim::ready(ledger, planned, seen) {
         Ready::Yes => {}
         Ready::Waits(kind, detail) => {
@@ -298,11 +316,14 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
             ledger.wait(unit, WaitKind::Node, &to_start(&pod));
             Attempt { number, pod, ..Attempt::default() }
         }
-        Work::Child(_) => {
-            let run = child_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
-            ledger.wait(unit, WaitKind::Child, &child::to_start(&run));
-            Attempt { number, run, ..Attempt::default() }
-        }
+        Work::Child(_) => match goes_on(ledger, unit, planned, seen, &inputs) {
+            Some(same) => Attempt { number, ..same },
+            None => {
+                let run = child_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
+                ledger.wait(unit, WaitKind::Child, &child::to_start(&run));
+                Attempt { number, run, ..Attempt::default() }
+            }
+        },
         Work::Resource(of) => {
             let name = resource_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
             let resource = ResourceRef { api_version: of.api_version.clone(), kind: of.kind.clone(), name };
@@ -321,6 +342,24 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
     }
     ledger.intended.insert(unit);
     ledger.move_task(unit, TaskPhase::Starting, None)
+}
+
+/// The next attempt of a task whose child run ended badly in a former generation and now goes on.
+fn goes_on(
+    ledger: &mut Ledger,
+    unit: Unit,
+    planned: &PlannedTask,
+    seen: &Observed<'_>,
+    inputs: &Inputs,
+) -> Option<Attempt> {
+    let last = ledger.unit(unit)?.attempts.last()?;
+    let is_former = last.generation < ledger.status.generation;
+    let (Inputs::Params(params), Sight::Child(run), true) = (inputs, seen.sight(last)?, is_former) else { return None };
+    let run_generation = child::next_generation(run, params).filter(|_| last.uid.as_ref() == Some(&run.uid))?;
+    let mut next = Attempt { run: last.run.clone(), run_generation, uid: last.uid.clone(), ..Attempt::default() };
+    deadline::created(&mut next, &planned.times, ledger.now);
+    ledger.wait(unit, WaitKind::Child, &child::waits(run, run_generation));
+    Some(next)
 }
 
 /// The number of the next attempt.
@@ -342,6 +381,23 @@ pub(super) fn to_start(pod: &str) -> String {
 fn without_pod(ledger: &Ledger) -> usize {
     let open = |task: &&TaskStatus| task.phase == TaskPhase::Starting;
     let unmade = |task: &&TaskStatus| task.attempts.last().is_some_and(|last| last.uid.is_none());
+    units(ledger).filter(open).filter(unmade).count()
+}
+
+/// Whether the attempts of a task are child runs or other objects but pods.
+const fn is_object(planned: &PlannedTask) -> bool {
+    matches!(planned.work, Work::Child(_) | Work::Resource(_))
+}
+
+/// Tasks and items under way that are such, also while they wait for their next attempts.
+fn objects(ledger: &Ledger) -> usize {
+    let is_object = |task: &&TaskStatus| task.attempts.last().is_some_and(|last| !last.is_pod());
+    let is_live = |task: &&TaskStatus| task.phase.has_pod() || task.phase == TaskPhase::Backoff;
+    units(ledger).filter(is_live).filter(is_object).count()
+}
+
+/// Tasks and items that are known.
+fn units(ledger: &Ledger) -> impl Iterator<Item = &TaskStatus> {
     let items = ledger.items.values().flat_map(|items| items.known().map(|(_, item)| item));
-    ledger.status.tasks.iter().chain(items).filter(open).filter(unmade).count()
+    ledger.status.tasks.iter().chain(items)
 }

@@ -1,4 +1,4 @@
-//! Generations: a run that has ended goes on, by `spec.retry`.
+//! Generations: a run that has ended goes on, by `spec.retry`, or since the run that it is a child of was retried and goes on with it.
 //!
 //! | asked for | what runs again |
 //! |---|---|
@@ -14,26 +14,30 @@
 use std::collections::BTreeSet;
 
 use super::ledger::Ledger;
+use super::lineage::Lineage;
 use super::observed::{Definition, Observed};
-use super::text::{count, names};
+use super::text::{MESSAGE_BYTES, clip, count, names};
 use crate::api::{EarlierAttempts, RunRetry, TaskPhase, TaskStatus, WorkflowRunSpec, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 use crate::plan::Plan;
 
 /// Whether a run that has ended is to go on.
 #[must_use]
-pub fn is_wanted(spec: &WorkflowRunSpec, status: &WorkflowRunStatus) -> bool {
-    let newer = spec.retry.as_ref().is_some_and(|retry| retry.generation > status.generation);
+pub fn is_wanted(spec: &WorkflowRunSpec, status: &WorkflowRunStatus, lineage: &Lineage) -> bool {
+    let asked = spec.retry.as_ref().map_or(0, |retry| retry.generation).max(lineage.generation);
     // One that never started has nothing that could run again.
-    newer && status.phase.is_finished() && status.revision.is_some()
+    asked > status.generation && status.phase.is_finished() && status.revision.is_some()
 }
 
 /// Opens the next generation of a run that has ended, if that is asked for. False if the run stays as it is; why it does, though it
 /// was asked for, is told once the spec that asks is on record as seen.
 pub(super) fn open(ledger: &mut Ledger, seen: &Observed<'_>) -> bool {
-    let Some(retry) = seen.run.spec.retry.as_ref().filter(|_| is_wanted(seen.run.spec, seen.status)) else {
+    if !is_wanted(seen.run.spec, seen.status, seen.lineage) {
         return false;
-    };
+    }
+    let by_parent = RunRetry { generation: seen.lineage.generation, tasks: Vec::new(), clear_downstream: true };
+    let by_parent = Some(&by_parent).filter(|retry| retry.generation > seen.status.generation);
+    let Some(retry) = by_parent.or(seen.run.spec.retry.as_ref()) else { return false };
     let refused = match seen.definition {
         Definition::Ready { plan, .. } => match reopened(plan, &ledger.status, retry) {
             Ok(again) => {
@@ -47,8 +51,14 @@ pub(super) fn open(ledger: &mut Ledger, seen: &Observed<'_>) -> bool {
         Definition::Lost(why) | Definition::Unreadable(why) => why.clone(),
         Definition::Missing | Definition::Invalid(_) => "its revision can't be read".to_owned(),
     };
-    if seen.status.observed_generation != seen.run.generation {
-        let refused = format!("generation {} was not opened: {refused}", retry.generation);
+    let refused = format!("generation {} was not opened: {refused}", retry.generation);
+    if by_parent.is_some() {
+        // The parent waits for that generation: this one was it.
+        ledger.status.generation = retry.generation;
+        ledger.status.message = clip(&refused, MESSAGE_BYTES);
+        ledger.urgent = true;
+    }
+    if by_parent.is_some() || seen.status.observed_generation != seen.run.generation {
         ledger.note(true, "RetryRefused", &refused);
     }
     false
@@ -121,6 +131,9 @@ fn after_another(plan: &Plan, again: &BTreeSet<usize>) -> BTreeSet<usize> {
 fn begin(ledger: &mut Ledger, plan: &Plan, retry: &RunRetry, again: &BTreeSet<usize>) {
     let stamp = ledger.stamp();
     ledger.status.generation = retry.generation;
+    if let Some(packed) = &mut ledger.status.packed {
+        packed.former_attempts = packed.newest_attempt;
+    }
     let after = after_another(plan, again);
     for &index in again {
         reopen_items(ledger, index, after.contains(&index));

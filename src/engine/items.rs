@@ -294,7 +294,7 @@ fn text_of(outputs: &Map<String, Value>) -> String {
     serde_json::to_string(outputs).unwrap_or_default()
 }
 
-fn entry((index, item): (u32, &TaskStatus)) -> ItemStatus {
+pub(super) fn entry((index, item): (u32, &TaskStatus)) -> ItemStatus {
     ItemStatus {
         index,
         phase: item.phase,

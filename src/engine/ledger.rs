@@ -1,5 +1,6 @@
 //! The record being written. Every change of a phase goes through here: it is checked, numbered and put into history once.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,17 +10,18 @@ use serde_json::{Map, Value};
 
 use super::decision::Note;
 use super::items::{self, Items};
+use super::log::Hot;
+use super::packed;
 use super::text::{MESSAGE_BYTES, clip};
 use super::transition::{run_may, task_may};
 use super::unit::Unit;
+use crate::api::log::{transition_line, unit_line};
 use crate::api::{
     ItemStatus, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, Transition, WaitKind, WaitingFor,
     WorkflowRunStatus,
 };
 use crate::mutant::{Mutant, is};
 
-/// Transitions that a status spells out.
-const HISTORY: usize = 64;
 /// Bytes of a task's name in history.
 const NAME: usize = 63;
 /// Bytes that all messages of a run share; when they are used up, further messages are cut to [`SHORT_MESSAGE`].
@@ -60,16 +62,22 @@ pub(super) struct Ledger {
     pub(super) urgent: bool,
     /// Earliest time at which something is due by itself.
     pub(super) wake_at: Option<Timestamp>,
+    /// How much of what has happened it holds.
+    hot: Hot,
     /// Number of the newest transition.
     seq: u64,
     /// Bytes of messages on record.
     message_bytes: usize,
     /// Bytes of outputs on record, once someone asked.
     output_bytes: Option<usize>,
+    /// Rows that units may take which aren't spelt out, once someone asked.
+    rows: Option<usize>,
+    /// The indices of the tasks by name, once someone asked.
+    indices: OnceCell<BTreeMap<String, usize>>,
 }
 
 impl Ledger {
-    pub(super) fn open(status: &WorkflowRunStatus, now: Timestamp) -> Self {
+    pub(super) fn open(status: &WorkflowRunStatus, hot: Hot, now: Timestamp) -> Self {
         let message_bytes = status
             .tasks
             .iter()
@@ -88,13 +96,41 @@ impl Ledger {
             illegal: Vec::new(),
             urgent: false,
             wake_at: None,
+            hot,
             seq: match status.history.last() {
                 _ if is(Mutant::SeqFromLength) => u64::try_from(status.history.len()).unwrap_or(0),
                 newest => newest.map_or(0, |newest| newest.seq),
             },
             message_bytes,
             output_bytes: None,
+            rows: None,
+            indices: OnceCell::new(),
         }
+    }
+
+    /// Whether its tasks are too many to be spelt out.
+    pub(super) fn is_packed(&self) -> bool {
+        self.status.packed.is_some()
+    }
+
+    /// Whether the status may soon tell of it no longer, once it has ended.
+    fn is_one_of_many(&self, unit: Unit) -> bool {
+        let of_list = self.items.get(&unit.task).map(Items::total);
+        let total = if unit.item.is_some() { of_list } else { of_list.is_none().then_some(self.status.tasks.len()) };
+        total.is_some_and(|total| total > self.hot.spelt)
+    }
+
+    /// The index of the task of this name.
+    pub(super) fn index(&self, name: &str) -> Option<usize> {
+        let all = || self.status.tasks.iter().enumerate().map(|(index, task)| (task.name.clone(), index)).collect();
+        self.indices.get_or_init(all).get(name).copied()
+    }
+
+    /// Takes the room for what is to be on record of a unit that was a letter. False if there is none.
+    pub(super) fn take_row(&mut self) -> bool {
+        let rows = self.rows.unwrap_or_else(|| packed::ROWS.saturating_sub(packed::rows(&self.status, self.hot.spelt)));
+        self.rows = Some(rows.saturating_sub(1));
+        rows > 0
     }
 
     pub(super) fn phase(&self) -> RunPhase {
@@ -245,6 +281,10 @@ impl Ledger {
         if let (Some(item), Some(items)) = (unit.item, self.items.get_mut(&unit.task)) {
             items.set_phase(item, to);
         }
+        if to.is_finished() && self.is_one_of_many(unit) {
+            let ended = self.unit(unit).cloned();
+            ended.into_iter().for_each(|ended| self.log_unit(unit.item, &ended));
+        }
         // Nothing hangs on a task's being known to run, so it can ride along with the next write.
         self.urgent |= to != TaskPhase::Running;
         self.record(Some((name, unit.item)), attempt, format!("{from:?}"), format!("{to:?}"), reason);
@@ -302,11 +342,15 @@ impl Ledger {
 
     /// Records what a task or an item waits for. The time since when stays while the kind does.
     pub(super) fn wait(&mut self, unit: impl Into<Unit>, kind: WaitKind, detail: &str) {
+        self.wait_since(unit, kind, detail, self.now);
+    }
+
+    /// The same; where it is new, it is so since then.
+    pub(super) fn wait_since(&mut self, unit: impl Into<Unit>, kind: WaitKind, detail: &str, now: Timestamp) {
         let unit: Unit = unit.into();
         let many = self.status.tasks.len() > FULL_DETAIL_TASKS
             || self.items.get(&unit.task).is_some_and(|items| items.total() > FULL_DETAIL_TASKS);
         let room = if many { SHORT_MESSAGE } else { MESSAGE_BYTES };
-        let now = self.now;
         if let Some(task) = self.unit_mut(unit) {
             task.waiting_for = Some(waiting(task.waiting_for.as_ref(), kind, clip(detail, room), now));
         }
@@ -346,8 +390,15 @@ impl Ledger {
         let history = &mut self.status.history;
         let (task, item) = task.map_or((None, None), |(task, item)| (Some(task), item));
         history.push(Transition { seq: self.seq, at, task, item, attempt, from, to, reason });
-        let surplus = history.len().saturating_sub(HISTORY);
-        history.drain(..surplus);
+        let surplus = history.len().saturating_sub(self.hot.history);
+        let log = &mut self.status.log;
+        history.drain(..surplus).for_each(|old| log.push_str(&transition_line(&old)));
+    }
+
+    /// What there is to say of a task or an item that has ended, and that the status is about to tell of no longer, goes into the
+    /// log. Of the items of a task each is a line of its own.
+    pub(super) fn log_unit(&mut self, item: Option<u32>, status: &TaskStatus) {
+        self.status.log.push_str(&unit_line(item, status));
     }
 }
 
@@ -367,10 +418,13 @@ fn waiting(old: Option<&WaitingFor>, kind: WaitKind, detail: String, now: Timest
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::LogLine;
+    use crate::engine::log::HOT;
 
     fn ledger() -> Ledger {
         let task = TaskStatus { name: "t".into(), ..TaskStatus::default() };
-        Ledger::open(&WorkflowRunStatus { tasks: vec![task], ..WorkflowRunStatus::default() }, Timestamp::UNIX_EPOCH)
+        let status = WorkflowRunStatus { tasks: vec![task], ..WorkflowRunStatus::default() };
+        Ledger::open(&status, HOT, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -386,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn transitions_are_numbered_without_gaps_and_the_newest_are_kept() {
+    fn transitions_are_numbered_without_gaps_the_newest_are_spelt_out_and_the_others_are_in_the_log() {
         let mut ledger = ledger();
         ledger.move_run(RunPhase::Running, None);
         for _ in 0..100 {
@@ -395,8 +449,25 @@ mod tests {
         }
         let seqs: Vec<u64> = ledger.status.history.iter().map(|t| t.seq).collect();
         assert_eq!(seqs, (138..=201).collect::<Vec<u64>>());
-        let reopened = Ledger::open(&ledger.status, ledger.now);
+        let older = ledger.status.log.lines().map(|line| match LogLine::read(line).unwrap() {
+            LogLine::Transition(transition) => transition.seq,
+            unit @ LogLine::Unit { .. } => panic!("{unit:?}"),
+        });
+        assert!(older.eq(1..138));
+        let reopened = Ledger::open(&ledger.status, HOT, ledger.now);
         assert_eq!(reopened.seq, 201);
+    }
+
+    #[test]
+    fn what_is_told_of_a_task_goes_into_the_log_as_it_is() {
+        let mut ledger = ledger();
+        ledger.move_task(0, TaskPhase::Cancelled, Some(Reason::CancelRequested));
+        let task = ledger.task(0).unwrap().clone();
+        ledger.log_unit(None, &task);
+        ledger.log_unit(Some(3), &task);
+        let lines: Vec<LogLine> = ledger.status.log.lines().map(|line| LogLine::read(line).unwrap()).collect();
+        let unit = |item| LogLine::Unit { item, status: Box::new(task.clone()) };
+        assert_eq!(lines, [unit(None), unit(Some(3))]);
     }
 
     #[test]

@@ -9,13 +9,13 @@
 //! | is stopping the child's attempt, or has put its outcome on record | stops |
 //! | names the child in no attempt | stops: nothing may come of it |
 //! | is suspended | is suspended too |
-//! | else | goes on |
+//! | else | goes on; one that has ended, where the parent's attempt is of its next generation, opens that |
 //!
 //! That a parent stops its child never changes, so that it can be read from an old record; that no attempt names it can't.
 
 use std::collections::BTreeMap;
 
-use crate::api::{Cancel, RunPhase, TaskPhase, WorkflowRunSpec, WorkflowRunStatus};
+use crate::api::{Attempt, Cancel, RunPhase, TaskPhase, WorkflowRunSpec, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 
 /// What a run has to do with those that it is a child of. By default it is nobody's.
@@ -27,6 +27,8 @@ pub struct Lineage {
     pub depth: usize,
     /// Names of the Workflows that those run, the uppermost first; one that is written inline has none.
     pub workflows: Vec<String>,
+    /// The generation that the parent's attempt is of: a run that ended in an earlier one goes on.
+    pub generation: u32,
 }
 
 /// What a parent wants of its child run.
@@ -39,6 +41,15 @@ pub enum Wish {
     Hold(String),
     /// It stops, as a cancel of the parent says, where there is one.
     Stop(Cancel),
+}
+
+/// What a parent's open attempt says of the child run that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Followed<'a> {
+    /// The uid of the child run, once that is on record.
+    pub uid: Option<&'a str>,
+    /// The generation of the child run that the attempt is.
+    pub generation: u32,
 }
 
 /// A run that another is a child of.
@@ -63,6 +74,12 @@ pub struct Mood {
     pub suspended: bool,
 }
 
+impl<'a> Followed<'a> {
+    fn of(attempt: &'a Attempt) -> Self {
+        Self { uid: attempt.uid.as_deref(), generation: attempt.run_generation }
+    }
+}
+
 impl Ancestor<'_> {
     /// What all child runs of it go by.
     #[must_use]
@@ -77,13 +94,19 @@ impl Ancestor<'_> {
         }
     }
 
-    /// The child runs that it follows, by name, each with its uid, once that is on record: open attempts that it doesn't stop.
+    /// The child runs that it follows, by name: open attempts that it doesn't stop.
     #[must_use]
-    pub fn followed(&self) -> BTreeMap<&str, Option<&str>> {
+    pub fn followed(&self) -> BTreeMap<&str, Followed<'_>> {
         let tried = self.run.into_iter().flat_map(|(_, status)| status.tried());
         let goes_on = tried.filter(|(phase, _)| matches!(phase, TaskPhase::Starting | TaskPhase::Running));
         let open = goes_on.filter_map(|(_, attempts)| attempts.last()).filter(|last| last.outcome.is_none());
-        open.filter(|last| !last.run.is_empty()).map(|last| (last.run.as_str(), last.uid.as_deref())).collect()
+        open.filter(|last| !last.run.is_empty()).map(|last| (last.run.as_str(), Followed::of(last))).collect()
+    }
+
+    /// What it says of this run, if it follows it.
+    #[must_use]
+    pub fn follows(&self, child: &str, uid: &str) -> Option<Followed<'_>> {
+        self.followed().get(child).copied().filter(|it| it.uid.is_none_or(|known| known == uid))
     }
 
     /// Whether an attempt of it names this run, which is known by its uid once that is on record.
@@ -105,6 +128,7 @@ impl Lineage {
             wish: wish(child, uid, parent, above),
             depth: above.len(),
             workflows: references.map(|reference| reference.name.clone()).collect(),
+            generation: parent.follows(child, uid).map_or(0, |it| it.generation),
         }
     }
 }
@@ -114,8 +138,7 @@ fn wish(child: &str, uid: &str, parent: &Ancestor<'_>, above: &[Ancestor<'_>]) -
     if mood.going {
         return Wish::Hold(format!("its parent run {} is gone or being deleted, and so will this one be", parent.name));
     }
-    let is_followed = parent.followed().get(child).is_some_and(|known| known.is_none_or(|known| known == uid));
-    if mood.ended || !is_followed {
+    if mood.ended || parent.follows(child, uid).is_none() {
         if is(Mutant::ChildOutlivesCancel) {
             return Wish::GoOn;
         }
@@ -182,6 +205,22 @@ mod tests {
         ] {
             let found = of(&spec(given), &status(phase, task, &attempt));
             assert_eq!(found, expected, "{phase} {task} {attempt}");
+        }
+    }
+
+    #[test]
+    fn the_generation_is_that_of_the_attempt_that_goes_on() {
+        let spec = spec(json!({}));
+        for (task, attempt, expected) in [
+            ("Starting", json!({"number": 2, "run": "c", "uid": "u", "runGeneration": 1}), 1),
+            ("Running", json!({"number": 1, "run": "c", "uid": "u"}), 0),
+            ("Stopping", json!({"number": 2, "run": "c", "uid": "u", "runGeneration": 1}), 0),
+            ("Starting", json!({"number": 2, "run": "c", "uid": "another", "runGeneration": 1}), 0),
+            ("Failed", json!({"number": 2, "run": "c", "uid": "u", "runGeneration": 1, "outcome": "Failed"}), 0),
+        ] {
+            let status = status("Running", task, &attempt);
+            let parent = Ancestor { name: "p", run: Some((&spec, &status)), deleting: false };
+            assert_eq!(Lineage::of("c", "u", &[parent]).generation, expected, "{task} {attempt}");
         }
     }
 

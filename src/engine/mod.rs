@@ -33,7 +33,9 @@
 //! | `retention` | which pods stay with the run? |
 //! | `ttl` | how long does the run stay? |
 //! | `ledger` | the record being written: every transition goes through it |
+//! | `log` | where do transitions go that the status no longer spells out? |
 //! | `transition` | which transitions are legal |
+//! | `packed` | how is all that stored in few words, where there is much? |
 #![cfg_attr(
     not(test),
     deny(
@@ -63,8 +65,10 @@ mod generation;
 mod items;
 mod ledger;
 mod lineage;
+mod log;
 mod observed;
 pub mod outputs;
+mod packed;
 mod peers;
 mod resource;
 mod retention;
@@ -90,15 +94,17 @@ pub use control::is_suspended;
 pub use decision::{Decision, Effect, Note, Urgency};
 pub use generation::is_wanted as is_retry_wanted;
 pub use ledger::IllegalTransition;
-pub use lineage::{Ancestor, Lineage, Mood, Wish};
+pub use lineage::{Ancestor, Followed, Lineage, Mood, Wish};
+pub use log::{HOT, Hot, NamedSegment};
 pub use observed::{
     ChildFacts, Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
     ResourceFacts, RunFacts, Sight, Sights, Trouble,
 };
+pub use packed::{pack, unpack};
 pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};
 pub use retention::KEPT_PODS;
 pub use slot::needs_live_peers;
-pub use text::clip;
+pub use text::{clip, duration};
 
 use jiff::Timestamp;
 
@@ -111,7 +117,7 @@ use ledger::Ledger;
 /// `now` is the only time it knows; it may be earlier than times on record, since clocks are not trusted.
 #[must_use]
 pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
-    let mut ledger = Ledger::open(seen.status, now);
+    let mut ledger = Ledger::open(seen.status, seen.hot, now);
     if ledger.phase().is_finished() && !generation::open(&mut ledger, seen) {
         if is(Mutant::EndedIsCancelled) && seen.run.spec.cancel.is_some() {
             ledger.status.phase = RunPhase::Cancelled;
@@ -130,7 +136,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
         }
         summary::write(&mut ledger, seen);
         ttl::write(&mut ledger, seen);
-        if generation::is_wanted(seen.run.spec, &ledger.status) {
+        if generation::is_wanted(seen.run.spec, &ledger.status, seen.lineage) {
             // Taken up once its end is on record.
             ledger.wake(ledger.now);
         }

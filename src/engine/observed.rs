@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::claim::Claims;
 use super::lineage::Lineage;
+use super::log::Hot;
 use super::peers::Peers;
 use crate::api::{Attempt, Reason, ResourceRef, RunPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
 use crate::plan::{Granted, Plan, Problem};
@@ -18,6 +19,8 @@ pub struct Observed<'a> {
     /// The run, but for its status.
     pub run: RunFacts<'a>,
     /// Its status as stored.
+    pub stored: &'a WorkflowRunStatus,
+    /// The same, unpacked.
     pub status: &'a WorkflowRunStatus,
     /// What it is to run.
     pub definition: &'a Definition<'a>,
@@ -29,6 +32,10 @@ pub struct Observed<'a> {
     pub peers: &'a Peers,
     /// How many pods stay with a run.
     pub kept_pods: usize,
+    /// How much of what has happened its status holds.
+    pub hot: Hot,
+    /// How many names of its segments turned out to be those of others' records, since this process leads.
+    pub taken: u32,
     /// Its child runs by name. Apart from the pods, since a pod may have any name.
     pub children: &'a Sights,
     /// The runs that it is a child of.
@@ -120,16 +127,20 @@ pub struct ChildFacts {
     pub name: String,
     /// Its uid, which is its identity.
     pub uid: String,
+    /// Its generation.
+    pub generation: u32,
     /// Its phase.
     pub phase: RunPhase,
     /// What its status says in a sentence.
     pub message: String,
-    /// When it started.
+    /// When its present generation started.
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When that ended.
     pub finished_at: Option<Timestamp>,
     /// What it hands on.
     pub outputs: Option<Map<String, Value>>,
+    /// Of one that has started, and has failed or was cancelled, the parameters that it was given: with the same ones it may go on.
+    pub given: Option<Map<String, Value>>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
 }
@@ -181,6 +192,8 @@ pub struct PodFacts {
     pub disruption: Option<Disruption>,
     /// What keeps the pod from running.
     pub trouble: Option<Trouble>,
+    /// When it was created, by the API server's clock.
+    pub created_at: Option<Timestamp>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
     /// When it is to have ended, by the API server's clock, if its deletion was asked for.

@@ -147,7 +147,7 @@ pub(super) fn deletes(ledger: &Ledger, seen: &Observed<'_>) -> Vec<Effect> {
         seen.resources.values().filter_map(|sight| if let Sight::Resource(it) = sight { Some(it) } else { None });
     let to_go = |facts: &&ResourceFacts| {
         let own = attempts.get(facts.resource.name.as_str());
-        let own = own.filter(|(_, attempt)| attempt.uid.as_ref().is_none_or(|uid| *uid == facts.uid));
+        let own = own.filter(|(_, attempt)| attempt.may_be(&facts.uid));
         !facts.deleting && is_to_go(ledger, facts, own.copied())
     };
     let delete =
@@ -163,7 +163,7 @@ fn is_to_go(ledger: &Ledger, facts: &ResourceFacts, own: Option<(&TaskStatus, &A
             task.phase == TaskPhase::Stopping || !followed
         }
         Some((_, attempt)) => is_cut_off(attempt),
-        // Its item has ended, and how is all that is on record of it.
+        // Its task or item has ended, and how is all that is on record of it.
         None => match ended_as(ledger, &facts.task, facts.item) {
             Some(phase) => phase == TaskPhase::Cancelled,
             None => true,

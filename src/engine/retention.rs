@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::observed::{MainState, Observed, PodFacts, PodPhase, Sight};
 use super::tally;
 use super::unit::Unit;
-use crate::api::{Attempt, AttemptOutcome, TaskPhase};
+use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus};
 
 /// Pods that stay with a run.
 pub const KEPT_PODS: usize = 500;
@@ -37,7 +37,7 @@ pub(super) fn clears(ledger: &Ledger, owners: &Owners<'_>, seen: &Observed<'_>) 
             pod.phase == PodPhase::Succeeded
                 && match (owners.get(pod.name.as_str()), unit(pod)) {
                     (Some((_, attempt)), _) => is_success(attempt, pod),
-                    (None, Some(unit)) => is_item_that_succeeded(ledger, unit),
+                    (None, Some(unit)) => has_succeeded_untold(ledger, unit),
                     (None, None) => false,
                 }
         };
@@ -53,12 +53,19 @@ fn is_success(attempt: &Attempt, pod: &PodFacts) -> bool {
     attempt.uid.as_ref() == Some(&pod.uid) && attempt.outcome == Some(AttemptOutcome::Succeeded)
 }
 
-/// Whether it is an item of which all that is on record is that it succeeded.
-fn is_item_that_succeeded(ledger: &Ledger, unit: Unit) -> bool {
-    let items = ledger.items.get(&unit.task);
-    items
-        .zip(unit.item)
-        .is_some_and(|(items, item)| items.get(item).is_none() && items.phase(item) == Some(TaskPhase::Succeeded))
+/// Whether all that is on record of it is that it succeeded.
+fn has_succeeded_untold(ledger: &Ledger, unit: Unit) -> bool {
+    let phase = match unit.item {
+        Some(item) => {
+            let items = ledger.items.get(&unit.task).filter(|items| items.get(item).is_none());
+            items.and_then(|items| items.phase(item))
+        }
+        None => {
+            let untold = |task: &&TaskStatus| ledger.is_packed() && task.attempts.is_empty();
+            ledger.task(unit.task).filter(untold).map(|task| task.phase)
+        }
+    };
+    phase == Some(TaskPhase::Succeeded)
 }
 
 fn ended_at(pod: &PodFacts) -> Option<jiff::Timestamp> {

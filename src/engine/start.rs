@@ -9,7 +9,7 @@ use super::control::is_suspended;
 use super::ledger::Ledger;
 use super::observed::{Definition, Observed, RunFacts};
 use super::text::{MESSAGE_BYTES, clip, count};
-use super::{slot, stop};
+use super::{packed, slot, stop};
 use crate::api::{
     Attempt, AttemptOutcome, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus,
 };
@@ -214,6 +214,7 @@ fn fail(ledger: &mut Ledger, reason: Reason, why: &str) {
 /// Cancels the tasks that have not ended, and the attempts that are open.
 fn close(ledger: &mut Ledger, reason: Reason) {
     let stamp = ledger.stamp();
+    packed::close(&mut ledger.status);
     let units = ledger.unfinished();
     for index in 0..ledger.status.tasks.len() {
         if ledger.task(index).is_none_or(|task| task.phase.is_finished()) {

@@ -42,14 +42,22 @@ impl Tally {
     }
 
     fn add(&mut self, attempt: &Attempt) {
-        let count = match (attempt.outcome, attempt.started_at.is_some()) {
-            (Some(AttemptOutcome::Failed), _) => &mut self.failed,
-            (Some(AttemptOutcome::NotYet), _) => &mut self.not_yet,
-            (Some(AttemptOutcome::Disrupted), false) => &mut self.disrupted_before_start,
-            (Some(AttemptOutcome::Disrupted), true) => &mut self.disrupted_after_start,
-            _ => return,
-        };
-        *count = count.saturating_add(1);
+        self.of_its_kind(attempt).into_iter().for_each(|count| *count = count.saturating_add(1));
+    }
+
+    /// Without this attempt, which is counted.
+    pub(super) fn take(&mut self, attempt: &Attempt) {
+        self.of_its_kind(attempt).into_iter().for_each(|count| *count = count.saturating_sub(1));
+    }
+
+    fn of_its_kind(&mut self, attempt: &Attempt) -> Option<&mut u32> {
+        match (attempt.outcome?, attempt.started_at.is_some()) {
+            (AttemptOutcome::Failed, _) => Some(&mut self.failed),
+            (AttemptOutcome::NotYet, _) => Some(&mut self.not_yet),
+            (AttemptOutcome::Disrupted, false) => Some(&mut self.disrupted_before_start),
+            (AttemptOutcome::Disrupted, true) => Some(&mut self.disrupted_after_start),
+            (AttemptOutcome::Succeeded | AttemptOutcome::Cancelled, _) => None,
+        }
     }
 }
 

@@ -56,7 +56,8 @@ pub(super) fn count(number: usize, thing: &str) -> String {
 }
 
 /// A duration as people write it: `41s`, `1m12s`, `2h5m`; under ten seconds with a tenth: `2.3s`.
-pub(super) fn duration(span: SignedDuration) -> String {
+#[must_use]
+pub fn duration(span: SignedDuration) -> String {
     let millis = span.as_millis().max(0);
     let seconds = millis / 1000;
     let (hours, minutes, rest) = (seconds / 3600, (seconds / 60) % 60, seconds % 60);

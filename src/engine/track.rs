@@ -51,7 +51,7 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
         let stop = stop::of(task, &ledger.status);
         let open = Open { unit, planned, plan, seen, stop, pod: None };
         let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { continue };
-        let (known_uid, number) = (last.uid.clone(), last.number);
+        let (is_made, number) = (last.uid.is_some(), last.number);
         // Its kind isn't granted any more, so that nothing can be known of it.
         if let Some(why) = planned.resource().and_then(|resource| resource::refused(resource, seen)) {
             finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::KindNotGranted), &why));
@@ -61,20 +61,16 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
         let Some(sight) = seen.sight(last) else { continue };
         match sight {
             // Another pod of that name means that the attempt's own is gone.
-            Sight::Pod(pod) if known_uid.as_ref().is_none_or(|uid| *uid == pod.uid) => follow(ledger, open, pod),
-            Sight::Child(run) if known_uid.as_ref().is_none_or(|uid| *uid == run.uid) => {
-                follow_child(ledger, open, run);
-            }
-            Sight::Resource(facts) if known_uid.as_ref().is_none_or(|uid| *uid == facts.uid) => {
-                follow_resource(ledger, open, facts);
-            }
+            Sight::Pod(pod) if last.may_be(&pod.uid) => follow(ledger, open, pod),
+            Sight::Child(run) if last.may_be(&run.uid) => follow_child(ledger, open, run),
+            Sight::Resource(facts) if last.may_be(&facts.uid) => follow_resource(ledger, open, facts),
             // What was running had a pod, also where someone took its uid off the record.
             Sight::Pod(_) | Sight::Child(_) | Sight::Resource(_) | Sight::Absent | Sight::Refused(_)
-                if known_uid.is_some() || was_running =>
+                if is_made || was_running =>
             {
                 finish(ledger, open, lost(planned, stop));
             }
-            Sight::Refused(refusal) if known_uid.is_none() => refused(ledger, open, refusal),
+            Sight::Refused(refusal) if !is_made => refused(ledger, open, refusal),
             Sight::Absent if stop.is_some() => finish(ledger, open, lost(planned, stop)),
             Sight::Absent if let Some(why) = suspended_by(seen, &ledger.status) => {
                 ledger.wait(unit, WaitKind::Suspended, why);
@@ -117,15 +113,23 @@ fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
         MainState::Waiting => false,
     };
     let now = ledger.now;
-    meet(ledger, open, &pod.uid, started.then_some(since.unwrap_or(now)));
+    let is_untold = ledger.unit(unit).and_then(|task| task.attempts.last()).is_some_and(Attempt::is_untold);
     if let Some(end) = attempt::end(pod, planned, now) {
-        finish(ledger, Open { pod: Some(pod), ..open }, end);
-    } else if stop.is_some() {
+        if is_untold && stop.is_none() && end.outcome != AttemptOutcome::Succeeded && !ledger.take_row() {
+            // What follows has no room on record yet. Until it has, the pod stays as it is: nothing is lost.
+            return;
+        }
+        meet(ledger, open, &pod.uid, pod.created_at, started.then_some(since.unwrap_or(now)));
+        return finish(ledger, Open { pod: Some(pod), ..open }, end);
+    }
+    meet(ledger, open, &pod.uid, pod.created_at, started.then_some(since.unwrap_or(now)));
+    if stop.is_some() {
         // It is on record that it is being stopped.
     } else if started {
         ledger.move_task(unit, TaskPhase::Running, None);
     } else if let Some(trouble) = &pod.trouble {
-        ledger.wait(unit, trouble.kind, &trouble.message);
+        let since = pod.created_at.filter(|_| is_untold).unwrap_or(now).min(now);
+        ledger.wait_since(unit, trouble.kind, &trouble.message, since);
     } else {
         ledger.wait(unit, WaitKind::Node, &to_start(&pod.name));
     }
@@ -133,22 +137,25 @@ fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
 
 /// The child run exists: record its uid, its start, what it waits for or its end.
 fn follow_child(ledger: &mut Ledger, open: Open<'_>, run: &ChildFacts) {
-    meet(ledger, open, &run.uid, run.started_at);
-    if let Some(end) = child::end(run) {
+    let last = ledger.unit(open.unit).and_then(|task| task.attempts.last());
+    let generation = last.map_or(0, |last| last.run_generation);
+    let started_at = run.started_at.filter(|_| run.generation >= generation);
+    meet(ledger, open, &run.uid, None, started_at);
+    if let Some(end) = child::end(run, generation, open.stop.is_some()) {
         finish(ledger, open, end);
     } else if open.stop.is_some() {
         // It is on record that it is being stopped, which the child run sees by itself.
-    } else if run.started_at.is_some() {
+    } else if started_at.is_some() {
         ledger.move_task(open.unit, TaskPhase::Running, None);
     } else {
-        ledger.wait(open.unit, WaitKind::Child, &child::waits(run));
+        ledger.wait(open.unit, WaitKind::Child, &child::waits(run, generation));
     }
 }
 
 /// The object exists: record its uid, and what it has come to. It has started once it is made.
 fn follow_resource(ledger: &mut Ledger, open: Open<'_>, facts: &ResourceFacts) {
     let now = ledger.now;
-    meet(ledger, open, &facts.uid, Some(facts.created_at.unwrap_or(now)));
+    meet(ledger, open, &facts.uid, None, Some(facts.created_at.unwrap_or(now)));
     if let Some(end) = resource::end(ledger, open.unit, (open.plan, open.planned), open.seen, facts) {
         finish(ledger, open, end);
     } else if open.stop.is_none() {
@@ -156,18 +163,26 @@ fn follow_resource(ledger: &mut Ledger, open: Open<'_>, facts: &ResourceFacts) {
     }
 }
 
-/// Records what an attempt's object is known by, and when it started, if it has.
-fn meet(ledger: &mut Ledger, Open { unit, planned, .. }: Open<'_>, uid: &str, started: Option<Timestamp>) {
+/// Records what an attempt's object is known by, and when it started, if it has. Deadlines count from when that is first seen; of one
+/// of many, of which that isn't on record, from what its pod says.
+fn meet(
+    ledger: &mut Ledger,
+    Open { unit, planned, .. }: Open<'_>,
+    uid: &str,
+    created: Option<Timestamp>,
+    started: Option<Timestamp>,
+) {
     let now = ledger.now;
     let Some(task) = ledger.unit_mut(unit) else { return };
     if let Some(last) = task.attempts.last_mut() {
-        if last.uid.is_none() {
+        let is_untold = last.is_untold();
+        if last.uid.is_none() || is_untold {
             last.uid = Some(uid.to_owned());
-            deadline::created(last, &planned.times, now);
+            deadline::created(last, &planned.times, created.filter(|_| is_untold).unwrap_or(now));
         }
         if let (Some(at), None) = (started, &last.started_at) {
             last.started_at = Some(MicroTime(at));
-            deadline::started(last, &planned.times, now);
+            deadline::started(last, &planned.times, if is_untold { at } else { now });
         }
     }
     if let Some(at) = started {
@@ -232,8 +247,11 @@ fn finish(ledger: &mut Ledger, open: Open<'_>, end: End) {
     let message = ledger.message(&end.message);
     let now = ledger.now;
     let Some(task) = ledger.unit_mut(unit) else { return };
+    let was_running = task.phase == TaskPhase::Running;
     let Some(last) = task.attempts.last_mut() else { return };
-    let started_at = end.started_at.or(last.started_at.as_ref().map(|at| at.0));
+    // Of one of many that ran and is gone, the time of its start isn't known any more.
+    let ran = (was_running && last.is_untold()).then_some(now);
+    let started_at = end.started_at.or(last.started_at.as_ref().map(|at| at.0)).or(ran);
     // The kubelet's clock isn't ours; an end before its start would be nonsense to a reader.
     let finished_at = end.finished_at.unwrap_or(now).max(started_at.unwrap_or(Timestamp::MIN));
     last.started_at = started_at.map(MicroTime);

@@ -3,7 +3,7 @@
 use kube::api::ObjectMeta;
 use serde_json::{Map, Value, json};
 
-use crate::api::{API_VERSION, GROUP, WorkflowRun, label};
+use crate::api::{API_VERSION, GROUP, RunPhase, WorkflowRun, label};
 use crate::engine::ChildFacts;
 use crate::plan::{ChildWorkflow, PlannedChild};
 use crate::pods::Owner;
@@ -83,7 +83,12 @@ pub fn build(
 #[must_use]
 pub fn facts(meta: &ObjectMeta, run: Result<&WorkflowRun, &str>) -> ChildFacts {
     let status = run.ok().and_then(|run| run.status.clone()).unwrap_or_default();
-    let started_at = status.started_at.map(|at| at.0);
+    let has_started = !matches!(status.phase, RunPhase::Pending | RunPhase::Queued);
+    let again_at = status.retried_at.filter(|_| has_started);
+    let started_at = if status.generation == 0 { status.started_at } else { again_at }.map(|at| at.0);
+    let ended_badly = matches!(status.phase, RunPhase::Failed | RunPhase::Cancelled);
+    let may_go_on = ended_badly && status.revision.is_some();
+    let given = run.ok().filter(|_| may_go_on).map(|run| run.spec.params.clone().unwrap_or_default());
     // While it runs nobody reads its message, which often changes.
     let told = started_at.is_none() || status.phase.is_finished();
     let message = match run {
@@ -94,11 +99,13 @@ pub fn facts(meta: &ObjectMeta, run: Result<&WorkflowRun, &str>) -> ChildFacts {
     ChildFacts {
         name: meta.name.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
+        generation: status.generation,
         phase: status.phase,
         message: crate::engine::clip(&message, MESSAGE),
         started_at,
         finished_at: status.finished_at.map(|at| at.0),
         outputs: status.outputs,
+        given,
         deleting: meta.deletion_timestamp.is_some(),
     }
 }
@@ -106,7 +113,6 @@ pub fn facts(meta: &ObjectMeta, run: Result<&WorkflowRun, &str>) -> ChildFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::RunPhase;
 
     fn manifest(workflow: ChildWorkflow, params: &Value) -> Value {
         let owner = Owner { name: "parent", namespace: "ns", uid: "u1" };
@@ -146,6 +152,24 @@ mod tests {
     }
 
     #[test]
+    fn what_has_started_and_ended_badly_may_go_on() {
+        let given = |status: Value| {
+            let run: WorkflowRun = serde_json::from_value(json!({
+                "apiVersion": "gantline.dev/v1alpha1", "kind": "WorkflowRun", "metadata": {"name": "c"},
+                "spec": {"workflowRef": {"name": "w"}, "params": {"x": 1}}, "status": status,
+            }))
+            .unwrap();
+            facts(&run.metadata, Ok(&run)).given.map(Value::Object)
+        };
+        let params = || Some(json!({"x": 1}));
+        assert_eq!(given(json!({"phase": "Failed", "revision": "w-1"})), params());
+        assert_eq!(given(json!({"phase": "Cancelled", "revision": "w-1"})), params());
+        assert_eq!(given(json!({"phase": "Failed"})), None, "it never was pinned");
+        assert_eq!(given(json!({"phase": "Succeeded", "revision": "w-1"})), None);
+        assert_eq!(given(json!({"phase": "Running", "revision": "w-1"})), None);
+    }
+
+    #[test]
     fn what_a_run_tells() {
         let run = |status: Value| -> WorkflowRun {
             let metadata = json!({"name": "c", "uid": "u"});
@@ -168,6 +192,8 @@ mod tests {
         assert_eq!(told(ended), (RunPhase::Failed, "a: exit code 2".into(), false));
         let done = json!({"phase": "Succeeded", "startedAt": at, "outputs": {"x": 1}});
         assert_eq!(told(done), (RunPhase::Succeeded, String::new(), true));
+        let again = json!({"phase": "Queued", "message": "no slot", "generation": 1, "startedAt": at, "retriedAt": at});
+        assert_eq!(told(again), (RunPhase::Queued, "no slot".into(), false), "it has not started again");
         let unread = facts(&ObjectMeta::default(), Err("unknown variant"));
         assert_eq!((unread.phase, unread.message.as_str()), (RunPhase::Pending, "it can't be read: unknown variant"));
     }

@@ -2,7 +2,7 @@
 //! come from.
 
 /// Tasks of a workflow.
-pub const TASKS: usize = 1_000;
+pub const TASKS: usize = 5_000;
 /// Tasks of a workflow written inline in a run.
 pub const INLINE_TASKS: usize = 100;
 /// Tasks of `finally`, of any workflow.
@@ -24,7 +24,7 @@ pub const IDENTIFIER: usize = 63;
 pub const DESCRIPTION: usize = 1_024;
 
 /// Tasks that one task needs.
-pub const NEEDS: usize = 1_000;
+pub const NEEDS: usize = 5_000;
 /// Characters of an image.
 pub const IMAGE: usize = 512;
 /// Bytes of a script: half of what Linux takes as one argument.

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::api::Segment;
 use crate::mutant::{Mutant, is};
 
 /// Crockford's base32, in lower case: no letter that reads like a digit (<https://www.crockford.com/base32.html>).
@@ -57,6 +58,15 @@ fn other_name(of: &str, (run, run_uid): (&str, &str), task: &str, item: Option<u
 #[must_use]
 pub fn revision_name(workflow: Option<&str>, spec: &str) -> String {
     format!("{}-{}", cut(workflow.unwrap_or("inline"), 42), hash(&[spec], REVISION_HASH))
+}
+
+/// The name of the record that holds a part of a run's log: `<run ≤ 20>-log-<number>-<hash of its content>`, at most 56
+/// characters. What is on record gives the same name to whoever seals it. `taken` counts the names that turned out to be others'.
+#[must_use]
+pub fn segment_name(segment: &Segment, taken: u32) -> String {
+    let (number, taken) = (segment.number.to_string(), taken.to_string());
+    let parts = [&segment.run_uid, &number, segment.previous.as_deref().unwrap_or_default(), &segment.log, &taken];
+    format!("{}-log-{number}-{}", cut(&segment.run, 20), hash(&parts, REVISION_HASH))
 }
 
 /// The first `max` characters without a dash at the end.
@@ -116,6 +126,30 @@ mod tests {
         let name = pod_name("nineteen-characters-x", "u", "fourteen-chars-", None, 1);
         assert!(name.starts_with("nineteen-characters-fourteen-chars-1-"), "{name}");
         assert!(!name.contains("--"), "{name}");
+    }
+
+    #[test]
+    fn a_segment_is_named_by_its_content() {
+        let segment = Segment {
+            run: "a".repeat(63),
+            run_uid: "uid".into(),
+            number: u32::MAX,
+            previous: Some("one-before".into()),
+            lines: 1,
+            log: "[1]\n".into(),
+        };
+        let name = segment_name(&segment, 0);
+        assert!(name.starts_with("aaaaaaaaaaaaaaaaaaaa-log-4294967295-") && name.len() == 56, "{name}");
+        assert_eq!(name, segment_name(&segment.clone(), 0), "whoever seals it");
+        for other in [
+            Segment { run_uid: "other".into(), ..segment.clone() },
+            Segment { number: 1, ..segment.clone() },
+            Segment { previous: None, ..segment.clone() },
+            Segment { log: "[2]\n".into(), ..segment.clone() },
+        ] {
+            assert_ne!(name, segment_name(&other, 0), "{other:?}");
+        }
+        assert_ne!(name, segment_name(&segment, 1), "where that name is another's");
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub fn facts(pod: &SlimPod) -> PodFacts {
         failed_init: failed_init(pod),
         disruption: disruption(pod),
         trouble: trouble(pod),
+        created_at: time(&metadata.creation_timestamp),
         deleting: !metadata.deletion_timestamp.is_empty(),
         ends_by: time(&metadata.deletion_timestamp),
         lingering: lingering(pod),

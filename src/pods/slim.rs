@@ -45,6 +45,8 @@ pub struct SlimMeta {
     /// When it will be gone, as RFC 3339; empty while its deletion wasn't asked for.
     #[serde(deserialize_with = "lenient")]
     pub deletion_timestamp: String,
+    /// When it was created.
+    pub creation_timestamp: String,
     /// The time that it is given to end, in seconds.
     #[serde(deserialize_with = "lenient")]
     pub deletion_grace_period_seconds: Option<i64>,

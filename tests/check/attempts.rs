@@ -91,7 +91,10 @@ fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) 
     if added.number != expected {
         return Some(format!("attempt {} was added where {expected} is next", added.number));
     }
-    if status.attempts().filter(|other| other.pod == added.pod).count() != 1 {
+    // A child run that goes on in its next generation is that of another attempt.
+    let generation = |attempt: &Attempt<'_>| attempt.value["runGeneration"].as_u64();
+    let same = |other: &&Attempt<'_>| other.pod == added.pod && generation(other) == generation(added);
+    if status.attempts().filter(same).count() != 1 {
         return Some(format!("pod {} is that of several attempts", added.pod));
     }
     // It may have ended in this very write.
@@ -144,7 +147,7 @@ fn waits(run: &Run<'_>, status: &Status<'_>, changed: &Changed<'_>, retry: &Retr
 fn entered(status: &Status<'_>, task: &Task<'_>, phase: &str, attempt: u64) -> Option<Timestamp> {
     let is_it =
         |entry: &&serde_json::Value| entry["attempt"] == attempt && entry["to"] == phase && told_of(entry) == task.name;
-    time(status.history.iter().rev().find(is_it)?, "at")
+    time(status.told.newest().find(is_it)?, "at")
 }
 
 /// What is wrong with which attempt is open: only the newest may be, and it is while the task may have a pod.

@@ -119,6 +119,13 @@ fn fault(world: &World<'_>, run: &Run<'_>, attempt: &Attempt<'_>, outcome: Attem
         return Some(format!("run {} is another's", child.name));
     }
     let phase = child.status().map_or(RunPhase::Pending, |status| status.phase);
+    let (generation, wanted) =
+        (child.status().map_or(0, |status| status.generation), attempt.value["runGeneration"].as_u64().unwrap_or(0));
+    let ended_by_itself =
+        outcome == AttemptOutcome::Succeeded || matches!(attempt.reason(), "ChildFailed" | "ChildCancelled");
+    if ended_by_itself && generation < wanted {
+        return Some(format!("it is generation {wanted} of run {}, which is at {generation}", child.name));
+    }
     let right = match (outcome, attempt.reason()) {
         (AttemptOutcome::Succeeded, _) => phase == RunPhase::Succeeded,
         (AttemptOutcome::Failed, "ChildFailed") => phase == RunPhase::Failed,

@@ -43,7 +43,7 @@ fn entered(status: &Status<'_>, task: &str, phase: &str, reason: &str) -> Option
     let is_it = |entry: &&Value| {
         told_of(entry) == task && entry["to"] == phase && (reason.is_empty() || text(entry, "reason") == reason)
     };
-    time(status.history.iter().rev().find(is_it)?, "at")
+    time(status.told.newest().find(is_it)?, "at")
 }
 
 fn of_run(run: &Run<'_>, pinned: &Value, after: &Status<'_>, faults: &mut Vec<String>) {
@@ -87,7 +87,7 @@ fn of_finally(world: &World<'_>, run: &Run<'_>, pinned: &Value, after: &Status<'
     if let Some(task) = world.unfinished_main(run, after) {
         faults.push(format!("the finally tasks' time counts, and task {task} goes on"));
     }
-    let ended = after.history.iter().rev().filter(|it| it.get("task").is_some()).find_map(|it| time(it, "at"));
+    let ended = after.told.newest().filter(|it| it.get("task").is_some()).find_map(|it| time(it, "at"));
     let timeout = duration(pinned.get("finallyTimeout")).unwrap_or(FINALLY);
     // A main task ended in this very write, unless a hand wrote that.
     if let Some(ended) = ended.filter(|_| !run.edited)

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use gantline::api::TaskPhase;
 use serde_json::Value;
 
-use super::read::{Status, list, text};
+use super::read::{Status, list, meta, text};
 use super::world::{Run, Step, World};
 
 /// The names of the tasks that a new generation opens, where one begins; says what is wrong with that.
@@ -23,8 +23,10 @@ pub fn opened(
     let run = world.runs.get(step.write.uid.as_str())?;
     // The status is written to the run as it is.
     let asked = step.write.object.pointer("/spec/retry").unwrap_or(&Value::Null);
-    if asked["generation"].as_u64().is_none_or(|asked| asked < after.generation) || after.generation < before.generation
-    {
+    let by_parent = is_gone_on_with(world, run, after.generation);
+    let by_hand = asked["generation"].as_u64().is_some_and(|asked| asked >= after.generation);
+    let asked = if by_parent { &Value::Null } else { asked };
+    if !(by_parent || by_hand) || after.generation < before.generation {
         faults.push(format!("generation {} became {}, and {asked} is asked for", before.generation, after.generation));
     }
     if !before.phase.is_finished() {
@@ -40,6 +42,14 @@ pub fn opened(
         }
     }
     Some(again)
+}
+
+/// Whether the run that this one is a child of had an attempt on record that is this generation of it.
+fn is_gone_on_with(world: &World<'_>, run: &Run<'_>, generation: u64) -> bool {
+    let Some(parent) = world.runs.get(meta::controller(run.object)) else { return false };
+    let mut attempts =
+        parent.statuses.iter().flat_map(|it| &it.status.tasks).flat_map(|task| &task.attempts).filter(|it| it.is_child);
+    attempts.any(|it| it.uid == Some(run.uid) && it.value["runGeneration"] == generation)
 }
 
 /// The tasks that are to run again: those that are named, or did not succeed; all that come after them; all of `finally`.

@@ -1,6 +1,7 @@
 //! S7: each transition is on record once, under a number of its own, is legal, and explains all that changed: phases, reasons,
 //! attempts. No time on record is ever written anew.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use gantline::api::{RunPhase, TaskPhase};
@@ -9,9 +10,6 @@ use serde_json::Value;
 use super::read::{Attempt, Changed, Status, Task, list, text, told_of};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
-
-/// Transitions that a status spells out.
-const SPELT_OUT: usize = 64;
 
 /// What a task may go through (DESIGN, section 3). A pod may be seen ended that was never seen running, so that the states
 /// between may be passed over; what has ended stays.
@@ -52,11 +50,14 @@ impl<'j> Invariant<'j> for History {
         let Some(after) = step.status.as_ref() else {
             return findings.check("S7", step.index, false, || "the status can't be read".to_owned());
         };
+        if after.told.is_lost {
+            return;
+        }
         let before = world.runs.get(step.write.uid.as_str()).and_then(Run::status);
-        let mut faults = Vec::new();
-        let (fresh, unseen) = fresh(before.map_or(&[], |before| before.history), after.history, &mut faults);
+        let mut faults = after.told.faults.clone();
+        let fresh = fresh(before.map_or(&[], Status::history), &after.told.transitions, &mut faults);
         let reopens = before.is_some_and(|before| before.generation < after.generation);
-        Replay::new(before, unseen, reopens).explain(fresh, after, &mut faults);
+        Replay::new(before, reopens).explain(fresh, after, &mut faults);
         if let Some(before) = before {
             times(before, after, reopens, &mut faults);
         }
@@ -65,39 +66,23 @@ impl<'j> Invariant<'j> for History {
     }
 }
 
-/// What is new in a history, and how many transitions before it there was no room to spell out. Checks that all else is as it
-/// was, and the numbers.
-fn fresh<'j>(before: &[Value], after: &'j [Value], faults: &mut Vec<String>) -> (&'j [Value], u64) {
-    let seq = |entry: Option<&Value>| entry.and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
-    let last = seq(before.last());
-    let (oldest, first) = (before.first().map_or(1, |entry| seq(Some(entry))), seq(after.first()));
-    if after.is_empty() {
-        if !before.is_empty() {
-            faults.push("the transitions are gone".to_owned());
-        }
-        return (after, 0);
-    }
-    if first > oldest && after.len() < SPELT_OUT {
-        faults.push(format!("the transitions before {first} are gone, though there is room for them"));
-    }
-    let kept = usize::try_from(first.saturating_sub(oldest))
-        .ok()
-        .and_then(|dropped| before.get(dropped..))
-        .unwrap_or_default();
-    for (old, new) in kept.iter().zip(after).filter(|(old, new)| old != new) {
+/// The transitions that are new. Checks that all others are as they were, and the numbers.
+fn fresh<'s, 'j>(before: &[Value], told: &'s [Cow<'j, Value>], faults: &mut Vec<String>) -> &'s [Cow<'j, Value>] {
+    let seq = |entry: &Value| entry["seq"].as_u64().unwrap_or(0);
+    for (old, new) in before.iter().zip(told).filter(|(old, new)| *old != new.as_ref()) {
         faults.push(format!("a transition was {old} and became {new}"));
     }
-    let Some(fresh) = after.get(kept.len()..) else {
+    let last = before.last().map_or(0, seq);
+    let Some(fresh) = told.get(before.len()..) else {
         faults.push(format!("transition {last} is gone"));
-        return (&[], 0);
+        return &[];
     };
-    let unseen = if kept.is_empty() { first.saturating_sub(last + 1) } else { 0 };
-    for (entry, expected) in fresh.iter().zip(last + 1 + unseen..) {
-        if seq(Some(entry)) != expected {
+    for (entry, expected) in fresh.iter().zip(last + 1..) {
+        if seq(entry) != expected {
             faults.push(format!("transition {} stands where {expected} is next", entry["seq"]));
         }
     }
-    (fresh, unseen)
+    fresh
 }
 
 /// The phases that transitions lead through, one after another.
@@ -106,23 +91,21 @@ struct Replay<'s, 'j> {
     /// The phases of the tasks that have changed, or that a transition speaks of.
     tasks: BTreeMap<String, TaskPhase>,
     before: Option<&'s Status<'j>>,
-    /// Transitions that there was no room to spell out: so many steps may stay unexplained.
-    unseen: u64,
     /// Whether a new generation begins, so that what has ended may be open again.
     reopens: bool,
 }
 
 impl<'s, 'j> Replay<'s, 'j> {
-    fn new(before: Option<&'s Status<'j>>, unseen: u64, reopens: bool) -> Self {
+    fn new(before: Option<&'s Status<'j>>, reopens: bool) -> Self {
         let run = before.map_or(RunPhase::Pending, |status| status.phase);
-        Self { run, tasks: BTreeMap::new(), before, unseen, reopens }
+        Self { run, tasks: BTreeMap::new(), before, reopens }
     }
 
     /// Whether the new transitions lead to the new status, with its reasons and its attempts, and to nothing else.
-    fn explain(mut self, fresh: &'j [Value], after: &Status<'j>, faults: &mut Vec<String>) {
+    fn explain(mut self, fresh: &[Cow<'_, Value>], after: &Status<'j>, faults: &mut Vec<String>) {
         let mut reasons = BTreeMap::new();
         let mut intents = Vec::new();
-        for entry in fresh {
+        for entry in fresh.iter().map(Cow::as_ref) {
             if let Err(why) = self.follow(entry) {
                 faults.push(format!("transition {}: {why}", entry["seq"]));
             }
@@ -138,10 +121,9 @@ impl<'s, 'j> Replay<'s, 'j> {
         let changed = after.changed.iter().filter(|it| !is_called_off(it)).map(|it| it.new.as_ref());
         let changed = changed.filter(|it| !self.tasks.contains_key(&it.name));
         let tasks: Vec<&Task<'_>> = led.chain(changed).collect();
-        let unexplained = self.steps_to_run(after.phase) + tasks.iter().map(|task| self.steps_to(task)).sum::<u64>();
-        if unexplained > self.unseen {
-            let phases: Vec<_> =
-                tasks.iter().filter(|task| self.steps_to(task) > 0).map(|task| (&task.name, task.phase)).collect();
+        let elsewhere: Vec<&Task<'_>> = tasks.into_iter().filter(|task| !self.leads_to(task)).collect();
+        if self.run != after.phase || !elsewhere.is_empty() {
+            let phases: Vec<_> = elsewhere.iter().map(|task| (&task.name, task.phase)).collect();
             faults.push(format!("no transition explains run {:?}, tasks {phases:?}", after.phase));
         }
         for (task, reason) in &reasons {
@@ -153,22 +135,19 @@ impl<'s, 'j> Replay<'s, 'j> {
         }
         let added: Vec<(String, u64)> = after.changed.iter().flat_map(added).collect();
         let told = |attempt: &&(String, u64)| intents.contains(attempt);
-        let untold = added.iter().filter(|attempt| !told(attempt)).count();
-        let vain = intents.iter().filter(|attempt| !added.contains(attempt)).count();
-        if vain > 0 || u64::try_from(untold).unwrap_or(u64::MAX) > self.unseen {
+        if !added.iter().all(|attempt| told(&attempt)) || !intents.iter().all(|attempt| added.contains(attempt)) {
             faults.push(format!("attempts added: {added:?}; transitions to Starting: {intents:?}"));
         }
     }
 
     /// Goes along one transition.
-    fn follow(&mut self, entry: &'j Value) -> Result<(), String> {
+    fn follow(&mut self, entry: &Value) -> Result<(), String> {
         let (name, from, to) = (told_of(entry), &entry["from"], &entry["to"]);
         if name.is_empty() {
             let (from, to) = (phase::<RunPhase>(from)?, phase::<RunPhase>(to)?);
-            self.unseen = self
-                .unseen
-                .checked_sub(self.steps_to_run(from))
-                .ok_or(format!("the run was {:?}, not {from:?}", self.run))?;
+            if self.run != from {
+                return Err(format!("the run was {:?}, not {from:?}", self.run));
+            }
             self.run = to;
             return if self.opens(from.is_finished(), to == RunPhase::Pending) { Ok(()) } else { legal(RUN, from, to) };
         }
@@ -176,8 +155,9 @@ impl<'s, 'j> Replay<'s, 'j> {
         let was = self.phase_of(&name);
         let back = self.reopens && name.ends_with(']') && was.is_finished();
         let was = if back { TaskPhase::Pending } else { was };
-        let skipped = steps(TASK, was, from).unwrap_or(u64::MAX);
-        self.unseen = self.unseen.checked_sub(skipped).ok_or(format!("task {name} was {was:?}, not {from:?}"))?;
+        if was != from {
+            return Err(format!("task {name} was {was:?}, not {from:?}"));
+        }
         self.tasks.insert(name, to);
         if self.opens(from.is_finished(), to == TaskPhase::Pending) { Ok(()) } else { legal(TASK, from, to) }
     }
@@ -187,18 +167,13 @@ impl<'s, 'j> Replay<'s, 'j> {
         self.reopens && has_ended && to_the_start
     }
 
-    /// Steps from where the run is to a phase.
-    fn steps_to_run(&self, phase: RunPhase) -> u64 {
-        steps(RUN, self.run, phase).unwrap_or(1 << 32)
-    }
-
-    /// Steps from where a task is to the phase that it has on record.
-    fn steps_to(&self, task: &Task<'_>) -> u64 {
+    /// Whether a task has the phase on record to which it was led.
+    fn leads_to(&self, task: &Task<'_>) -> bool {
         let phase = self.phase_of(&task.name);
         // That an item is open again its task tells.
         let back = self.reopens && phase.is_finished() && task.item.is_some();
         let phase = if back && !task.phase.is_finished() { TaskPhase::Pending } else { phase };
-        steps(TASK, phase, task.phase).unwrap_or(1 << 32)
+        phase == task.phase
     }
 
     /// Where a task is, so far.
@@ -222,33 +197,13 @@ fn added(task: &Changed<'_>) -> impl Iterator<Item = (String, u64)> {
     added.map(|attempt| (name.clone(), attempt.number)).collect::<Vec<_>>().into_iter()
 }
 
-fn phase<'j, P: serde::Deserialize<'j>>(word: &'j Value) -> Result<P, String> {
+fn phase<'v, P: serde::Deserialize<'v>>(word: &'v Value) -> Result<P, String> {
     P::deserialize(word).map_err(|_| format!("{word} is no phase"))
 }
 
 fn legal<P: Copy + PartialEq + std::fmt::Debug>(law: &[(P, &[P])], from: P, to: P) -> Result<(), String> {
     let may = law.iter().any(|(phase, next)| *phase == from && next.contains(&to));
     if may { Ok(()) } else { Err(format!("the law forbids {from:?} to {to:?}")) }
-}
-
-/// The least number of legal steps between two phases.
-fn steps<P: Copy + PartialEq>(law: &[(P, &[P])], from: P, to: P) -> Option<u64> {
-    if from == to {
-        return Some(0);
-    }
-    let mut reached = vec![from];
-    let mut count = 0;
-    while !reached.contains(&to) {
-        let next: Vec<P> =
-            law.iter().filter(|(phase, _)| reached.contains(phase)).flat_map(|(_, next)| *next).copied().collect();
-        let new: Vec<P> = next.into_iter().filter(|phase| !reached.contains(phase)).collect();
-        if new.is_empty() {
-            return None;
-        }
-        reached.extend(new);
-        count += 1;
-    }
-    Some(count)
 }
 
 /// Times on record stay: when something started, ended, or came to be as it is.
@@ -285,8 +240,8 @@ fn times(before: &Status<'_>, after: &Status<'_>, reopens: bool, faults: &mut Ve
 
 /// Whether a task was open again between these two statuses, though it has ended in both.
 fn begins_again(before: &Status<'_>, after: &Status<'_>, task: &str) -> bool {
-    let last = before.history.last().and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
-    let fresh = after.history.iter().filter(|entry| entry["seq"].as_u64() > Some(last));
+    let last = before.history().last().and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
+    let fresh = after.told.newest().take_while(|entry| entry["seq"].as_u64() > Some(last));
     fresh.into_iter().any(|entry| text(entry, "task") == task && entry["to"] == "Pending")
 }
 

@@ -1,10 +1,10 @@
 //! S11: nothing is left behind, and no deletion is held up: where everything has come to rest, no run is still being deleted, no
-//! pod of a run that is gone exists, and our finalizer is on no pod that nobody waits for.
+//! pod of a run that is gone exists and no part of its log, and our finalizer is on no pod that nobody waits for.
 
 use gantline::api::label;
 use jiff::SignedDuration;
 
-use super::read::{Attempt, list, meta};
+use super::read::{Attempt, list, meta, text};
 use super::world::{Pod, Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -31,6 +31,14 @@ impl<'j> Invariant<'j> for Leftovers {
             let held = meta::is_held(pod.object) && !is_waited_for(world, pod);
             findings
                 .check("S11", world.entries, !held, || format!("pod {} carries our finalizer for nobody", pod.name));
+        }
+        let segments = world.objects.values().filter(|object| object.pointer("/spec/segment").is_some());
+        for segment in segments {
+            let owner = world.runs.get(meta::controller(segment));
+            let orphan = owner.is_some_and(|run| run.removed);
+            findings.check("S11", world.entries, !orphan, || {
+                format!("segment {} outlived its run", text(meta::of(segment), "name"))
+            });
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | `attempts` | S5 attempts only grow, within their budgets; S10 at most 64 wait for their pods |
 //! | `outcome` | S6 no attempt is lost, and each outcome is the truth |
 //! | `history` | S7 each transition is legal and on record once |
+//! | `log` | S7 and stays on record, in the log of its run or a segment of that |
 //! | `deadlines` | S7 and nothing times out before its time |
 //! | `for_each` | S10 as many items as may have a pod; S3 a task ends as its items did |
 //! | `lease` | S9 who writes leads |
@@ -44,6 +45,7 @@ mod history;
 mod lease;
 mod leftover;
 mod limits;
+mod log;
 mod objects;
 mod outcome;
 mod pods;

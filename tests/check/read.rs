@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::log::Told;
+
 /// The text of a field; empty where there is none.
 pub fn text<'j>(value: &'j Value, field: &str) -> &'j str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
@@ -40,8 +42,9 @@ pub struct Status<'j> {
     pub changed: Vec<Changed<'j>>,
     /// The tasks that were in the status before, and are not in this one.
     pub gone: Vec<Rc<Task<'j>>>,
-    /// The newest transitions, oldest first.
-    pub history: &'j [Value],
+    /// The newest transitions, oldest first: those that are listed, and before them those that left the list since the status
+    /// before.
+    pub told: Told<'j>,
 }
 
 /// A task that has changed.
@@ -128,20 +131,17 @@ impl<'j> Status<'j> {
             .cloned()
             .collect();
         let generation = value.get("generation").and_then(Value::as_u64).unwrap_or(0);
-        Some(Self {
-            value,
-            phase: word(value, "phase")?,
-            generation,
-            tasks,
-            changed,
-            gone,
-            history: list(value, "history"),
-        })
+        Some(Self { value, phase: word(value, "phase")?, generation, tasks, changed, gone, told: Told::default() })
     }
 
     /// The task of this name.
     pub fn task(&self, name: &str) -> Option<&Task<'j>> {
         self.tasks.iter().find(|task| task.name == name).map(Rc::as_ref)
+    }
+
+    /// The transitions that are listed.
+    pub fn history(&self) -> &'j [Value] {
+        list(self.value, "history")
     }
 
     /// Every attempt.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::journal::{Verb, Write};
 use super::objects::is_object;
-use super::read::{list, meta};
+use super::read::{list, meta, text};
 use super::world::{Step, World};
 use super::{Findings, Invariant};
 
@@ -29,6 +29,15 @@ impl<'j> Invariant<'j> for Rights {
                 run.is_some_and(|run| run.namespace == write.namespace && run.uid == meta::controller(&write.object));
             findings.check("S16", step.index, own, || {
                 format!("pod {} is not of the run that it is labelled with", write.name)
+            });
+        }
+        if let (true, Some(segment)) = (step.is(Verb::Create, "workflowrecords"), write.object.pointer("/spec/segment"))
+        {
+            let uid = text(segment, "runUid");
+            let run = world.runs.get(uid).filter(|run| run.namespace == write.namespace);
+            let told = [meta::label(&write.object, label::RUN_UID), meta::controller(&write.object)];
+            findings.check("S16", step.index, run.is_some() && told == [uid, uid], || {
+                format!("segment {} is not of the run that it says it is of", write.name)
             });
         }
         if step.is(Verb::Delete, "pods") {

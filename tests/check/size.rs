@@ -15,8 +15,12 @@ const CONDITION: usize = 32 * 1024;
 const HISTORY: usize = 64;
 /// Bytes of a run's status: what etcd takes in one request, less what else is in it.
 const STATUS: usize = 1_400_000;
-/// Bytes of a record.
-const RECORD: usize = 1024 * 1024;
+/// Bytes of a log.
+const LOG: usize = 24 * 1024;
+/// Bytes of a revision.
+const REVISION: usize = 1024 * 1024;
+/// Bytes of a segment.
+const SEGMENT: usize = 256 * 1024;
 
 /// Sizes.
 pub struct Sizes;
@@ -28,7 +32,8 @@ impl<'j> Invariant<'j> for Sizes {
         }
         if step.is(Verb::Create, "workflowrecords") {
             let size = size(&step.write.object);
-            findings.check("S12", step.index, size <= RECORD, || format!("the record has {size} bytes"));
+            let most = if step.write.object.pointer("/spec/segment").is_some() { SEGMENT } else { REVISION };
+            findings.check("S12", step.index, size <= most, || format!("the record has {size} bytes"));
         }
         if let Some(status) = &step.status {
             let run = world.runs.get(step.write.uid.as_str());
@@ -66,8 +71,12 @@ fn fault(status: &Status<'_>) -> Option<String> {
         let bytes = value.get("waitingFor").map_or(0, |it| text(it, "detail").len());
         (bytes > MESSAGE).then(|| format!("what {whose} waits for is told in {bytes} bytes"))
     };
-    if status.history.len() > HISTORY {
-        return Some(format!("{} transitions are spelt out", status.history.len()));
+    if status.history().len() > HISTORY {
+        return Some(format!("{} transitions are spelt out", status.history().len()));
+    }
+    let bytes = text(status.value, "log").len();
+    if bytes > LOG {
+        return Some(format!("the log has {bytes} bytes"));
     }
     let whole = long("the run", status.value, MESSAGE).or_else(|| waits("the run", status.value));
     let mut conditions = list(status.value, "conditions").iter();

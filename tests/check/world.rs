@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Rules;
 use super::journal::{Verb, Write};
+use super::log::Told;
 use super::read::{self, Attempt, Status, list, meta, text};
 use super::truth::Verdicts;
 
@@ -30,7 +31,10 @@ impl<'j> Step<'j> {
         let is_status = write.resource == "workflowruns" && write.subresource == "status" && !write.removed;
         let status = is_status.then(|| write.object.get("status")).flatten();
         let before = status.and_then(|_| world.runs.get(write.uid.as_str())?.status());
-        let status = status.and_then(|status| Status::read(status, before));
+        let mut status = status.and_then(|status| Status::read(status, before));
+        if let Some(status) = &mut status {
+            status.told = Told::new(world, (&write.namespace, &write.uid), before, status.value);
+        }
         Self { index, write, by_operator: world.is_operator(&write.actor), is_status, status }
     }
 
@@ -157,7 +161,7 @@ pub struct World<'j> {
     pub pods: BTreeMap<&'j str, Pod<'j>>,
     /// Every object that exists, by uid.
     pub objects: BTreeMap<&'j str, &'j Value>,
-    /// What records held when they were made, by namespace and name. They never change.
+    /// What records held when they were last made, by namespace and name. They never change.
     records: BTreeMap<(&'j str, &'j str), &'j Value>,
     /// Namespaces that are being deleted.
     going: BTreeSet<&'j str>,
@@ -193,8 +197,13 @@ impl<'j> World<'j> {
     /// The spec that a run's status is pinned to; `None` if the journal doesn't have it.
     pub fn pinned(&self, run: &Run<'j>, status: &Status<'_>) -> Option<&'j Value> {
         let revision = text(status.value, "revision");
-        let record = self.records.get(&(run.namespace, revision)).copied();
+        let record = self.records.get(&(run.namespace, revision)).and_then(|record| record.get("data"));
         record.or_else(|| run.object.pointer("/spec/workflow").filter(|_| !revision.is_empty()))
+    }
+
+    /// A part of the log of a run, by the name of its record, whatever has become of that since it was made.
+    pub fn segment(&self, namespace: &str, name: &str) -> Option<&'j Value> {
+        self.records.get(&(namespace, name))?.get("segment")
     }
 
     /// A task of the spec that a run's status is pinned to; of an item, its task.
@@ -261,6 +270,11 @@ impl<'j> World<'j> {
         self.homes.iter().any(|home| self.going.contains(home))
     }
 
+    /// Whether a namespace is being deleted.
+    pub fn is_going(&self, namespace: &str) -> bool {
+        self.going.contains(namespace)
+    }
+
     pub fn started(&mut self, pod: &str) {
         self.entries += 1;
         if let Some(pod) = self.pods.get_mut(pod) {
@@ -284,8 +298,8 @@ impl<'j> World<'j> {
             "workflowruns" => self.take_run(step),
             "pods" => self.take_pod(&step),
             "workflowrecords" => {
-                let data = write.object.pointer("/spec/data").unwrap_or(&Value::Null);
-                self.records.entry((&write.namespace, &write.name)).or_insert(data);
+                let spec = write.object.get("spec").unwrap_or(&Value::Null);
+                self.records.insert((&write.namespace, &write.name), spec);
             }
             "namespaces" => {
                 if !write.removed && meta::is_deleting(&write.object) {

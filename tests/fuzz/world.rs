@@ -2,8 +2,9 @@
 
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    ClaimSight, Claims, Decision, Definition, Disruption, Effect, KEPT_PODS, Lineage, MainEnd, MainState, Observed,
-    Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    ClaimSight, Claims, Decision, Definition, Disruption, Effect, HOT, KEPT_PODS, Lineage, MainEnd, MainState,
+    Observed, Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
+    unpack,
 };
 use gantline::plan::{Code, Granted, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -75,16 +76,21 @@ impl World {
         };
         let (status, sights, claims, peers) = (&self.status, &self.sights, &self.claims, &self.peers);
         let (children, lineage, definition) = (&Sights::new(), &Lineage::default(), &definition);
-        let kept_pods = KEPT_PODS;
+        let (kept_pods, hot, taken) = (KEPT_PODS, HOT, 0);
+        let plan = matches!(definition, Definition::Ready { .. }).then_some(&self.plan);
+        let (stored, status) = (status, &unpack(status, &run, plan));
         let (resources, granted) = (&Sights::new(), &Granted::default());
         let seen = Observed {
             run,
+            stored,
             status,
             definition,
             sights,
             claims,
             peers,
             kept_pods,
+            hot,
+            taken,
             children,
             lineage,
             resources,
@@ -265,6 +271,7 @@ pub fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         disruption: None,
         trouble: None,
         deleting: false,
+        created_at: None,
         ends_by: None,
         condemned: false,
         astray: false,

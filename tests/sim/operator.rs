@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use gantline::controller::{self, Cluster, Context, Settings};
+use gantline::engine::Hot;
 use gantline::lease::{Permit, Place};
 use gantline::plan::Granted;
 use gantline::pods::PodSecurity;
@@ -26,6 +27,7 @@ pub fn start(
     identity: &str,
     clock: Clock,
     [creates, kept_pods]: [usize; 2],
+    hot: Hot,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> (Operator, Arc<Context>) {
     let settings = Settings {
@@ -36,6 +38,7 @@ pub fn start(
         creates,
         kept_pods,
         granted: Granted::new(vec!["example.org/v1/Load=loads".parse().expect("a grant")]),
+        hot,
     };
     let context = Arc::new(Context::new(Cluster::new(client, Permit::none()), settings, clock));
     let mind = Arc::clone(&context);

@@ -32,6 +32,8 @@ rare! {
     PodExistsOurs: "a pod to be made existed, the run's own",
     PodExistsForeign: "a pod to be made existed, another's",
     RecordExists: "a record to be made existed",
+    LogSealed: "a part of a run's log was put on record",
+    SegmentExists: "one that was to be put on record was there",
     HiddenCreate: "a create took effect, and its answer did not come",
     HiddenStatus: "a status write took effect, and its answer did not come",
     HiddenPatch: "a finalizer was released, and the answer did not come",
@@ -98,7 +100,7 @@ impl Reached {
                 self.conflicts.insert((process.identity.clone(), run.to_owned()));
             }
             (&Method::POST, "pods", "") => self.pod_created(request, *code, server, place.namespace),
-            (&Method::POST, "workflowrecords", "") if *code == 409 => self.count(Rare::RecordExists),
+            (&Method::POST, "workflowrecords", "") => self.record_created(request, *code),
             (&Method::PATCH, "pods", "") if *code >= 400 => self.count(Rare::ReleaseRaced),
             (&Method::PATCH, "pods", "") if !has_live_owner(body, server) => self.count(Rare::OrphanReleased),
             (&Method::GET, resource, "") if place.name.is_empty() => {
@@ -123,6 +125,16 @@ impl Reached {
         }
         if request.method != Method::GET && *code < 300 {
             self.see(process, body);
+        }
+    }
+
+    fn record_created(&mut self, request: &Request, code: u16) {
+        let record = serde_json::from_slice::<Value>(&request.body).unwrap_or_default();
+        let is_segment = record.pointer("/spec/segment").is_some();
+        match code {
+            409 => self.count(if is_segment { Rare::SegmentExists } else { Rare::RecordExists }),
+            201 if is_segment => self.count(Rare::LogSealed),
+            _ => {}
         }
     }
 

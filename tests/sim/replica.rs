@@ -132,8 +132,8 @@ pub async fn keep(world: Arc<World>, replica: u8) {
             let process = Arc::clone(&process);
             async move { process.stopped.notified().await }
         };
-        let (operator, mind) =
-            operator::start(client, &process.identity, Arc::new(clock), [world.creates, world.kept_pods], stop);
+        let bounds = [world.creates, world.kept_pods];
+        let (operator, mind) = operator::start(client, &process.identity, Arc::new(clock), bounds, world.hot, stop);
         world.state().minds.insert(process.identity.clone(), mind);
         let mut task = tokio::spawn(Running { operator, process: Arc::clone(&process) });
         let (why, downtime) = tokio::select! {

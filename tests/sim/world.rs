@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gantline::controller::{CREATES, Context};
-use gantline::engine::KEPT_PODS;
+use gantline::engine::{HOT, Hot, KEPT_PODS};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
@@ -48,6 +48,8 @@ pub struct World {
     pub creates: usize,
     /// Pods that stay with a run.
     pub kept_pods: usize,
+    /// How much of what has happened the status of a run holds.
+    pub hot: Hot,
     latencies: Stream,
     lags: Stream,
     pauses: Stream,
@@ -96,6 +98,9 @@ impl World {
     pub fn new(schedule: &Schedule, scenario: Scenario, recording: bool) -> Arc<Self> {
         let now = Instant::now();
         let seed = schedule.seed;
+        // So little that a few transitions are sealed, or as much as everywhere.
+        let is_short = scenario.short_logs || Stream::new(seed, "hot").below(0, 2) == 0;
+        let hot = if is_short { Hot { history: 3, log: 150, ..HOT } } else { HOT };
         Arc::new(Self {
             schedule: schedule.clone(),
             scenario,
@@ -124,6 +129,7 @@ impl World {
             creates: if Stream::new(seed, "creates").below(0, 2) == 0 { 1 } else { CREATES },
             // So few that some have to go, or as many as everywhere.
             kept_pods: if Stream::new(seed, "kept").below(0, 2) == 0 { 1 } else { KEPT_PODS },
+            hot,
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),
             pauses: Stream::new(seed, "pause"),

@@ -107,6 +107,95 @@ fn a_child_that_someone_cancelled_is_not_tried_again() {
     assert_eq!(world.story(), "Failed(TaskFailed) a:Failed(ChildCancelled) b:UpstreamFailed");
 }
 
+fn is_retried(world: &mut World, generation: u32) {
+    world.spec.retry = Some(serde_json::from_value(json!({ "generation": generation })).unwrap());
+    world.settle();
+}
+
+/// The child has ended, and could go on with the parameters that it was given.
+fn ends_badly(world: &mut World, phase: RunPhase) {
+    let given = Map::from_iter([("x".to_owned(), json!("run"))]);
+    world.child("a").given = Some(given);
+    ends(world, phase, "load: exit code 2");
+}
+
+#[test]
+fn a_retry_goes_on_with_the_child_that_did_not_succeed() {
+    for phase in [RunPhase::Failed, RunPhase::Cancelled] {
+        let mut world = world(child());
+        starts(&mut world);
+        ends_badly(&mut world, phase);
+        is_retried(&mut world, 1);
+        let name = world.made[0].clone();
+        let waits = format!("[Child run {name} to begin generation 1]");
+        assert_eq!(world.story(), format!("Running a:Starting#2{waits} b:Pending[Dependency a]"));
+        let next = world.status.tasks[0].attempts[1].clone();
+        let uid = Some(format!("uid-{name}"));
+        assert_eq!((next.number, next.run_generation, &next.run, &next.uid), (2, 1, &name, &uid));
+
+        let child = world.child("a");
+        (child.generation, child.phase, child.started_at, child.given) = (1, RunPhase::Pending, None, None);
+        world.settle();
+        assert!(world.story().contains(&format!("[Child run {name} to start: ")), "{}", world.story());
+        starts(&mut world);
+        assert_eq!(world.story(), "Running a:Running#2 b:Pending[Dependency a]");
+        ends(&mut world, RunPhase::Succeeded, "");
+        assert_eq!((world.story().as_str(), world.made.len()), ("Running a:Succeeded#2 b:Starting", 2));
+    }
+}
+
+#[test]
+fn a_retry_of_what_is_given_something_else_makes_another_child() {
+    let mut world = world(child());
+    starts(&mut world);
+    ends_badly(&mut world, RunPhase::Failed);
+    world.child("a").given = Some(Map::new());
+    is_retried(&mut world, 1);
+    assert_eq!((world.made.len(), world.made[1].contains("-a-2-")), (2, true), "{:?}", world.made);
+}
+
+#[test]
+fn a_child_that_was_to_go_on_and_is_stopped_first_has_ended_already() {
+    let mut world = world(child());
+    starts(&mut world);
+    ends_badly(&mut world, RunPhase::Failed);
+    is_retried(&mut world, 1);
+    world.spec.cancel = Some(Cancel { generation: 1, ..Cancel::default() });
+    world.settle();
+    assert_eq!(world.story(), "Cancelled(CancelRequested) a:Cancelled#2(CancelRequested) b:Cancelled(CancelRequested)");
+}
+
+#[test]
+fn a_run_that_has_ended_goes_on_with_its_parent() {
+    let mut world = World::new(&[("a", &[]), ("b", &["a"])]);
+    world.lineage = Lineage { depth: 1, ..Lineage::default() };
+    world.settle();
+    world.end("a", 1);
+    world.settle();
+    assert_eq!(world.story(), "Failed(TaskFailed) a:Failed(ExitCode) b:UpstreamFailed");
+    world.lineage.generation = 1;
+    world.settle();
+    assert_eq!(world.story(), "Running a:Starting#2 b:Pending[Dependency a]");
+    assert_eq!((world.status.generation, world.spec.retry.is_none()), (1, true));
+    world.end("a", 1);
+    world.settle();
+    assert_eq!(world.story(), "Failed(TaskFailed) a:Failed#2(ExitCode) b:UpstreamFailed", "once");
+}
+
+#[test]
+fn a_run_that_cannot_go_on_has_ended_in_the_new_generation_too() {
+    let mut world = World::new(&[("a", &[])]);
+    world.settle();
+    world.end("a", 1);
+    world.settle();
+    world.lineage = Lineage { depth: 1, generation: 1, ..Lineage::default() };
+    world.lost = true;
+    world.settle();
+    assert_eq!(world.story(), "Failed(TaskFailed) a:Failed(ExitCode)");
+    assert_eq!(world.status.generation, 1, "its parent waits for that");
+    assert_eq!(world.status.message, "generation 1 was not opened: gone");
+}
+
 #[test]
 fn a_child_that_someone_deleted_was_disrupted() {
     let mut world = world(child());

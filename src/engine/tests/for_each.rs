@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::world::World;
-use crate::api::{AttemptOutcome, TaskPhase, WorkflowSpec};
-use crate::engine::{Effect, Sight};
+use super::world::{World, main_end};
+use crate::api::{AttemptOutcome, RunPhase, TaskPhase, WorkflowSpec};
+use crate::engine::packed::ROWS;
+use crate::engine::{Effect, HOT, MainState, PodPhase, Sight};
 
 /// A task `f` with a list, and `z`, which needs it.
 fn world(f: &Value) -> World {
@@ -328,25 +329,41 @@ fn a_list_that_has_changed_fails_what_has_not_begun() {
 }
 
 #[test]
-fn items_that_wait_for_another_try_have_room_in_the_status_too() {
-    let retry = json!({ "limit": 2, "backoff": { "initial": "1h", "max": "1h" } });
+fn failures_that_have_no_room_in_the_status_go_on_record_once_there_is() {
+    let retry = json!({ "limit": 1, "backoff": { "initial": "1h", "max": "1h" } });
     let mut world = world(&json!({ "forEach": { "items": "lists.range(2000)" }, "retry": retry }));
+    let fail_all = |world: &mut World| {
+        for sight in world.sights.values_mut() {
+            let Sight::Pod(pod) = sight else { continue };
+            pod.phase = PodPhase::Failed;
+            pod.main = MainState::Ended(main_end(1, "", world.now));
+        }
+    };
+    // All begin, and all fail.
     for _ in 0..40 {
         world.settle();
-        let items = world.status.tasks[0].items.as_ref().unwrap();
-        assert!(items.entries.len() <= 564, "{}", items.entries.len());
-        let live: Vec<u32> = items.entries.iter().filter(|it| it.phase.has_pod()).map(|it| it.index).collect();
-        for index in live {
-            world.end(&format!("f[{index}]"), 1);
-        }
     }
-    let items = world.status.tasks[0].items.as_ref().unwrap();
-    assert_eq!((items.backoff.as_str(), items.pending.as_str()), ("0-499", "500-1999"));
-    let waits = items.waiting_for.as_ref().unwrap();
-    assert!(waits.detail.starts_with("500 items of this run are under way"), "{}", waits.detail);
-    world.wait(3_600);
+    assert_eq!(world.made.len(), 2_000);
+    fail_all(&mut world);
     world.settle();
-    assert_eq!(world.status.tasks[0].items.as_ref().unwrap().starting, "0-499", "they are tried again");
+    let count = |world: &World, phase| {
+        let phases = world.full().tasks[0].items.as_ref().unwrap().phases();
+        phases.into_iter().filter(|it| *it == phase).count()
+    };
+    let recorded = count(&world, TaskPhase::Backoff);
+    assert!((ROWS..ROWS + HOT.spelt).contains(&recorded), "{recorded}");
+    let held = |sight: &Sight| matches!(sight, Sight::Pod(pod) if pod.held);
+    assert_eq!(world.sights.values().filter(|it| held(it)).count(), 2_000 - recorded, "no outcome is lost");
+    for _ in 0..4 {
+        world.wait(3_600);
+        world.settle();
+        fail_all(&mut world);
+        world.settle();
+        let bytes = serde_json::to_string(&world.status).unwrap().len();
+        assert!(bytes < 64 * 1024, "{bytes}");
+    }
+    assert_eq!((count(&world, TaskPhase::Failed), world.made.len()), (2_000, 4_000), "each was tried twice");
+    assert_eq!(world.status.phase, RunPhase::Failed);
 }
 
 #[test]

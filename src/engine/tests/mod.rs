@@ -10,6 +10,8 @@ mod for_each;
 mod generation;
 mod graph;
 mod laws;
+mod log;
+mod packed;
 mod reference;
 mod resource;
 mod retention;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::world::{World, spec};
 use crate::api::{ConcurrencyStatus, RunPhase, RunRetry, WhenFull, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
-    Claims, Decision, Definition, Lineage, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide,
+    Claims, Decision, Definition, HOT, Lineage, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide,
     is_held_back, needs_live_peers,
 };
 use crate::plan::{Granted, Plan};
@@ -312,6 +312,7 @@ impl Cluster {
         let (sights, claims, lineage) = (Sights::new(), Claims::new(), Lineage::default());
         let seen = Observed {
             run: facts,
+            stored: &status,
             status: &status,
             definition: &definition,
             sights: &sights,
@@ -322,6 +323,8 @@ impl Cluster {
             granted: &Granted::default(),
             peers: &peers,
             kept_pods: 1,
+            hot: HOT,
+            taken: 0,
         };
         let decision = decide(&seen, Timestamp::from_second(2_000).unwrap());
         if decision.status != status {

@@ -9,8 +9,8 @@ use crate::api::{
     Cancel, Reason, ResourceRef, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
 };
 use crate::engine::{
-    ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, Lineage, MainEnd, MainState, Observed,
-    Peers, PodFacts, PodPhase, ResourceFacts, RunFacts, Sight, Sights, Urgency, decide,
+    ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, HOT, Hot, Lineage, MainEnd, MainState,
+    NamedSegment, Observed, Peers, PodFacts, PodPhase, ResourceFacts, RunFacts, Sight, Sights, Urgency, decide, unpack,
 };
 use crate::plan::{Granted, Plan};
 
@@ -35,6 +35,12 @@ pub(super) struct World {
     pub(super) peers: Peers,
     /// How many pods stay.
     pub(super) kept_pods: usize,
+    /// How much of what has happened its status holds.
+    pub(super) hot: Hot,
+    /// Names of segments that are others' records.
+    pub(super) taken: u32,
+    /// Its segments, in the order in which they were made.
+    pub(super) segments: Vec<NamedSegment>,
     /// Whether the run itself was deleted.
     pub(super) deleted: bool,
 }
@@ -71,6 +77,9 @@ impl World {
             lost: false,
             peers: Peers::default(),
             kept_pods: crate::engine::KEPT_PODS,
+            hot: HOT,
+            taken: 0,
+            segments: Vec::new(),
             deleted: false,
         }
     }
@@ -82,25 +91,47 @@ impl World {
         self.decide_on(&Definition::Ready { plan: &self.plan, revision: "w-1" })
     }
 
-    pub(super) fn decide_on(&self, definition: &Definition<'_>) -> Decision {
-        let run = RunFacts {
+    /// The run, but for its status.
+    fn facts(&self) -> RunFacts<'_> {
+        RunFacts {
             name: "run",
             namespace: "ns",
             uid: "uid",
             created_at: Timestamp::from_second(1_000).ok(),
             generation: Some(1),
             spec: &self.spec,
-        };
-        let World { status, sights, claims, peers, kept_pods, children, lineage, resources, granted, .. } = self;
-        let kept_pods = *kept_pods;
+        }
+    }
+
+    /// Its status, unpacked.
+    pub(super) fn full(&self) -> WorkflowRunStatus {
+        unpack(&self.status, &self.facts(), (!self.lost).then_some(&self.plan))
+    }
+
+    /// The same to one who has the plan, though the operator may not.
+    pub(super) fn full_by_plan(&self) -> WorkflowRunStatus {
+        unpack(&self.status, &self.facts(), Some(&self.plan))
+    }
+
+    pub(super) fn decide_on(&self, definition: &Definition<'_>) -> Decision {
+        let run = self.facts();
+        let World {
+            status, sights, claims, peers, kept_pods, hot, taken, children, lineage, resources, granted, ..
+        } = self;
+        let (kept_pods, hot, taken) = (*kept_pods, *hot, *taken);
+        let plan = matches!(definition, Definition::Ready { .. }).then_some(&self.plan);
+        let (stored, status) = (status, &unpack(status, &run, plan));
         let seen = Observed {
             run,
+            stored,
             status,
             definition,
             sights,
             claims,
             peers,
             kept_pods,
+            hot,
+            taken,
             children,
             lineage,
             resources,
@@ -112,6 +143,7 @@ impl World {
     /// Decides, stores the status, and carries out every effect at once.
     pub(super) fn round(&mut self) -> Decision {
         let decision = self.decide();
+        self.segments.extend(decision.segments.iter().cloned());
         self.status = decision.status.clone();
         for effect in &decision.effects {
             self.carry_out(effect);
@@ -208,7 +240,7 @@ impl World {
     /// The newest pod of a task, or of an item, written `task[3]`.
     pub(super) fn pod(&mut self, task: &str) -> &mut PodFacts {
         let (name, item) = task.split_once('[').unwrap_or((task, ""));
-        let status = self.status.tasks.iter().find(|it| it.name == name).unwrap();
+        let status = self.full().tasks.into_iter().find(|it| it.name == name).unwrap();
         let attempts = match item.trim_end_matches(']').parse::<u32>() {
             Err(_) => &status.attempts,
             Ok(index) => {
@@ -278,6 +310,12 @@ impl World {
         self.spec.cancel = Some(Cancel { reason: Some("enough".into()), ..Cancel::default() });
     }
 
+    /// The run's own phase and why.
+    pub(super) fn story_of_run(&self) -> String {
+        let reason = self.status.reason.map(|reason| format!("({reason:?})")).unwrap_or_default();
+        format!("{:?}{reason}", self.status.phase)
+    }
+
     /// The run as one line: its phase, its tasks' phases, what they wait for.
     pub(super) fn story(&self) -> String {
         let task = |task: &crate::api::TaskStatus| {
@@ -292,9 +330,8 @@ impl World {
             let items = task.items.as_ref().map(items).unwrap_or_default();
             format!(" {}:{:?}{attempts}{reason}{waits}{items}", task.name, task.phase)
         };
-        let reason = self.status.reason.map(|reason| format!("({reason:?})")).unwrap_or_default();
         let tasks: String = self.status.tasks.iter().map(task).collect();
-        format!("{:?}{reason}{tasks}", self.status.phase)
+        format!("{}{tasks}", self.story_of_run())
     }
 }
 
@@ -329,6 +366,7 @@ pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         failed_init: None,
         disruption: None,
         trouble: None,
+        created_at: None,
         deleting: false,
         ends_by: None,
         condemned: false,
@@ -343,11 +381,13 @@ pub(super) fn new_child(name: &str) -> ChildFacts {
     ChildFacts {
         name: name.to_owned(),
         uid: format!("uid-{name}"),
+        generation: 0,
         phase: RunPhase::Pending,
         message: String::new(),
         started_at: None,
         finished_at: None,
         outputs: None,
+        given: None,
         deleting: false,
     }
 }

@@ -119,6 +119,7 @@ fn a_fresh_pod() {
             disruption: None,
             trouble: None,
             deleting: false,
+            created_at: None,
             ends_by: None,
             condemned: false,
             astray: false,

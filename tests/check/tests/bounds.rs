@@ -44,6 +44,22 @@ fn s12_what_is_on_record_is_bounded() {
                 |s| s.sets("", "params", json!({ "p": "x".repeat(1_400_000) })).moves("", "Suspended").records(),
                 &["S12"],
             ),
+            ("a log", |s| s.edits(|it| it["log"] = json!("x".repeat(24 * 1024))).moves("", "Suspended").records(), &[]),
+            (
+                "a log that is too long",
+                |s| s.edits(|it| it["log"] = json!("x".repeat(24 * 1024 + 1))).moves("", "Suspended").records(),
+                &["S12"],
+            ),
+            (
+                "a segment that is too large",
+                |s| {
+                    let line = format!("{}\n", json!({ "task": "a", "message": "x".repeat(256 * 1024) }));
+                    s.edits(|it| it["log"] = json!(line));
+                    let segment = s.seals();
+                    s.keeps(&segment).moves("", "Suspended").records()
+                },
+                &["S12"],
+            ),
             (
                 "a record that is too large",
                 |s| s.create("one", "workflowrecords", "w-2", json!({ "spec": { "data": "x".repeat(1 << 20) } })),

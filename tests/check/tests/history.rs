@@ -33,7 +33,7 @@ fn s7_each_transition_is_on_record_once_and_legal() {
             ),
             ("an old one is edited", |s| s.sets_transition(0, "at", json!(s.stamp())).records(), &["S7"]),
             (
-                "old ones are dropped where there is room",
+                "old ones are dropped",
                 |s| {
                     s.status["history"].as_array_mut().unwrap().remove(0);
                     s.records()
@@ -118,7 +118,7 @@ fn s7_what_goes_on_record_beside_a_transition_follows_from_it() {
 
 /// A run of 80 tasks that fail at once, by an expression: more transitions than a status spells out.
 #[test]
-fn s7_transitions_beyond_what_is_spelt_out_still_have_their_numbers() {
+fn s7_transitions_beyond_what_is_spelt_out_are_in_the_log() {
     let crowd = || {
         let mut story = Story::new();
         let planned: Vec<Value> = (0..80).map(|index| json!({ "name": format!("t{index}") })).collect();
@@ -133,10 +133,207 @@ fn s7_transitions_beyond_what_is_spelt_out_still_have_their_numbers() {
         story
     };
     assert_eq!(crowd().records().broken(), Vec::<&str>::new());
-    // As many are unseen as were dropped, and no more.
     let mut story = crowd();
-    for entry in story.status["history"].as_array_mut().unwrap() {
-        entry["seq"] = json!(entry["seq"].as_u64().unwrap() - 1);
-    }
+    story.status.as_object_mut().unwrap().remove("log");
     assert_eq!(story.records().broken(), ["S7"]);
+}
+
+/// A run whose log has its first two transitions.
+fn logged() -> Story {
+    let mut story = Story::running();
+    story.logs(2).moves("", "Suspended").records();
+    story
+}
+
+/// A run whose log was sealed once.
+fn sealed() -> Story {
+    let mut story = logged();
+    let segment = story.seals();
+    story.keeps(&segment).moves("", "Running").records();
+    story
+}
+
+#[test]
+fn s7_what_is_in_the_log_stays_there() {
+    tell(
+        logged,
+        &[
+            ("another line comes after it", |s| s.logs(1).moves("", "Running").records(), &[]),
+            (
+                "a line is gone",
+                |s| {
+                    let log = s.status["log"].as_str().unwrap().split_once('\n').unwrap().1.to_owned();
+                    s.sets("", "log", json!(log)).moves("", "Running").records()
+                },
+                &["S7"],
+            ),
+            (
+                "a line is another",
+                |s| {
+                    let log = s.status["log"].as_str().unwrap().replacen("Pending", "Running", 1);
+                    s.sets("", "log", json!(log)).moves("", "Running").records()
+                },
+                &["S7"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn s7_what_left_the_log_is_in_a_segment_by_then() {
+    tell(
+        logged,
+        &[
+            (
+                "the log is in a segment",
+                |s| {
+                    let segment = s.seals();
+                    s.keeps(&segment).moves("", "Running").records()
+                },
+                &[],
+            ),
+            (
+                "in two",
+                |s| {
+                    let segment = s.seals();
+                    s.keeps(&segment).logs(1);
+                    let segment = s.seals();
+                    s.keeps(&segment).moves("", "Running").records()
+                },
+                &[],
+            ),
+            (
+                "in one that nobody made",
+                |s| {
+                    s.seals();
+                    s.moves("", "Running").records()
+                },
+                &["S7"],
+            ),
+            (
+                "in one that nobody could make",
+                |s| {
+                    let going =
+                        json!({ "name": "default", "namespace": "", "deletionTimestamp": "2030-01-01T00:00:00Z" });
+                    s.create("user", "namespaces", "default", json!({ "metadata": going })).seals();
+                    s.moves("", "Running").records()
+                },
+                &[],
+            ),
+            (
+                "in one that is made later",
+                |s| {
+                    let segment = s.seals();
+                    s.moves("", "Running").records().keeps(&segment)
+                },
+                &["S7"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn s7_a_segment_holds_what_left_the_log() {
+    tell(
+        logged,
+        &[
+            (
+                "in one that holds less",
+                |s| {
+                    let mut segment = s.seals();
+                    segment["log"] = json!("");
+                    segment["lines"] = json!(0);
+                    s.status["sealed"]["lines"] = json!(0);
+                    s.keeps(&segment).moves("", "Running").records()
+                },
+                &["S7"],
+            ),
+            (
+                "in one that says that it holds more",
+                |s| {
+                    let mut segment = s.seals();
+                    segment["lines"] = json!(3);
+                    s.status["sealed"]["lines"] = json!(3);
+                    s.keeps(&segment).moves("", "Running").records()
+                },
+                &["S7"],
+            ),
+            (
+                "in one that says it is another run's",
+                |s| {
+                    let mut segment = s.seals();
+                    segment["runUid"] = json!("uid-other");
+                    s.keeps(&segment).moves("", "Running").records()
+                },
+                &["S16", "S7"],
+            ),
+            (
+                "in one, and still in the log",
+                |s| {
+                    let log = s.status["log"].clone();
+                    let segment = s.seals();
+                    s.keeps(&segment).sets("", "log", log).moves("", "Running").records()
+                },
+                &["S7"],
+            ),
+            (
+                "in one that isn't counted",
+                |s| {
+                    let segment = s.seals();
+                    s.status["sealed"]["lines"] = json!(1);
+                    s.keeps(&segment).moves("", "Running").records()
+                },
+                &["S7"],
+            ),
+            (
+                "a segment is left over, of someone who got no further",
+                |s| {
+                    let status = s.status.clone();
+                    let segment = s.seals();
+                    s.keeps(&segment);
+                    s.status = status;
+                    s.logs(1);
+                    let segment = s.seals();
+                    s.status["sealed"]["segment"] = json!("r-log-1-again");
+                    s.keeps_as("r-log-1-again", &segment).moves("", "Running").records()
+                },
+                &[],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn s7_the_chain_of_segments_goes_on() {
+    tell(
+        sealed,
+        &[
+            ("it is as it was", |s| s.moves("", "Suspended").records(), &[]),
+            ("it is forgotten", |s| s.sets("", "sealed", Value::Null).moves("", "Suspended").records(), &["S7"]),
+            (
+                "its newest part is deleted by someone",
+                |s| s.remove("user", "workflowrecords", "r-log-1").moves("", "Suspended").records(),
+                &[],
+            ),
+            (
+                "the next part",
+                |s| {
+                    s.logs(1);
+                    let segment = s.seals();
+                    s.keeps(&segment).moves("", "Suspended").records()
+                },
+                &[],
+            ),
+            (
+                "the next part doesn't name the one before",
+                |s| {
+                    s.logs(1);
+                    let mut segment = s.seals();
+                    segment.as_object_mut().unwrap().remove("previous");
+                    s.keeps(&segment).moves("", "Suspended").records()
+                },
+                &["S7"],
+            ),
+        ],
+    );
 }

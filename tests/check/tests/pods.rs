@@ -147,6 +147,15 @@ fn s11_nothing_is_left_behind() {
             ),
             ("a pod of a run that is gone", |s| s.run_is_deleted().is_collected("r-a-1"), &["S11"]),
             (
+                "a part of the log of a run that is gone",
+                |s| {
+                    s.logs(1);
+                    let segment = s.seals();
+                    s.keeps(&segment).run_is_deleted().is_collected("r-a-1").is_collected("r-b-1")
+                },
+                &["S11"],
+            ),
+            (
                 "a pod of a run that is gone, as was wished",
                 |s| {
                     s.run_is_deleted().is_collected("r-a-1");

@@ -7,6 +7,7 @@ pub use pods::pod;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gantline::api::{API_VERSION, label};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -304,8 +305,52 @@ impl Story {
         let history = self.status["history"].as_array_mut().unwrap();
         entry["seq"] = json!(history.last().map_or(0, |last| last["seq"].as_u64().unwrap()) + 1);
         history.push(entry);
-        history.drain(..history.len().saturating_sub(64));
+        let surplus = history.len().saturating_sub(64);
+        self.logs(surplus)
+    }
+
+    /// The oldest transitions of the list go into the log.
+    pub fn logs(&mut self, count: usize) -> &mut Self {
+        let old: Vec<Value> = self.status["history"].as_array_mut().unwrap().drain(..count).collect();
+        let row = |entry: Value| {
+            let fields = ["seq", "at", "task", "item", "attempt", "from", "to", "reason"];
+            format!("{}\n", json!(fields.map(|field| entry[field].clone())))
+        };
+        let lines: String = old.into_iter().map(row).collect();
+        let log = self.status["log"].as_str().unwrap_or_default().to_owned() + &lines;
+        if !log.is_empty() {
+            self.status["log"] = json!(log);
+        }
         self
+    }
+
+    /// The log goes into a segment, which the status is to name; returns its spec.
+    pub fn seals(&mut self) -> Value {
+        let log = self.status.as_object_mut().unwrap().remove("log").unwrap();
+        let lines = log.as_str().unwrap().lines().count() as u64;
+        let old = self.status["sealed"].clone();
+        let number = old["count"].as_u64().unwrap_or(0) + 1;
+        let mut segment = json!({ "run": "r", "runUid": RUN, "number": number, "lines": lines, "log": log });
+        if let Some(previous) = old.get("segment") {
+            segment["previous"] = previous.clone();
+        }
+        let lines = old["lines"].as_u64().unwrap_or(0) + lines;
+        self.status["sealed"] = json!({ "segment": format!("r-log-{number}"), "count": number, "lines": lines });
+        segment
+    }
+
+    /// Operator `one` puts a segment on record.
+    pub fn keeps(&mut self, segment: &Value) -> &mut Self {
+        self.keeps_as(&format!("r-log-{}", segment["number"]), segment)
+    }
+
+    /// The same under another name.
+    pub fn keeps_as(&mut self, name: &str, segment: &Value) -> &mut Self {
+        let labels = json!({ (label::RUN): "r", (label::RUN_UID): RUN });
+        let owner =
+            json!({ "apiVersion": API_VERSION, "kind": "WorkflowRun", "name": "r", "uid": RUN, "controller": true });
+        let meta = json!({ "labels": labels, "ownerReferences": [owner] });
+        self.create("one", "workflowrecords", name, json!({ "metadata": meta, "spec": { "segment": segment } }))
     }
 
     /// The next attempt of a task is intended.

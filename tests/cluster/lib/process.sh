@@ -5,13 +5,15 @@
 
 RUN=$STATE/run
 
-# Field 22 of /proc/PID/stat; the name in field 2 may hold spaces. Nothing for a zombie.
+# Field 22 of /proc/PID/stat; the name in field 2 may hold spaces. Nothing for a zombie, unless other threads of it are
+# still ending: those keep its sockets open.
 start_time() {
-    local stat
+    local stat threads
     { read -r stat </proc/"$1"/stat; } 2>/dev/null || return 1
+    threads=(/proc/"$1"/task/*)
     # shellcheck disable=SC2086
     set -- ${stat##*) }
-    [[ $1 != Z ]] && printf '%s %s\n' "${20}" "$(</proc/sys/kernel/random/boot_id)"
+    [[ $1 != Z || ${#threads[@]} -gt 1 ]] && printf '%s %s\n' "${20}" "$(</proc/sys/kernel/random/boot_id)"
 }
 
 record() { # NAME PID

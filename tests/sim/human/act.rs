@@ -5,7 +5,7 @@ use gantline::plan::{child_name, claim_name, pod_name, resource_name};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Cascade, Forgery, Human, Kind, StatusEdit};
+use super::{Cascade, Forgery, Human, Kind, StatusEdit, segment};
 use crate::model::Server;
 use crate::scenario::{NAMESPACE, Scenario};
 use crate::wire::{Wire, path, path_of};
@@ -102,6 +102,8 @@ impl Human {
                     .and_then(|run| run["status"]["revision"].as_str().map(str::to_owned));
                 record.is_some_and(|record| wire.delete(&path("workflowrecords", NAMESPACE, &record), json!({})))
             }
+            Self::DeleteSegment { run } => segment::delete_newest(&mut wire, run),
+            Self::ForeignSegment { run } => segment::make_foreign(&mut wire, run),
             Self::EditStatus { run, edit } => edit_status(&mut wire, run, *edit),
             Self::DeleteNamespace => wire.delete(&path("namespaces", "", NAMESPACE), json!({})),
         }
@@ -128,7 +130,7 @@ impl Kind {
 }
 
 /// An object of the scenario's namespace as it is now.
-fn get(wire: &Wire<'_>, resource: &str, name: &str) -> Option<Value> {
+pub(super) fn get(wire: &Wire<'_>, resource: &str, name: &str) -> Option<Value> {
     wire.server.get(resource, NAMESPACE, name).map(|object| Value::clone(object))
 }
 

@@ -1,6 +1,7 @@
 //! What people, and controllers that aren't ours, may do to a cluster while runs go on.
 
 mod act;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -60,6 +61,10 @@ pub enum Human {
     DeleteWorkflow { workflow: String },
     /// Deletes the record that a run is pinned to.
     DeleteRecord { run: String },
+    /// Deletes the newest part of a run's log that is in a record.
+    DeleteSegment { run: String },
+    /// Makes a record under the name that the next part of a run's log will have.
+    ForeignSegment { run: String },
     /// Edits the status of a run.
     EditStatus { run: String, edit: StatusEdit },
     /// Deletes the scenario's namespace.
@@ -129,6 +134,8 @@ impl Human {
                 Self::Create { kind: Kind::WorkflowRun, name: run() },
                 Self::EditParams { run: run() },
                 Self::DeleteRecord { run: run() },
+                Self::DeleteSegment { run: run() },
+                Self::ForeignSegment { run: run() },
             ]);
             if !scenario.finally_of(&run()).is_empty() {
                 all.push(Self::SkipFinally { run: run() });
@@ -236,6 +243,8 @@ impl Human {
             | Self::ForeignResource { run, .. }
             | Self::EditParams { run }
             | Self::DeleteRecord { run }
+            | Self::DeleteSegment { run }
+            | Self::ForeignSegment { run }
             | Self::EditStatus { run, .. } => Some(run),
             Self::Create { .. } | Self::EditWorkflow { .. } | Self::DeleteWorkflow { .. } | Self::DeleteNamespace => {
                 None

@@ -135,6 +135,25 @@ fn what_can_be_done_to_a_pod() {
 }
 
 #[test]
+fn what_can_be_done_to_the_log_of_a_run() {
+    let mut stage = Stage::new();
+    assert!(!stage.does("delete-segment:run") && !stage.does("foreign-segment:run"), "there is none");
+    let status = json!({ "status": { "log": "[1]\n", "sealed": { "segment": "run-log-1", "count": 1, "lines": 1 } } });
+    assert!(stage.wire().patch(&path("workflowruns", NAMESPACE, "run/status"), &status));
+    assert!(!stage.does("delete-segment:run"), "it isn't there");
+    let segment = json!({ "run": "run", "runUid": stage.uid(), "number": 1, "lines": 1, "log": "[0]\n" });
+    let meta = json!({ "name": "run-log-1", "namespace": NAMESPACE });
+    let record = json!({
+        "apiVersion": "gantline.dev/v1alpha1", "kind": "WorkflowRecord", "metadata": meta, "spec": { "segment": segment },
+    });
+    assert!(stage.wire().create(&record));
+    assert!(stage.does("delete-segment:run") && stage.get("workflowrecords", "run-log-1").is_none());
+    assert!(stage.does("foreign-segment:run") && !stage.does("foreign-segment:run"), "the name is taken");
+    let names = stage.server.list("workflowrecords").map(|it| it["metadata"]["name"].as_str().map(str::to_owned));
+    assert!(names.flatten().any(|name| name.starts_with("run-log-2-")));
+}
+
+#[test]
 fn a_pod_that_is_replaced_leaves_its_name_to_a_stranger() {
     let mut stage = Stage::new();
     assert!(!stage.does("replace-pod:run:a"), "there is no pod");

@@ -74,6 +74,8 @@ impl fmt::Display for Human {
             Self::EditWorkflow { workflow } => write!(f, "edit-workflow:{workflow}"),
             Self::DeleteWorkflow { workflow } => write!(f, "delete-workflow:{workflow}"),
             Self::DeleteRecord { run } => write!(f, "delete-record:{run}"),
+            Self::DeleteSegment { run } => write!(f, "delete-segment:{run}"),
+            Self::ForeignSegment { run } => write!(f, "foreign-segment:{run}"),
             Self::EditStatus { run, edit } => write!(f, "edit-status:{run}:{edit}"),
             Self::DeleteNamespace => f.write_str("delete-namespace"),
         }
@@ -119,6 +121,8 @@ impl FromStr for Human {
             ["edit-workflow", workflow] => Self::EditWorkflow { workflow: own(workflow) },
             ["delete-workflow", workflow] => Self::DeleteWorkflow { workflow: own(workflow) },
             ["delete-record", run] => Self::DeleteRecord { run: own(run) },
+            ["delete-segment", run] => Self::DeleteSegment { run: own(run) },
+            ["foreign-segment", run] => Self::ForeignSegment { run: own(run) },
             ["edit-status", run, edit] => Self::EditStatus { run: own(run), edit: edit.parse()? },
             ["delete-namespace"] => Self::DeleteNamespace,
             _ => return Err(unknown()),

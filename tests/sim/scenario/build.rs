@@ -26,6 +26,7 @@ impl Scenario {
             mistake: None,
             ends: BTreeMap::new(),
             wide: false,
+            short_logs: false,
             clock_is_off: false,
         }
     }

@@ -17,8 +17,9 @@ fn inner(more: Value) -> Value {
 }
 
 pub(super) fn children() -> Vec<Scenario> {
-    let fails = || [Behaviour::exits(2_000, 3, "row 17 has no price")];
+    let fails = || Behaviour::exits(2_000, 3, "row 17 has no price");
     let long = || [Behaviour::succeeds(3_600_000, "")];
+    let (plain_end, long_end) = (|| Behaviour::succeeds(2_000, ""), || Behaviour::succeeds(3_600_000, ""));
     let of_inner = |more: Value| child("c", &["a"], json!({ "workflowRef": { "name": "inner" } }), more);
     let plain = |name: &'static str| Scenario::of(name, &between(of_inner(json!({})))).with(inner(json!({})));
 
@@ -55,7 +56,7 @@ pub(super) fn children() -> Vec<Scenario> {
         Scenario::of("child-fails", &between(retried))
             .with(inner(json!({})))
             .with_standby()
-            .behaves("y", fails())
+            .behaves("y", [fails()])
             .ends("Failed", "TaskFailed", "a Succeeded, c Failed, z UpstreamFailed"),
         Scenario::of("child-items", &between(items)).with(inner(json!({}))).with_standby().succeeds(),
         plain("child-cancelled").with_standby().behaves("x", long()).at(6_000, "cancel:run").ends(
@@ -73,6 +74,22 @@ pub(super) fn children() -> Vec<Scenario> {
             .behaves("x", long())
             .at(6_000, "cancel:run")
             .ends("Cancelled", "", "a Succeeded, c Cancelled, z Cancelled"),
+        plain("child-retried").with_standby().behaves("y", [fails(), plain_end()]).at(25_000, "retry:run").succeeds(),
+        plain("child-retried-twice")
+            .behaves("y", [fails(), fails(), plain_end()])
+            .at(25_000, "retry:run")
+            .at(45_000, "retry:run")
+            .succeeds(),
+        plain("child-retried-then-cancelled")
+            .with_standby()
+            .behaves("y", [fails(), long_end()])
+            .at(25_000, "retry:run")
+            .at(27_000, "cancel:run:5")
+            .ends("Cancelled", "", "a Succeeded, c Cancelled, z Cancelled"),
+        Scenario::of("child-of-a-child-retried", &nested)
+            .behaves("y", [fails(), plain_end()])
+            .at(30_000, "retry:run")
+            .succeeds(),
         plain("child-suspended").with_standby().at(4_500, "suspend:run").at(30_000, "resume:run").succeeds(),
         Scenario::of("child-timeout", &between(of_inner(json!({ "timeout": "30s" }))))
             .with(inner(json!({})))

@@ -6,6 +6,7 @@ mod follow;
 mod for_each;
 mod generation;
 mod limits;
+mod log;
 mod people;
 mod resource;
 mod rules;
@@ -57,6 +58,8 @@ pub struct Scenario {
     pub ends: BTreeMap<String, End>,
     /// Whether it is too large for exhaustive enumeration.
     pub wide: bool,
+    /// Whether the statuses of its runs hold little of what has happened in every world, not in some.
+    pub short_logs: bool,
     /// Whether the clock of an operator is off in it, so that what has a timeout may time out at any time.
     pub clock_is_off: bool,
 }

@@ -36,6 +36,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(others());
     all.extend(follow());
     all.extend(super::limits::limits());
+    all.extend(super::log::logs());
     all
 }
 

@@ -1,0 +1,215 @@
+//! What is shown of a run.
+
+use serde_json::{Value, json};
+
+use super::{Part, Story};
+use crate::api::{Segment, WorkflowRun};
+
+/// A run of two tasks that has ended; the first four of its transitions are in two records, the next in its log.
+fn run() -> WorkflowRun {
+    serde_json::from_value(json!({
+        "apiVersion": "gantline.dev/v1alpha1", "kind": "WorkflowRun",
+        "metadata": { "name": "nightly", "namespace": "demo", "uid": "uid-1", "creationTimestamp": "2030-01-01T00:00:00Z" },
+        "spec": { "workflowRef": { "name": "sales" } },
+        "status": {
+            "phase": "Failed", "reason": "TaskFailed", "message": "load: exit code 3: row 17 has no price", "progress": "2/2",
+            "revision": "sales-x", "startedAt": "2030-01-01T00:00:01.000000Z", "finishedAt": "2030-01-01T00:01:13.000000Z",
+            "duration": "1m12s", "params": { "date": "2030-01-01" },
+            "tasks": [
+                { "name": "extract", "phase": "Succeeded", "startedAt": "2030-01-01T00:00:02.000000Z",
+                  "finishedAt": "2030-01-01T00:00:04.500000Z", "outputs": { "rows": 42 }, "attempts": [
+                    { "number": 1, "pod": "nightly-extract-1-a", "uid": "u", "startedAt": "2030-01-01T00:00:02.000000Z",
+                      "finishedAt": "2030-01-01T00:00:04.500000Z", "exitCode": 0, "outcome": "Succeeded" } ] },
+                { "name": "load", "phase": "Failed", "reason": "ExitCode", "message": "2 of 2 items failed", "items": {
+                    "total": 2, "newestAttempt": 2, "failed": "0-1", "entries": [
+                        { "index": 1, "phase": "Failed", "reason": "ExitCode", "message": "row 17\nhas no price",
+                          "earlier": { "failed": 2 }, "attempts": [
+                            { "number": 3, "pod": "nightly-load-1-3-b", "outcome": "Failed", "reason": "ExitCode", "exitCode": 3 } ] } ] } },
+            ],
+            "history": [
+                { "seq": 6, "at": "2030-01-01T00:01:12.000000Z", "task": "load", "item": 1, "attempt": 3, "from": "Running", "to": "Failed",
+                  "reason": "ExitCode" },
+                { "seq": 7, "at": "2030-01-01T00:01:13.000000Z", "from": "Running", "to": "Failed", "reason": "TaskFailed" },
+            ],
+            "log": row(5, "load"),
+            "sealed": { "segment": "nightly-log-2", "count": 2, "lines": 5 },
+        },
+    }))
+    .unwrap()
+}
+
+fn row(seq: u64, task: &str) -> String {
+    format!("{}\n", json!([seq, "2030-01-01T00:00:02.000000Z", task, null, 1, "Starting", "Running", null]))
+}
+
+fn part(number: u32, log: String) -> Part {
+    let (name, lines) = (format!("nightly-log-{number}"), log.lines().count() as u64);
+    let segment = Segment { run: "nightly".into(), run_uid: "uid-1".into(), number, lines, log, ..Segment::default() };
+    Part { name, segment: Some(segment) }
+}
+
+fn parts() -> Vec<Part> {
+    let item = json!({
+        "task": "load", "item": 0, "phase": "Failed", "attempts": [{ "number": 1, "pod": "nightly-load-0-1-c", "outcome": "Failed" }],
+    });
+    vec![
+        part(1, row(1, "extract") + &row(2, "extract")),
+        part(2, row(3, "extract") + &format!("{item}\n") + &row(4, "extract")),
+    ]
+}
+
+#[test]
+fn a_run_reads_like_a_page() {
+    let text = Story::new(&run(), &parts()).text();
+    let expected = "\
+Run         nightly
+Namespace   demo
+UID         uid-1
+Workflow    sales
+Revision    sales-x
+Phase       Failed (TaskFailed)
+Message     load: exit code 3: row 17 has no price
+Progress    2/2
+Created     2030-01-01T00:00:00.000Z
+Started     2030-01-01T00:00:01.000Z
+Finished    2030-01-01T00:01:13.000Z
+Took        1m12s
+Params      {\"date\":\"2030-01-01\"}
+History     7 transitions, without a gap: 2 in the status, 1 in its log, 4 in 2 records
+
+TASKS
+extract: Succeeded
+  2030-01-01T00:00:02.000Z to 2030-01-01T00:00:04.500Z (2.5s)
+  outputs {\"rows\":42}
+  attempt 1: Succeeded, exit code 0, 2030-01-01T00:00:02.000Z to 2030-01-01T00:00:04.500Z (2.5s), pod nightly-extract-1-a
+load: Failed (ExitCode)
+  2 of 2 items failed
+  2 items: failed 0-1
+  item 0: Failed
+    attempt 1: Failed, pod nightly-load-0-1-c
+  item 1: Failed (ExitCode)
+    row 17
+    has no price
+    attempts before: 2 failed
+    attempt 3: Failed (ExitCode), exit code 3, pod nightly-load-1-3-b
+
+TRANSITIONS
+SEQ  TIME                      OF       ATTEMPT  FROM      TO       REASON
+1    2030-01-01T00:00:02.000Z  extract  1        Starting  Running
+2    2030-01-01T00:00:02.000Z  extract  1        Starting  Running
+3    2030-01-01T00:00:02.000Z  extract  1        Starting  Running
+4    2030-01-01T00:00:02.000Z  extract  1        Starting  Running
+5    2030-01-01T00:00:02.000Z  load     1        Starting  Running
+6    2030-01-01T00:01:12.000Z  load[1]  3        Running   Failed   ExitCode
+7    2030-01-01T00:01:13.000Z  the run           Running   Failed   TaskFailed
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn tools_get_all_of_it_as_one_object() {
+    let run = run();
+    let json: Value = serde_json::from_str(&Story::new(&run, &parts()).json()).unwrap();
+    let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["problems", "run", "tasks", "transitions", "whole"]);
+    assert_eq!((&json["whole"], &json["problems"]), (&json!(true), &json!([])));
+    let numbers: Vec<u64> =
+        json["transitions"].as_array().unwrap().iter().filter_map(|it| it["seq"].as_u64()).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
+    let items = json["tasks"][1]["items"]["entries"].as_array().unwrap();
+    assert_eq!(items.iter().map(|item| &item["index"]).collect::<Vec<_>>(), [0, 1]);
+    let names = ["name", "namespace", "uid"].map(|field| json["run"][field].as_str().unwrap());
+    assert_eq!(names, ["nightly", "demo", "uid-1"]);
+    assert_eq!(json["run"]["status"]["phase"], "Failed");
+    let doubled = ["tasks", "history", "log", "sealed"].map(|field| json["run"]["status"].get(field));
+    assert_eq!(doubled, [None; 4], "each thing is told once");
+}
+
+#[test]
+fn what_is_missing_is_said_before_all_else() {
+    type Damage = fn(&mut WorkflowRun, &mut Vec<Part>);
+    let cases: [(&str, Damage, &[&str]); 9] = [
+        ("nothing", |_, _| {}, &[]),
+        (
+            "a record",
+            |_, parts| parts[0].segment = None,
+            &[
+                "WorkflowRecord nightly-log-1, a part of the log, is gone, or can't be read",
+                "the log has 5 lines in 2 parts, and 3 of them are there",
+                "transitions 1 to 2 are missing",
+            ],
+        ),
+        (
+            "a record that no other names",
+            |_, parts| {
+                parts.remove(0);
+            },
+            &[
+                "WorkflowRecord nightly-log-2 is part 2 of the log, in the place of part 1",
+                "the log has 5 lines in 2 parts, and 3 of them are there",
+                "transitions 1 to 2 are missing",
+            ],
+        ),
+        (
+            "a record is another run's",
+            |_, parts| parts[1].segment.as_mut().unwrap().run_uid = "uid-2".into(),
+            &[
+                "WorkflowRecord nightly-log-2 is a part of another run's log",
+                "the log has 5 lines in 2 parts, and 2 of them are there",
+                "transitions 3 to 4 are missing",
+            ],
+        ),
+        (
+            "a line",
+            |_, parts| parts[0].segment.as_mut().unwrap().log = row(1, "extract"),
+            &["the log has 5 lines in 2 parts, and 4 of them are there", "transition 2 is missing"],
+        ),
+        (
+            "a line can't be read",
+            |_, parts| parts[0].segment.as_mut().unwrap().log = row(1, "extract") + "[2\n",
+            &[
+                "line 2 of WorkflowRecord nightly-log-1 can't be read: EOF while parsing a list at line 1 column 2",
+                "transition 2 is missing",
+            ],
+        ),
+        ("the log of the status", |run, _| run.status.as_mut().unwrap().log.clear(), &["transition 5 is missing"]),
+        (
+            "a transition is told twice",
+            |run, _| run.status.as_mut().unwrap().log = row(5, "load") + &row(5, "load"),
+            &["transition 5 is told in the place of transition 6"],
+        ),
+        (
+            "what the status says of the records",
+            |run, parts| {
+                run.status.as_mut().unwrap().sealed = None;
+                parts.clear();
+            },
+            &["transitions 1 to 4 are missing"],
+        ),
+    ];
+    for (name, damage, problems) in cases {
+        let (mut run, mut parts) = (run(), parts());
+        damage(&mut run, &mut parts);
+        let story = Story::new(&run, &parts);
+        assert_eq!(story.problems.told, problems, "{name}");
+        let (text, json): (String, Value) = (story.text(), serde_json::from_str(&story.json()).unwrap());
+        assert_eq!(text.starts_with("THE HISTORY OF THIS RUN IS NOT WHOLE\n"), !problems.is_empty(), "{name}");
+        assert_eq!(text.contains("without a gap"), problems.is_empty(), "{name}");
+        assert_eq!((story.is_whole(), &json["problems"]), (problems.is_empty(), &json!(problems)), "{name}");
+    }
+}
+
+#[test]
+fn whatever_a_hand_wrote_makes_a_page() {
+    let mut run = run();
+    let status = run.status.as_mut().unwrap();
+    status.log = "nonsense\n".repeat(1_000);
+    status.message = "\u{1b}[31mred\u{7}".into();
+    status.tasks.clear();
+    let story = Story::new(&run, &parts());
+    let text = story.text();
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "a terminal would take it for a command");
+    assert!(text.contains("\n  and 9"), "a thousand problems are not all told: {text}");
+    assert!(text.contains("\nload: Pending\n"), "what only the log tells of is shown: {text}");
+    assert!(Story::new(&WorkflowRun::new("r", run.spec), &[]).is_whole(), "one that has not begun");
+}

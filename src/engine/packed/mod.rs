@@ -1,0 +1,330 @@
+//! The status of a large run as it is stored. Of many tasks, or many items of one, few are spelt out; of the others a letter tells
+//! the state, and where there is more to know a short row does, so that a status is small whatever the size of the run.
+//!
+//! | a unit | is on record as |
+//! |---|---|
+//! | is a child run or another object but a pod, or has items of its own | an entry, always |
+//! | waits for something unusual; has failed; was the last to end; runs | an entry, as long as there is room |
+//! | was tried before, waits for its next attempt, has a deadline, is stopped for a reason of its own | a row |
+//! | else | a letter: its attempt has the number that all have, and the pod of its name |
+//!
+//! [`unpack`] makes of that the status that decisions are made on, in which everything under way is spelt out, and [`pack`] the
+//! reverse. Of a unit that is a letter the uid of its pod isn't on record, nor when that was made or started: its pod tells.
+//! Runs of few tasks and items are stored as they are.
+
+mod row;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::observed::RunFacts;
+use crate::api::{
+    Attempt, EarlierAttempts, ItemStatus, ItemsStatus, Reason, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus,
+};
+use crate::plan::{Plan, pod_name};
+use row::Row;
+use state::State;
+
+/// Rows that a run may have: what fails when there is no room is put on record once there is.
+pub(super) const ROWS: usize = 512;
+
+/// What the units of a list have in common that are letters.
+struct Base<'a> {
+    /// The number of their attempts.
+    number: u32,
+    /// The generation of the run.
+    generation: u32,
+    /// Why those are being stopped that are.
+    stop: Option<Reason>,
+    /// The run, the task, and whether they are items of it.
+    run: Option<&'a RunFacts<'a>>,
+}
+
+/// The status as it is stored. `spelt` is up to how many tasks, or items of a task, all that are known are spelt out; of more, half as
+/// many at most, but for those that have to be.
+#[must_use]
+pub fn pack(full: &WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
+    let mut stored = full.clone();
+    for task in &mut stored.tasks {
+        let stop = task.reason.filter(|_| task.phase == TaskPhase::Stopping);
+        if let Some(items) = task.items.as_mut().filter(|items| is_long(items, spelt)) {
+            let number = items.former_attempts.saturating_add(1);
+            pack_items(items, &Base { number, generation: full.generation, stop, run: None }, spelt / 2);
+        }
+    }
+    // Without its plan it could not be unpacked.
+    let is_unpacked = stored.packed.as_ref().is_none_or(|packed| packed.states.is_empty());
+    if stored.tasks.len() > spelt && is_unpacked {
+        pack_tasks(&mut stored, spelt / 2);
+    }
+    stored
+}
+
+fn is_long(items: &ItemsStatus, spelt: usize) -> bool {
+    usize::try_from(items.total).is_ok_and(|total| total > spelt)
+}
+
+fn pack_items(items: &mut ItemsStatus, base: &Base<'_>, room: usize) {
+    let known: Vec<(u32, TaskStatus)> = items.entries.iter().map(|entry| (entry.index, as_task(entry))).collect();
+    let known: Vec<(u32, &TaskStatus)> = known.iter().map(|(index, task)| (*index, task)).collect();
+    let mut states: Vec<State> = items.phases().into_iter().map(State::of_phase).collect();
+    let spelt = write(&known, &mut states, base, room, &mut items.rows);
+    items.states = state::write(states);
+    items.entries.retain(|entry| spelt.contains(&entry.index));
+    items.cut_ranges();
+}
+
+fn pack_tasks(stored: &mut WorkflowRunStatus, room: usize) {
+    let mut packed = stored.packed.take().unwrap_or_default();
+    let newest = |task: &TaskStatus| task.attempts.last().map_or(0, |last| last.number);
+    packed.newest_attempt = stored.tasks.iter().map(newest).fold(packed.newest_attempt, u32::max);
+    packed.total = u32::try_from(stored.tasks.len()).unwrap_or(u32::MAX);
+    let number = packed.former_attempts.saturating_add(1);
+    let base = Base { number, generation: stored.generation, stop: stored.reason, run: None };
+    let known: Vec<(u32, &TaskStatus)> = (0..).zip(&stored.tasks).collect();
+    let mut states: Vec<State> = stored.tasks.iter().map(State::of).collect();
+    let spelt = write(&known, &mut states, &base, room, &mut packed.rows);
+    packed.states = state::write(states);
+    let rest = || known.iter().filter(|(index, _)| !spelt.contains(index));
+    let outputs = rest().filter_map(|(_, task)| Some((task.name.clone(), Value::Object(task.outputs.clone()?))));
+    let outputs: Map<String, Value> = outputs.collect();
+    packed.outputs =
+        if outputs.is_empty() { String::new() } else { serde_json::to_string(&outputs).unwrap_or_default() };
+    let mut index = 0_u32;
+    stored.tasks.retain(|_| {
+        let is_spelt = spelt.contains(&index);
+        index = index.saturating_add(1);
+        is_spelt
+    });
+    stored.packed = Some(packed);
+}
+
+/// Writes states and rows of a list; returns the units that are spelt out.
+fn write(
+    known: &[(u32, &TaskStatus)],
+    states: &mut [State],
+    base: &Base<'_>,
+    room: usize,
+    rows: &mut String,
+) -> BTreeSet<u32> {
+    for (index, task) in known {
+        if let Some(slot) = usize::try_from(*index).ok().and_then(|index| states.get_mut(index)) {
+            *slot = State::of(task);
+        }
+    }
+    let spelt = spelt(known, base, room);
+    let rest = known.iter().filter(|(index, task)| !spelt.contains(index) && needs_row(task, base));
+    *rows = row::write(rest.map(|(index, task)| Row::of(*index, task, base.generation, base.stop != task.reason)));
+    spelt
+}
+
+/// The units that are spelt out, chosen so that what was chosen is chosen again: of what is unusual three eighths of the room, of what
+/// has failed two, of what runs one, of what was the last to end two.
+fn spelt(known: &[(u32, &TaskStatus)], base: &Base<'_>, room: usize) -> BTreeSet<u32> {
+    let mut spelt = BTreeSet::new();
+    let eighths = |share: usize| room.saturating_mul(share) / 8;
+    let mut take = |room: usize, is_such: &dyn Fn(&TaskStatus) -> bool| {
+        let such: Vec<u32> = known
+            .iter()
+            .filter(|(index, task)| !spelt.contains(index) && is_such(task))
+            .map(|(index, _)| *index)
+            .take(room)
+            .collect();
+        spelt.extend(such);
+    };
+    take(usize::MAX, &|task| is_whole(task));
+    take(eighths(3), &|task| is_live(task) && (is_troubled(task) || needs_row(task, base)));
+    take(eighths(2), &|task| task.phase == TaskPhase::Failed && is_told(task));
+    take(eighths(1), &is_live);
+    let ended = known.iter().filter(|(_, task)| task.phase.is_finished() && is_told(task));
+    let mut ended: Vec<&(u32, &TaskStatus)> = ended.filter(|(index, _)| !spelt.contains(index)).collect();
+    ended.sort_by_key(|(index, task)| (std::cmp::Reverse(task.finished_at.as_ref().map(|at| at.0)), *index));
+    spelt.extend(ended.into_iter().take(eighths(2)).map(|(index, _)| *index));
+    spelt
+}
+
+/// Whether it has to be spelt out: it is something else than a pod and not over, or has items.
+fn is_whole(task: &TaskStatus) -> bool {
+    let is_object = task.attempts.last().is_some_and(|last| !last.is_pod());
+    task.items.is_some() || is_object && !task.phase.is_finished()
+}
+
+fn is_live(task: &TaskStatus) -> bool {
+    task.phase.has_pod() || task.phase == TaskPhase::Backoff
+}
+
+fn is_troubled(task: &TaskStatus) -> bool {
+    task.waiting_for.as_ref().is_some_and(|waiting| !matches!(waiting.kind, WaitKind::Node | WaitKind::Backoff))
+}
+
+/// Whether there is more to tell of it than that it has ended.
+fn is_told(task: &TaskStatus) -> bool {
+    task.finished_at.is_some()
+}
+
+/// Whether a unit that isn't spelt out needs a row.
+fn needs_row(task: &TaskStatus, base: &Base<'_>) -> bool {
+    if !is_live(task) || is_whole(task) {
+        return false;
+    }
+    let Some(last) = task.attempts.last() else { return false };
+    let Base { number, generation, stop, .. } = *base;
+    let before = task.attempts.iter().rev().skip(1).any(|attempt| attempt.generation == generation);
+    let earlier = task.earlier.map(|earlier| EarlierAttempts { former: 0, ..earlier }).unwrap_or_default();
+    let own_stop = task.phase == TaskPhase::Stopping && task.reason != stop;
+    before
+        || own_stop
+        || task.phase == TaskPhase::Backoff
+        || last.number != number
+        || task.deadline_at.is_some()
+        || earlier != EarlierAttempts::default()
+}
+
+/// How many units of the run need a row.
+#[must_use]
+pub(super) fn rows(full: &WorkflowRunStatus, spelt: usize) -> usize {
+    let generation = full.generation;
+    let of_items =
+        full.tasks.iter().filter_map(|task| Some((task, task.items.as_ref().filter(|it| is_long(it, spelt))?)));
+    let of_items = of_items.map(|(task, items)| {
+        let stop = task.reason.filter(|_| task.phase == TaskPhase::Stopping);
+        let base = Base { number: items.former_attempts.saturating_add(1), generation, stop, run: None };
+        items.entries.iter().filter(|entry| needs_row(&as_task(entry), &base)).count()
+    });
+    let former = full.packed.as_ref().map_or(0, |packed| packed.former_attempts);
+    let base = Base { number: former.saturating_add(1), generation, stop: full.reason, run: None };
+    let is_large = full.tasks.len() > spelt;
+    let tasks = full.tasks.iter().filter(|task| is_large && needs_row(task, &base)).count();
+    of_items.fold(tasks, usize::saturating_add)
+}
+
+/// The status with everything spelt out that is under way. The names of tasks that aren't spelt
+/// out are the plan's; without it they stay unknown.
+#[must_use]
+pub fn unpack(stored: &WorkflowRunStatus, run: &RunFacts<'_>, plan: Option<&Plan>) -> WorkflowRunStatus {
+    let mut full = stored.clone();
+    if let (Some(packed), Some(plan)) = (full.packed.as_mut(), plan) {
+        let base = Base {
+            number: packed.former_attempts.saturating_add(1),
+            generation: stored.generation,
+            stop: stored.reason,
+            run: Some(run),
+        };
+        let states = state::read(&packed.states, plan.tasks().len());
+        let rows: BTreeMap<u32, Row> = row::read(&packed.rows).map(|row| (row.index, row)).collect();
+        let mut outputs: Map<String, Value> = serde_json::from_str(&packed.outputs).unwrap_or_default();
+        let mut spelt: BTreeMap<String, TaskStatus> =
+            std::mem::take(&mut full.tasks).into_iter().map(|task| (task.name.clone(), task)).collect();
+        let former = packed.newest_attempt;
+        full.tasks = (0..)
+            .zip(plan.tasks())
+            .zip(states)
+            .map(|((index, planned), state)| {
+                if let Some(task) = spelt.remove(&planned.name) {
+                    return task;
+                }
+                let mut task = restore(&planned.name, None, state, rows.get(&index), &base, stored);
+                task.finally = planned.finally;
+                if let Some(Value::Object(outputs)) = outputs.remove(&planned.name) {
+                    task.outputs = Some(outputs);
+                }
+                if former > 0 && task.phase.is_finished() {
+                    // Should it run again, its attempts are numbered on from all that went before.
+                    task.earlier = Some(EarlierAttempts { former, ..EarlierAttempts::default() });
+                }
+                task
+            })
+            .collect();
+        (packed.states, packed.rows, packed.outputs) = (String::new(), String::new(), String::new());
+    }
+    for task in &mut full.tasks {
+        let stop = task.reason.filter(|_| task.phase == TaskPhase::Stopping);
+        let name = task.name.clone();
+        if let Some(items) = task.items.as_mut().filter(|items| !items.states.is_empty()) {
+            let number = items.former_attempts.saturating_add(1);
+            let base = Base { number, generation: stored.generation, stop, run: Some(run) };
+            unpack_items(&name, items, &base, stored);
+        }
+    }
+    full
+}
+
+/// Cancels what has not ended of a run whose tasks can't be told any more, since its plan is lost.
+pub(super) fn close(full: &mut WorkflowRunStatus) {
+    let Some(packed) = full.packed.as_mut().filter(|packed| !packed.states.is_empty()) else { return };
+    let total = usize::try_from(packed.total.min(crate::api::MAX_ITEMS)).unwrap_or(0);
+    let ended = |state: State| if state.phase().is_finished() { state } else { State::Cancelled };
+    packed.states = state::write(state::read(&packed.states, total).into_iter().map(ended));
+    packed.rows.clear();
+}
+
+fn unpack_items(name: &str, items: &mut ItemsStatus, base: &Base<'_>, stored: &WorkflowRunStatus) {
+    let total = usize::try_from(items.total.min(crate::api::MAX_ITEMS)).unwrap_or(0);
+    let states = state::read(&items.states, total);
+    let rows: BTreeMap<u32, Row> = row::read(&items.rows).map(|row| (row.index, row)).collect();
+    let spelt: BTreeSet<u32> = items.entries.iter().map(|entry| entry.index).collect();
+    let live = (0..).zip(&states).filter(|(index, state)| !spelt.contains(index) && is_live_phase(state.phase()));
+    let restored = live.map(|(index, state)| {
+        let task = restore(name, Some(index), *state, rows.get(&index), base, stored);
+        super::items::entry((index, &task))
+    });
+    let restored: Vec<ItemStatus> = restored.collect();
+    items.entries.extend(restored);
+    items.entries.sort_by_key(|entry| entry.index);
+    let phases: Vec<TaskPhase> = states.into_iter().map(State::phase).collect();
+    items.set_phases(&phases);
+    (items.states, items.rows) = (String::new(), String::new());
+}
+
+const fn is_live_phase(phase: TaskPhase) -> bool {
+    phase.has_pod() || matches!(phase, TaskPhase::Backoff)
+}
+
+/// A unit as its letter and row tell of it.
+fn restore(
+    name: &str,
+    item: Option<u32>,
+    state: State,
+    row: Option<&Row>,
+    base: &Base<'_>,
+    stored: &WorkflowRunStatus,
+) -> TaskStatus {
+    let mut task = TaskStatus {
+        name: name.to_owned(),
+        phase: state.phase(),
+        when: (state == State::PendingWhen).then_some(true),
+        ..TaskStatus::default()
+    };
+    if !is_live_phase(task.phase) {
+        return task;
+    }
+    if task.phase == TaskPhase::Stopping {
+        task.reason = base.stop;
+    }
+    let former = base.number.saturating_sub(1);
+    task.earlier = (former > 0).then(|| EarlierAttempts { former, ..EarlierAttempts::default() });
+    let number = row.map_or(base.number, |row| row.number);
+    let pod = base.run.map(|run| pod_name(run.name, run.uid, name, item, number)).unwrap_or_default();
+    // It was made; what its uid is isn't on record.
+    let uid = (!matches!(state, State::Intended | State::StoppingUnmade)).then(String::new);
+    let attempt = Attempt { number, generation: base.generation, pod, uid, ..Attempt::default() };
+    match row {
+        Some(row) => row.restore(&mut task, attempt, stored.started_at.as_ref()),
+        None => task.attempts = vec![attempt],
+    }
+    task
+}
+
+fn as_task(entry: &ItemStatus) -> TaskStatus {
+    TaskStatus {
+        phase: entry.phase,
+        reason: entry.reason,
+        finished_at: entry.finished_at.clone(),
+        waiting_for: entry.waiting_for.clone(),
+        attempts: entry.attempts.clone(),
+        earlier: entry.earlier,
+        ..TaskStatus::default()
+    }
+}

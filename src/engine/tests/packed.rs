@@ -1,0 +1,94 @@
+//! Large runs, step by step: what is stored stays small, and nothing that matters is forgotten.
+
+use serde_json::json;
+
+use super::world::World;
+use crate::api::{TaskPhase, WorkflowSpec};
+use crate::engine::{Effect, HOT, Sight};
+
+/// So many tasks, none of which needs another, and `z` after the last.
+fn many(count: usize) -> World {
+    let image = "busybox:1.37";
+    let mut tasks: Vec<serde_json::Value> =
+        (0..count).map(|index| json!({ "name": format!("t{index}"), "image": image })).collect();
+    tasks.push(json!({ "name": "z", "image": image, "needs": [format!("t{}", count - 1)] }));
+    let spec: WorkflowSpec = serde_json::from_value(json!({ "tasks": tasks })).unwrap();
+    World::of(&spec)
+}
+
+fn bytes(world: &World) -> usize {
+    serde_json::to_string(&world.status).unwrap().len()
+}
+
+fn states(world: &World) -> String {
+    world.status.packed.as_ref().map(|packed| packed.states.clone()).unwrap_or_default()
+}
+
+#[test]
+fn a_small_run_is_stored_as_it_is() {
+    let mut world = many(HOT.spelt - 1);
+    world.settle();
+    assert_eq!((world.status.tasks.len(), world.status.packed.as_ref()), (HOT.spelt, None));
+}
+
+#[test]
+fn of_a_large_run_few_tasks_are_spelt_out_whatever_it_goes_through() {
+    let mut world = many(2_000);
+    let mut largest = 0;
+    for _ in 0..1_000 {
+        world.settle();
+        largest = largest.max(bytes(&world));
+        let open = |sight: &&mut Sight| matches!(sight, Sight::Pod(pod) if !pod.is_over());
+        let live: Vec<String> = world
+            .sights
+            .values_mut()
+            .filter(open)
+            .filter_map(|sight| if let Sight::Pod(pod) = sight { Some(pod.task.clone()) } else { None })
+            .take(100)
+            .collect();
+        if live.is_empty() {
+            break;
+        }
+        live.iter().for_each(|task| world.start(task));
+        world.settle();
+        largest = largest.max(bytes(&world));
+        live.iter().for_each(|task| world.end(task, 0));
+    }
+    assert_eq!((world.story_of_run().as_str(), states(&world).as_str()), ("Succeeded", "2001s"));
+    assert_eq!(world.made.len(), 2_001, "each once");
+    assert!(largest < 48 * 1024, "{largest}");
+}
+
+#[test]
+fn a_pod_that_was_made_is_not_made_again_though_its_uid_is_on_record_no_more() {
+    let mut world = many(200);
+    world.settle();
+    world.settle();
+    let name = world.full().tasks[150].attempts[0].pod.clone();
+    assert!(world.full().tasks[150].attempts[0].is_untold(), "it is a letter");
+    world.sights.insert(name, Sight::Absent);
+    let decision = world.decide();
+    let again = |effect: &Effect| matches!(effect, Effect::Create { task: 150, attempt, .. } if *attempt == 1);
+    assert!(!decision.effects.iter().any(again));
+    assert_eq!(decision.full.tasks[150].phase, TaskPhase::Starting, "replaced at once: it never ran");
+    assert_eq!(decision.full.tasks[150].attempts.last().map(|last| last.number), Some(2));
+}
+
+#[test]
+fn numbers_of_attempts_go_on_in_the_next_generation() {
+    let mut world = many(100);
+    world.settle();
+    world.settle();
+    for index in 0..100 {
+        world.end(&format!("t{index}"), i32::from(index == 60));
+    }
+    world.settle();
+    world.end("z", 0);
+    world.settle();
+    assert_eq!(world.story_of_run(), "Failed(TaskFailed)");
+    world.spec.retry = Some(serde_json::from_value(json!({ "generation": 1, "tasks": ["t60", "t10"] })).unwrap());
+    world.settle();
+    let number = |world: &World, index: usize| world.full().tasks[index].attempts.last().map(|last| last.number);
+    assert_eq!([10, 60].map(|index| number(&world, index)), [Some(2), Some(2)]);
+    assert_eq!(world.made.len(), 103);
+}
