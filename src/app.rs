@@ -12,7 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Check, Cli, Command, Describe, Output, Release, Run};
 use crate::check::{self, Source};
-use crate::controller::{Cluster, Context, Settings, history, release, selftest};
+use crate::controller::history::{self, History};
+use crate::controller::{Cluster, Context, Settings, release, selftest};
 use crate::describe::{Part, Story};
 use crate::lease::{Permit, Place};
 use crate::plan::Granted;
@@ -232,11 +233,11 @@ async fn describe(options: Describe) -> Result<ExitCode, Error> {
     let cluster = connect(None, Permit::always()).await?;
     let Describe { run: name, namespace, output } = options;
     let namespace = namespace.unwrap_or_else(|| cluster.client().default_namespace().to_owned());
-    let Some((run, parts)) = history::read(&cluster, &namespace, &name).await? else {
+    let Some(History { run, plan, parts }) = history::read(&cluster, &namespace, &name).await? else {
         return Err(Error::NoRun { name, namespace });
     };
     let parts: Vec<Part> = parts.into_iter().map(|(name, segment)| Part { name, segment }).collect();
-    let story = Story::new(&run, &parts);
+    let story = Story::new(&run, plan.as_ref(), &parts);
     print(&match output {
         Output::Text => story.text(),
         Output::Json => story.json(),

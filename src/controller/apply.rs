@@ -52,11 +52,13 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
     }
     let wait = wait(context, &uid, &decision);
     if decision.urgency != Urgency::Unchanged && !wait.is_zero() {
-        context.wake_in(Key::Run(uid.clone()), wait);
         if decision.urgency == Urgency::Urgent {
             // What is to be done hangs on a record that isn't written yet.
+            context.hold(Key::Run(uid.clone()), wait);
+            context.wake_in(Key::Run(uid), wait);
             return Ok(());
         }
+        context.wake_in(Key::Run(uid.clone()), wait);
     } else if decision.urgency != Urgency::Unchanged && !write(context, gathered, &decision, &uid).await? {
         return Ok(());
     }
@@ -71,14 +73,20 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
 
 /// How long until the status may be written.
 fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
-    let Some((at, took)) = context.memory(uid).last_write else { return Duration::ZERO };
+    let Some((at, took)) = context.with_memory(uid, |memory| memory.last_write) else { return Duration::ZERO };
     let pause = match decision.urgency {
         Urgency::Wording => WORDING,
         Urgency::Lazy => LAZY,
-        Urgency::Urgent if live_attempts(&decision.full) > PACED_ABOVE => (took * PACE_FACTOR).min(PACE_MAX),
-        Urgency::Urgent | Urgency::Unchanged => return Duration::ZERO,
+        Urgency::Urgent => pace(&decision.full, took),
+        Urgency::Unchanged => Duration::ZERO,
     };
     (at + took + pause).saturating_duration_since(Instant::now())
+}
+
+/// The least time between urgent writes of a status, of which the last took so long.
+fn pace(status: &WorkflowRunStatus, took: Duration) -> Duration {
+    let many = live_attempts(status) > PACED_ABOVE;
+    if many { (took * PACE_FACTOR).min(PACE_MAX) } else { Duration::ZERO }
 }
 
 fn live_attempts(status: &WorkflowRunStatus) -> usize {
@@ -157,6 +165,11 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
         Ok(written) => {
             let took = begun.elapsed();
             context.learn(written);
+            let pace = pace(&decision.full, took);
+            if !pace.is_zero() {
+                // Before that nothing more could be written, so that looking would come to nothing.
+                context.hold(Key::Run(uid.to_owned()), pace);
+            }
             context.with_memory(uid, |memory| {
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {

@@ -55,6 +55,13 @@ impl PodEntry {
         Some((run_uid, entry))
     }
 
+    /// Whether another sight of the pod tells nothing else.
+    fn tells_the_same(&self, other: &Self) -> bool {
+        let Self { namespace, run_name, version: _, ours, finalizers, facts } = self;
+        (namespace, run_name, ours, finalizers, facts)
+            == (&other.namespace, &other.run_name, &other.ours, &other.finalizers, &other.facts)
+    }
+
     /// Whether it carries our finalizer.
     #[must_use]
     pub fn held(&self) -> bool {
@@ -131,8 +138,8 @@ pub struct Cache {
     runs: Shelf<Loose<WorkflowRun>>,
     workflows: Shelf<Loose<Workflow>>,
     pods: Shelf<PodEntry>,
-    /// Uids of the pods of each run.
-    by_run: BTreeMap<String, BTreeSet<String>>,
+    /// The pods of each run, by uid.
+    by_run: BTreeMap<String, BTreeMap<String, Arc<PodEntry>>>,
     /// The run of each pod.
     run_of: BTreeMap<String, String>,
     /// Runs that share slots.
@@ -224,19 +231,22 @@ impl Cache {
         self.workflows.items.iter().map(|(uid, (_, workflow))| (uid, workflow.as_ref()))
     }
 
-    /// Takes in a pod; returns the uid of the run that it is labelled with, if that was news.
+    /// Takes in a pod; returns the uid of the run that it is labelled with, if that was news. Half of what becomes of a pod, such
+    /// as its way to a node, no decision reads.
     pub fn put_pod(&mut self, pod: &SlimPod) -> Option<String> {
         let (run_uid, entry) = PodEntry::of(pod)?;
         let uid = entry.facts.uid.clone();
+        let is_known = self.run_of.get(&uid) == Some(&run_uid)
+            && self.pods.get(&uid).is_some_and(|before| before.tells_the_same(&entry));
         if !self.pods.put(&uid, entry.version, entry) {
             return None;
         }
-        self.by_run.entry(run_uid.clone()).or_default().insert(uid.clone());
+        self.by_run.entry(run_uid.clone()).or_default().extend(self.pods.get(&uid).map(|entry| (uid.clone(), entry)));
         // A label can be edited; a pod counts for one run only.
         if let Some(former) = self.run_of.insert(uid.clone(), run_uid.clone()).filter(|former| *former != run_uid) {
             self.forget(&former, &uid);
         }
-        Some(run_uid)
+        (!is_known).then_some(run_uid)
     }
 
     /// A pod is gone; returns the uid of the run that it was labelled with.
@@ -248,9 +258,9 @@ impl Cache {
     }
 
     fn forget(&mut self, run_uid: &str, uid: &str) {
-        if let Some(uids) = self.by_run.get_mut(run_uid) {
-            uids.remove(uid);
-            if uids.is_empty() {
+        if let Some(pods) = self.by_run.get_mut(run_uid) {
+            pods.remove(uid);
+            if pods.is_empty() {
                 self.by_run.remove(run_uid);
             }
         }
@@ -258,7 +268,13 @@ impl Cache {
 
     /// The pods labelled with this run.
     pub fn pods_of<'a>(&'a self, run_uid: &str) -> impl Iterator<Item = Arc<PodEntry>> + use<'a> {
-        self.by_run.get(run_uid).into_iter().flatten().filter_map(|uid| self.pods.get(uid))
+        self.by_run.get(run_uid).into_iter().flat_map(BTreeMap::values).cloned()
+    }
+
+    /// The pod of this uid.
+    #[must_use]
+    pub fn pod(&self, uid: &str) -> Option<Arc<PodEntry>> {
+        self.pods.get(uid)
     }
 
     /// Uids of the runs that pods are labelled with.
@@ -310,11 +326,20 @@ mod tests {
     use super::*;
 
     fn pod(uid: &str, version: u64, run: &str) -> SlimPod {
+        made(uid, version, run, "Pending")
+    }
+
+    fn phased(uid: &str, version: u64, phase: &str) -> SlimPod {
+        made(uid, version, "run", phase)
+    }
+
+    fn made(uid: &str, version: u64, run: &str, phase: &str) -> SlimPod {
         let text = serde_json::json!({
             "metadata": {
                 "name": format!("pod-{uid}"), "namespace": "ns", "uid": uid, "resourceVersion": version.to_string(),
                 "labels": { "gantline.dev/run-uid": run, "gantline.dev/run": "r", "gantline.dev/task": "t", "gantline.dev/attempt": "1" },
             },
+            "status": { "phase": phase },
         });
         serde_json::from_value(text).unwrap()
     }
@@ -329,7 +354,17 @@ mod tests {
         assert_eq!(cache.put_pod(&pod("a", 10, "run")), Some("run".into()));
         assert_eq!(cache.put_pod(&pod("a", 9, "run")), None);
         assert_eq!(cache.put_pod(&pod("a", 10, "run")), None);
-        assert_eq!(cache.put_pod(&pod("a", 11, "run")), Some("run".into()));
+        assert_eq!(cache.put_pod(&phased("a", 11, "Running")), Some("run".into()));
+        assert_eq!(cache.put_pod(&phased("a", 10, "Pending")), None);
+    }
+
+    #[test]
+    fn what_no_decision_reads_is_no_news() {
+        let mut cache = Cache::default();
+        assert_eq!(cache.put_pod(&phased("a", 10, "Pending")), Some("run".into()));
+        assert_eq!(cache.put_pod(&phased("a", 12, "Pending")), None, "it was bound to a node");
+        assert_eq!(cache.put_pod(&phased("a", 11, "Running")), None, "but what is older stays older");
+        assert_eq!(cache.put_pod(&phased("a", 13, "Running")), Some("run".into()));
     }
 
     #[test]

@@ -11,7 +11,6 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::cache::PodEntry;
 use super::client::Failure;
 use super::create::{self, Made};
 use super::gather::Gathered;
@@ -32,6 +31,9 @@ const REFUSED_DELETE: Duration = Duration::from_secs(10);
 const RELEASE_TRIES: u32 = 5;
 /// The pause between.
 const RELEASE_PAUSE: Duration = Duration::from_secs(1);
+/// How soon after a release its run is looked at: for many together, since all that is left to do then is to tidy up.
+const RELEASED: Duration = Duration::from_secs(1);
+
 /// The run that an effect is for, and the name of the object.
 #[derive(Clone)]
 pub struct Target {
@@ -189,7 +191,7 @@ async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
         match release_once(&context, &target, &uid).await {
             Ok(Some(pod)) => {
                 context.cache().put_pod(&pod);
-                return After::DONE;
+                return After { clear: true, wait: Some(RELEASED) };
             }
             Ok(None) => return After::LATER,
             Err(failure) => tracing::debug!(pod = target.name, %failure, "the pod's finalizer stays for now"),
@@ -200,8 +202,8 @@ async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
 }
 
 async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<Option<SlimPod>, Failure> {
-    let here = |entry: &Arc<PodEntry>| entry.facts.uid == uid && entry.namespace == target.namespace;
-    let known = context.cache().pods_of(&target.run).find(here).map(|entry| entry.finalizers.clone());
+    let known = context.cache().pod(uid).filter(|entry| entry.namespace == target.namespace);
+    let known = known.map(|entry| entry.finalizers.clone());
     let finalizers = if let Some(finalizers) = known {
         finalizers
     } else {
@@ -213,8 +215,7 @@ async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<O
 
 async fn delete(context: Arc<Context>, target: Target, uid: String, grace_seconds: Option<u32>) -> After {
     // Between the decision and its turn the answer to an earlier deletion may have come.
-    let is_deleting = |entry: Arc<PodEntry>| entry.facts.uid == uid && entry.facts.deleting;
-    if context.cache().pods_of(&target.run).any(is_deleting) {
+    if context.cache().pod(&uid).is_some_and(|entry| entry.facts.deleting) {
         return After::DONE;
     }
     match context.cluster.delete_pod(&target.namespace, &target.name, &uid, grace_seconds).await {

@@ -15,7 +15,9 @@ use super::revision::{self, Pinned};
 use super::watch::Watched;
 use super::{Cache, Context, Key, cache::PodEntry, claim, kin, peers, resource};
 use crate::api::{Attempt, TaskPhase, TaskStatus, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, Sight, Sights, is_retry_wanted, unpack};
+use crate::engine::{
+    Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, RunFacts, Sight, Sights, is_retry_wanted, unpack,
+};
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
 use crate::pods::{SlimPod, facts, is_unlabelled_of};
@@ -147,7 +149,7 @@ async fn record(context: &Context, run: &Arc<Loose<WorkflowRun>>) -> Result<Reco
     let object = run.object.as_ref().ok();
     let stored = object.and_then(|run| run.status.clone()).unwrap_or_default();
     let status = match object {
-        Some(object) => unpack(&stored, &peers::facts(run, object), definition.plan()),
+        Some(object) => unpack(&stored, &RunFacts::of(&run.meta, &object.spec), definition.plan()),
         None => stored,
     };
     let is_over =

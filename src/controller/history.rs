@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::client::{Cluster, Failure};
 use super::loose::Loose;
 use crate::api::{Segment, WorkflowRecord, WorkflowRun, label};
+use crate::plan::Plan;
 
 /// Records read at once, where the chain of them is broken.
 const PAGE: u32 = 20;
@@ -27,20 +28,31 @@ struct Page {
     metadata: ListMeta,
 }
 
-/// A run, and the records of its log, oldest first; `None` if there is no such run.
+/// All that is on record of a run.
+pub struct History {
+    /// The run.
+    pub run: WorkflowRun,
+    /// What it runs, where its status doesn't tell that by itself and it can be read.
+    pub plan: Option<Plan>,
+    /// The records of its log, oldest first.
+    pub parts: Vec<Found>,
+}
+
+/// All that is on record of a run; `None` if there is no such run.
 ///
 /// # Errors
 /// What could not be read; also a run that can't be understood.
-pub async fn read(
-    cluster: &Cluster,
-    namespace: &str,
-    name: &str,
-) -> Result<Option<(WorkflowRun, Vec<Found>)>, Failure> {
+pub async fn read(cluster: &Cluster, namespace: &str, name: &str) -> Result<Option<History>, Failure> {
     let Some(Loose { object, meta, .. }) = cluster.get::<WorkflowRun>(namespace, name).await? else { return Ok(None) };
     let mut run = object.map_err(Failure::Unknown)?;
     run.metadata = meta;
     let parts = segments(cluster, namespace, &run).await?;
-    Ok(Some((run, parts)))
+    let revision = run.status.as_ref().filter(|status| status.packed.is_some()).and_then(|it| it.revision.as_deref());
+    let plan = match revision {
+        Some(revision) => super::revision::read(cluster, namespace, revision).await?,
+        None => None,
+    };
+    Ok(Some(History { run, plan, parts }))
 }
 
 /// From the newest, which the status names, along what each says of the one before it. Where one is gone, those before it are found

@@ -25,9 +25,12 @@ pub fn put(cache: &mut Cache, run: Loose<WorkflowRun>) -> Option<Vec<Key>> {
     let before = cache.run(&uid);
     let peers = cache.put_run(run)?;
     let after = cache.run(&uid)?;
-    let is_told = before.as_deref().map(facts) != Some(facts(&after));
-    let above = parent(&after.meta).filter(|_| is_told).map(|it| it.uid.to_owned());
+    let is_told = || before.as_deref().map(facts) != Some(facts(&after));
+    let above = parent(&after.meta).filter(|_| is_told()).map(|it| it.uid.to_owned());
     let mut keys: Vec<Key> = above.into_iter().chain(peers).map(Key::Run).collect();
+    if cache.children_of(&uid).next().is_none() {
+        return Some(keys);
+    }
     let (before, after) = (before.as_deref().map(as_ancestor), as_ancestor(&after));
     let all = before.as_ref().is_none_or(|before| before.mood() != after.mood());
     let (before, after) = (before.as_ref().map(Ancestor::followed).unwrap_or_default(), after.followed());

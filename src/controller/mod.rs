@@ -191,6 +191,11 @@ impl Context {
         self.changed.notify_one();
     }
 
+    /// A key whose round goes on isn't looked at again for this time, whatever changes.
+    pub fn hold(&self, key: Key, wait: Duration) {
+        self.with_queue(|queue| queue.hold(key, Instant::now() + wait));
+    }
+
     /// Changes the cache, and looks at the keys that this concerns.
     pub fn enqueue(&self, change: impl FnOnce(&mut Cache) -> Vec<Key>) {
         let keys = change(&mut self.cache());
@@ -215,6 +220,11 @@ impl Context {
     /// Changes what is known of a run's own writes.
     pub fn with_memory<R>(&self, uid: &str, change: impl FnOnce(&mut RunMemory) -> R) -> R {
         change(locked(&self.memories).entry(uid.to_owned()).or_default())
+    }
+
+    /// A round went well.
+    fn went_well(&self, uid: &str) {
+        locked(&self.memories).get_mut(uid).into_iter().for_each(|memory| memory.failures = 0);
     }
 
     /// A run is gone with all of its pods.

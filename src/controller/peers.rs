@@ -90,22 +90,10 @@ pub async fn of(context: &Context, run: &Loose<WorkflowRun>, plan: Option<&Plan>
     }
     let uid = run.meta.uid.as_deref().unwrap_or_default();
     let cached = Peers { all: context.cache().peers_of(uid), live: false };
-    if !needs_live_peers(&facts(run, object), &status, &cached) {
+    if !needs_live_peers(&RunFacts::of(&run.meta, &object.spec), &status, &cached) {
         return Ok(cached);
     }
     live(context, run.meta.namespace.as_deref(), &workflow.name, uid).await
-}
-
-/// The facts of a run, but for its status.
-pub fn facts<'a>(run: &'a Loose<WorkflowRun>, object: &'a WorkflowRun) -> RunFacts<'a> {
-    RunFacts {
-        name: run.meta.name.as_deref().unwrap_or_default(),
-        namespace: run.meta.namespace.as_deref().unwrap_or_default(),
-        uid: run.meta.uid.as_deref().unwrap_or_default(),
-        created_at: run.meta.creation_timestamp.as_ref().map(|time| time.0),
-        generation: run.meta.generation,
-        spec: &object.spec,
-    }
 }
 
 /// Reads the runs of a workflow that have not ended. Without a resourceVersion the answer is no older than the request.

@@ -25,11 +25,13 @@ struct State {
     /// Something changed while it ran: it must run again.
     dirty: bool,
     wake: Option<Instant>,
+    /// It doesn't run before.
+    held: Option<Instant>,
 }
 
 impl State {
     const fn at_rest(self) -> bool {
-        !self.queued && !self.running && self.wake.is_none()
+        !self.queued && !self.running && self.wake.is_none() && self.held.is_none()
     }
 }
 
@@ -40,10 +42,12 @@ impl<K> Default for Queue<K> {
 }
 
 impl<K: Clone + Ord> Queue<K> {
-    /// Something changed for this key: it is to run, as soon as it doesn't run already.
+    /// Something changed for this key: it is to run, as soon as it doesn't run already and isn't held back.
     pub fn add(&mut self, key: K) {
         let state = self.states.entry(key.clone()).or_default();
-        if state.running {
+        if let Some(until) = state.held {
+            self.wake_at(key, until);
+        } else if state.running {
             state.dirty = !is(Mutant::ChangeLost);
         } else if !state.queued {
             state.queued = true;
@@ -51,9 +55,27 @@ impl<K: Clone + Ord> Queue<K> {
         }
     }
 
-    /// The key is to run at `at` at the latest. The earliest of several wishes holds until the key runs.
+    /// The key, whose round goes on, is not to run again before `until`: whatever changes meanwhile is looked at then, at once.
+    pub fn hold(&mut self, key: K, until: Instant) {
+        let state = self.states.entry(key.clone()).or_default();
+        state.held = Some(until);
+        if std::mem::take(&mut state.dirty) || state.wake.is_some_and(|at| at < until) {
+            self.forget_wake(&key);
+            self.wake_at(key, until);
+        }
+    }
+
+    fn forget_wake(&mut self, key: &K) {
+        if let Some(at) = self.states.get_mut(key).and_then(|state| state.wake.take()) {
+            self.wakes.remove(&(at, key.clone()));
+        }
+    }
+
+    /// The key is to run at `at` at the latest, but not while it is held back. The earliest of several wishes holds until the key
+    /// runs.
     pub fn wake_at(&mut self, key: K, at: Instant) {
         let state = self.states.entry(key.clone()).or_default();
+        let at = state.held.map_or(at, |until| at.max(until));
         if state.wake.is_some_and(|earlier| earlier <= at) {
             return;
         }
@@ -69,17 +91,15 @@ impl<K: Clone + Ord> Queue<K> {
     pub fn next(&mut self, now: Instant) -> Option<K> {
         while self.wakes.first().is_some_and(|(at, _)| *at <= now) {
             if let Some((_, key)) = self.wakes.pop_first() {
-                self.states.entry(key.clone()).or_default().wake = None;
+                let state = self.states.entry(key.clone()).or_default();
+                (state.wake, state.held) = (None, None);
                 self.add(key);
             }
         }
         let key = self.ready.pop_front()?;
         let state = self.states.entry(key.clone()).or_default();
-        state.queued = false;
-        state.running = true;
-        if let Some(at) = state.wake.take() {
-            self.wakes.remove(&(at, key.clone()));
-        }
+        (state.queued, state.running, state.held) = (false, true, None);
+        self.forget_wake(&key);
         Some(key)
     }
 
@@ -138,6 +158,40 @@ mod tests {
         queue.done(&"a");
         assert_eq!(queue.next(at(0)), None);
         assert_eq!(queue.depth(), 0);
+    }
+
+    #[test]
+    fn what_changes_while_a_key_is_held_back_is_looked_at_once_and_then_at_once() {
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
+        let mut queue = Queue::default();
+        queue.add("a");
+        assert_eq!(queue.next(at(0)), Some("a"));
+        queue.add("a");
+        queue.wake_at("a", at(2));
+        queue.hold("a", at(5));
+        queue.wake_at("a", at(1));
+        queue.done(&"a");
+        queue.add("a");
+        assert_eq!((queue.next(at(4)), queue.next_wake()), (None, Some(at(5))));
+        assert_eq!(queue.next(at(5)), Some("a"));
+        queue.done(&"a");
+        assert_eq!((queue.next(at(9)), queue.depth()), (None, 0), "once");
+    }
+
+    #[test]
+    fn a_key_that_is_held_back_runs_at_once_when_something_changes_after_that() {
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
+        let mut queue = Queue::default();
+        queue.add("a");
+        assert_eq!(queue.next(at(0)), Some("a"));
+        queue.hold("a", at(5));
+        queue.done(&"a");
+        assert_eq!(queue.next_wake(), None, "nothing changed, so it isn't woken");
+        queue.wake_at("a", at(30));
+        queue.add("a");
+        assert_eq!(queue.next(at(6)), Some("a"));
     }
 
     #[test]

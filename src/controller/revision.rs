@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Context;
-use super::client::Failure;
+use super::client::{Cluster, Failure};
 use super::loose::Loose;
 use crate::api::{Workflow, WorkflowRecord, WorkflowRecordData, WorkflowRun, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{Definition, Lineage, is_retry_wanted};
@@ -93,6 +93,21 @@ impl Copy {
         Self { workflow: workflow.map(str::to_owned), spec: spec.clone(), revision: name_of(workflow, spec) }
     }
 
+    /// What the record of a revision holds, if that is what its name says.
+    fn in_record(record: &WorkflowRecord, revision: &str) -> Option<Self> {
+        let workflow = Some(record.spec.workflow.as_str()).filter(|name| !name.is_empty());
+        let data = serde_json::Value::Object(record.spec.data.clone());
+        if revision_name(workflow, &data.to_string()) != revision {
+            return None;
+        }
+        let spec = serde_json::from_value(data).ok()?;
+        Some(Self { workflow: workflow.map(str::to_owned), spec, revision: revision.to_owned() })
+    }
+
+    fn plan(&self) -> Result<Plan, Vec<Problem>> {
+        Plan::checked(&self.spec, if self.workflow.is_some() { Origin::Workflow } else { Origin::Inline })
+    }
+
     fn record(&self, namespace: &str) -> WorkflowRecord {
         let data = match serde_json::to_value(&self.spec) {
             Ok(serde_json::Value::Object(data)) => data,
@@ -162,15 +177,11 @@ async fn pinned(context: &Context, run: &WorkflowRun, namespace: &str, revision:
         return Ok(Pinned::Ready { plan, revision: revision.to_owned(), record: None });
     }
     if let Some(record) = context.cluster.get_record(namespace, revision).await? {
-        let workflow = Some(record.spec.workflow.as_str()).filter(|name| !name.is_empty());
-        let data = serde_json::Value::Object(record.spec.data.clone());
-        let as_pinned = revision_name(workflow, &data.to_string()) == revision;
-        return Ok(match serde_json::from_value::<WorkflowSpec>(data) {
-            Ok(spec) if as_pinned => {
-                let copy = Copy { workflow: workflow.map(str::to_owned), spec, revision: revision.to_owned() };
-                plan_of(context, namespace, &copy, Record::Known)
+        return Ok(match Copy::in_record(&record, revision) {
+            Some(copy) => plan_of(context, namespace, &copy, Record::Known),
+            None => {
+                Pinned::Lost(format!("WorkflowRecord {revision} was changed: it no longer holds what its name says"))
             }
-            _ => Pinned::Lost(format!("WorkflowRecord {revision} was changed: it no longer holds what its name says")),
         });
     }
     match current(context, run, namespace).await? {
@@ -178,6 +189,12 @@ async fn pinned(context: &Context, run: &WorkflowRun, namespace: &str, revision:
         Current::Copy(copy) if copy.revision == revision => Ok(plan_of(context, namespace, &copy, Record::Deleted)),
         _ => Ok(Pinned::Lost(format!("WorkflowRecord {revision}, which the run is pinned to, was deleted"))),
     }
+}
+
+/// The plan of a revision, if its record can be read.
+pub async fn read(cluster: &Cluster, namespace: &str, revision: &str) -> Result<Option<Plan>, Failure> {
+    let record = cluster.get_record(namespace, revision).await?;
+    Ok(record.and_then(|record| Copy::in_record(&record, revision)?.plan().ok()))
 }
 
 /// What is known of the record that holds a copy.
@@ -197,8 +214,7 @@ fn plan_of(context: &Context, namespace: &str, copy: &Copy, known: Record) -> Pi
     if let Some(plan) = context.plans.get(namespace, &revision) {
         return Pinned::Ready { plan, revision, record };
     }
-    let origin = if copy.workflow.is_some() { Origin::Workflow } else { Origin::Inline };
-    match Plan::checked(&copy.spec, origin) {
+    match copy.plan() {
         Ok(plan) => {
             let plan = Arc::new(plan);
             if known != Record::Deleted {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::client::Failure;
-use super::{Context, apply, gather, orphan, peers, poison};
-use crate::engine::{Observed, decide};
+use super::{Context, apply, gather, orphan, poison};
+use crate::engine::{Observed, RunFacts, decide};
 
 /// Looks at a run, decides what is next, writes it down, then does it.
 pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
@@ -23,7 +23,7 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
     let stored = object.status.clone().unwrap_or_default();
     let definition = gathered.definition.as_definition();
     let seen = Observed {
-        run: peers::facts(&gathered.run, object),
+        run: RunFacts::of(&gathered.run.meta, &object.spec),
         stored: &stored,
         status: &gathered.status,
         definition: &definition,

@@ -79,9 +79,7 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
     let (Key::Run(uid) | Key::Workflow(uid)) = &key;
     let problem = match AssertUnwindSafe(tokio::time::timeout(ROUND_TIMEOUT, look)).catch_unwind().await {
         Ok(Ok(Ok(()))) => {
-            if context.memory(uid).failures > 0 {
-                context.with_memory(uid, |memory| memory.failures = 0);
-            }
+            context.went_well(uid);
             return key;
         }
         // The term is about to end, or the lease to be renewed.

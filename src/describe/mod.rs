@@ -21,9 +21,11 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{ItemStatus, LogLine, Segment, TaskStatus, Transition, WorkflowRun, WorkflowRunStatus};
+use crate::engine::{RunFacts, unpack};
+use crate::plan::Plan;
 
 /// Problems that are told of; the rest are counted.
 const PROBLEMS: usize = 50;
@@ -69,10 +71,12 @@ impl Problems {
 }
 
 impl<'a> Story<'a> {
-    /// Puts together a run and the records of its log, oldest first.
+    /// Puts together a run and the records of its log, oldest first. The status of a large run tells the states of its tasks, and
+    /// its plan their names.
     #[must_use]
-    pub fn new(run: &'a WorkflowRun, parts: &[Part]) -> Self {
-        let status = run.status.clone().unwrap_or_default();
+    pub fn new(run: &'a WorkflowRun, plan: Option<&Plan>, parts: &[Part]) -> Self {
+        let stored = run.status.clone().unwrap_or_default();
+        let status = unpack(&stored, &RunFacts::of(&run.metadata, &run.spec), plan);
         let mut story = Self {
             run,
             tasks: Vec::new(),
@@ -90,7 +94,9 @@ impl<'a> Story<'a> {
         story.places = [story.places[0], story.transitions.len().saturating_sub(story.places[0]), story.places[2]];
         story.transitions.append(&mut story.status.history);
         story.find_gaps();
-        story.tasks = tasks(std::mem::take(&mut story.status.tasks), units);
+        let spelt = Spelt::of(&stored);
+        story.tasks = tasks(std::mem::take(&mut story.status.tasks), &spelt, units);
+        story.find_untold(&spelt);
         story
     }
 
@@ -173,14 +179,63 @@ impl<'a> Story<'a> {
             next = seq.saturating_add(1);
         }
     }
+
+    /// Of what has ended, something has to tell how.
+    fn find_untold(&mut self, spelt: &Spelt) {
+        if let Some(packed) = self.status.packed.as_ref().filter(|packed| !packed.states.is_empty()) {
+            let revision = self.status.revision.as_deref().unwrap_or_default();
+            let untold = usize::try_from(packed.total).unwrap_or(usize::MAX).saturating_sub(spelt.tasks.len());
+            self.problems.add(format!(
+                "WorkflowRecord {revision}, which holds what the run runs, is gone or was changed: {untold} of its tasks are \
+                 shown only as far as the log tells of them"
+            ));
+        }
+        for task in &self.tasks {
+            if task.phase.is_finished() && task.finished_at.is_none() && !spelt.tasks.contains(&task.name) {
+                self.problems.add(format!("the end of task {} is told nowhere", task.name));
+            }
+            let Some(items) = task.items.as_ref().filter(|_| spelt.in_part.contains(&task.name)) else { continue };
+            let told: BTreeSet<u32> = items.entries.iter().map(|entry| entry.index).collect();
+            let ended = (0_u32..).zip(items.phases()).filter(|(_, phase)| phase.is_finished());
+            let untold = ended.filter(|(index, _)| !told.contains(index)).count();
+            if untold > 0 {
+                self.problems.add(format!("how {untold} of the items of task {} ended is told nowhere", task.name));
+            }
+        }
+    }
+}
+
+/// What a status spells out, by the names of tasks.
+struct Spelt {
+    /// The tasks that it does.
+    tasks: BTreeSet<String>,
+    /// Those of whose items it does some only.
+    in_part: BTreeSet<String>,
+}
+
+impl Spelt {
+    fn of(stored: &WorkflowRunStatus) -> Self {
+        let in_part = |task: &&TaskStatus| task.items.as_ref().is_some_and(|items| !items.states.is_empty());
+        let name = |task: &TaskStatus| task.name.clone();
+        Self {
+            tasks: stored.tasks.iter().map(name).collect(),
+            in_part: stored.tasks.iter().filter(in_part).map(name).collect(),
+        }
+    }
 }
 
 /// What the log tells of tasks and items that have ended, by name and index. Of what ended more than once, the last is told.
 type Units = BTreeMap<(String, Option<u32>), TaskStatus>;
 
-/// The tasks of the status, and what the log tells of them. What the status spells out counts for more.
-fn tasks(listed: Vec<TaskStatus>, units: Units) -> Vec<TaskStatus> {
+/// The tasks of the status, and what the log tells of them. What the status spells out counts for more, and what goes on has not
+/// ended as it did before.
+fn tasks(listed: Vec<TaskStatus>, spelt: &Spelt, mut units: Units) -> Vec<TaskStatus> {
     let mut tasks = listed;
+    for task in tasks.iter_mut().filter(|task| task.phase.is_finished() && !spelt.tasks.contains(&task.name)) {
+        if let Some(ended) = units.remove(&(task.name.clone(), None)).filter(|ended| ended.phase == task.phase) {
+            *task = ended;
+        }
+    }
     for ((name, item), unit) in units {
         let place = tasks.iter().position(|task| task.name == name);
         match (item, place.and_then(|place| tasks.get_mut(place))) {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Part, Story};
-use crate::api::{Segment, WorkflowRun};
+use crate::api::{Segment, TaskPhase, TaskStatus, WorkflowRun};
+use crate::plan::{Origin, Plan};
 
 /// A run of two tasks that has ended; the first four of its transitions are in two records, the next in its log.
 fn run() -> WorkflowRun {
@@ -60,7 +61,7 @@ fn parts() -> Vec<Part> {
 
 #[test]
 fn a_run_reads_like_a_page() {
-    let text = Story::new(&run(), &parts()).text();
+    let text = Story::new(&run(), None, &parts()).text();
     let expected = "\
 Run         nightly
 Namespace   demo
@@ -107,9 +108,25 @@ SEQ  TIME                      OF       ATTEMPT  FROM      TO       REASON
 }
 
 #[test]
+fn an_attempt_is_told_with_the_kind_of_its_object() {
+    for (attempt, told) in [
+        (json!({ "pod": "p" }), "attempt 1: goes on, pod p"),
+        (json!({ "run": "r" }), "attempt 1: goes on, run r"),
+        (json!({ "resource": { "apiVersion": "batch/v1", "kind": "Job", "name": "j" } }), "attempt 1: goes on, Job j"),
+    ] {
+        let mut run = run();
+        let mut attempts = json!([{ "number": 1 }]);
+        attempts[0].as_object_mut().unwrap().extend(attempt.as_object().unwrap().clone());
+        run.status.as_mut().unwrap().tasks[0].attempts = serde_json::from_value(attempts).unwrap();
+        let text = Story::new(&run, None, &parts()).text();
+        assert!(text.lines().any(|line| line.trim() == told), "{told}: {text}");
+    }
+}
+
+#[test]
 fn tools_get_all_of_it_as_one_object() {
     let run = run();
-    let json: Value = serde_json::from_str(&Story::new(&run, &parts()).json()).unwrap();
+    let json: Value = serde_json::from_str(&Story::new(&run, None, &parts()).json()).unwrap();
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["problems", "run", "tasks", "transitions", "whole"]);
     assert_eq!((&json["whole"], &json["problems"]), (&json!(true), &json!([])));
@@ -190,7 +207,7 @@ fn what_is_missing_is_said_before_all_else() {
     for (name, damage, problems) in cases {
         let (mut run, mut parts) = (run(), parts());
         damage(&mut run, &mut parts);
-        let story = Story::new(&run, &parts);
+        let story = Story::new(&run, None, &parts);
         assert_eq!(story.problems.told, problems, "{name}");
         let (text, json): (String, Value) = (story.text(), serde_json::from_str(&story.json()).unwrap());
         assert_eq!(text.starts_with("THE HISTORY OF THIS RUN IS NOT WHOLE\n"), !problems.is_empty(), "{name}");
@@ -206,10 +223,94 @@ fn whatever_a_hand_wrote_makes_a_page() {
     status.log = "nonsense\n".repeat(1_000);
     status.message = "\u{1b}[31mred\u{7}".into();
     status.tasks.clear();
-    let story = Story::new(&run, &parts());
+    let story = Story::new(&run, None, &parts());
     let text = story.text();
     assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "a terminal would take it for a command");
     assert!(text.contains("\n  and 9"), "a thousand problems are not all told: {text}");
     assert!(text.contains("\nload: Pending\n"), "what only the log tells of is shown: {text}");
-    assert!(Story::new(&WorkflowRun::new("r", run.spec), &[]).is_whole(), "one that has not begun");
+    assert!(Story::new(&WorkflowRun::new("r", run.spec), None, &[]).is_whole(), "one that has not begun");
+}
+
+/// A run of six tasks, of which its status spells out one, and of whose four items it spells out one as well.
+fn large() -> (WorkflowRun, Plan, Vec<Part>) {
+    let tasks: Vec<Value> = ["a", "b", "c", "d", "e"].map(|name| json!({ "name": name, "image": "i" })).to_vec();
+    let mut spec = json!({ "tasks": tasks });
+    spec["tasks"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "name": "f", "image": "i", "forEach": { "values": [1, 2, 3, 4] } }));
+    let plan = Plan::checked(&serde_json::from_value(spec).unwrap(), Origin::Workflow).unwrap();
+    let run = serde_json::from_value(json!({
+        "apiVersion": "gantline.dev/v1alpha1", "kind": "WorkflowRun",
+        "metadata": { "name": "nightly", "namespace": "demo", "uid": "uid-1" },
+        "spec": { "workflowRef": { "name": "sales" } },
+        "status": {
+            "phase": "Running", "revision": "sales-x", "startedAt": "2030-01-01T00:00:01.000000Z", "generation": 1,
+            "tasks": [{ "name": "f", "phase": "Running", "items": {
+                "total": 4, "newestAttempt": 1, "succeeded": "0-1", "running": "2", "pending": "3", "states": "2sr1p", "entries": [
+                    { "index": 1, "phase": "Succeeded", "finishedAt": "2030-01-01T00:00:09.000000Z" } ] } }],
+            "packed": { "total": 6, "states": "2srfp1r", "newestAttempt": 2, "formerAttempts": 1 },
+            "log": "",
+            "sealed": { "segment": "nightly-log-1", "count": 1, "lines": 5 },
+        },
+    }));
+    let ended = |task: &str, item: Option<u32>, phase: &str| {
+        let mut unit = json!({ "task": task, "phase": phase, "finishedAt": "2030-01-01T00:00:05.000000Z" });
+        unit["attempts"] = json!([{ "number": 1, "pod": format!("{task}-1"), "outcome": phase }]);
+        if let Some(item) = item {
+            unit["item"] = json!(item);
+        }
+        format!("{unit}\n")
+    };
+    let log = ended("a", None, "Succeeded")
+        + &ended("b", None, "Succeeded")
+        + &ended("c", None, "Failed")
+        + &ended("d", None, "Failed")
+        + &ended("f", Some(0), "Succeeded");
+    (run.unwrap(), plan, vec![part(1, log)])
+}
+
+#[test]
+fn a_large_run_is_shown_as_its_status_its_plan_and_its_log_tell_it() {
+    let (run, plan, parts) = large();
+    let story = Story::new(&run, Some(&plan), &parts);
+    assert_eq!(story.problems.told, [""; 0]);
+    let attempts = |task: &TaskStatus| task.attempts.iter().map(|it| it.number).collect::<Vec<u32>>();
+    let tasks: Vec<_> = story.tasks.iter().map(|task| (task.name.as_str(), task.phase, attempts(task))).collect();
+    assert_eq!(
+        tasks,
+        [
+            ("a", TaskPhase::Succeeded, vec![1]),
+            ("b", TaskPhase::Succeeded, vec![1]),
+            // It failed once, and was tried again.
+            ("c", TaskPhase::Running, vec![2]),
+            ("d", TaskPhase::Failed, vec![1]),
+            ("e", TaskPhase::Pending, vec![]),
+            ("f", TaskPhase::Running, vec![]),
+        ]
+    );
+    let items: Vec<_> = story.tasks[5].items.as_ref().unwrap().entries.iter().map(|it| (it.index, it.phase)).collect();
+    assert_eq!(items, [(0, TaskPhase::Succeeded), (1, TaskPhase::Succeeded), (2, TaskPhase::Running)]);
+}
+
+#[test]
+fn what_a_large_run_can_not_tell_any_more_is_said() {
+    let (run, plan, parts) = large();
+    let lost = Story::new(&run, None, &parts);
+    assert_eq!(
+        lost.problems.told,
+        [
+            "WorkflowRecord sales-x, which holds what the run runs, is gone or was changed: 5 of its tasks are shown only as far as the \
+            log tells of them"
+        ]
+    );
+    assert_eq!(lost.tasks.len(), 5, "the one that has not begun is told nowhere");
+    let mut run = run;
+    run.status.as_mut().unwrap().sealed = None;
+    let story = Story::new(&run, Some(&plan), &[]);
+    let told = |task: &str| format!("the end of task {task} is told nowhere");
+    assert_eq!(
+        story.problems.told,
+        [told("a"), told("b"), told("d"), "how 1 of the items of task f ended is told nowhere".to_owned()]
+    );
 }

@@ -316,14 +316,15 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
             ledger.wait(unit, WaitKind::Node, &to_start(&pod));
             Attempt { number, pod, ..Attempt::default() }
         }
-        Work::Child(_) => match goes_on(ledger, unit, planned, seen, &inputs) {
-            Some(same) => Attempt { number, ..same },
-            None => {
+        Work::Child(_) => {
+            if let Some(same) = goes_on(ledger, unit, planned, seen, &inputs) {
+                Attempt { number, ..same }
+            } else {
                 let run = child_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
                 ledger.wait(unit, WaitKind::Child, &child::to_start(&run));
                 Attempt { number, run, ..Attempt::default() }
             }
-        },
+        }
         Work::Resource(of) => {
             let name = resource_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
             let resource = ResourceRef { api_version: of.api_version.clone(), kind: of.kind.clone(), name };

@@ -281,9 +281,9 @@ impl Ledger {
         if let (Some(item), Some(items)) = (unit.item, self.items.get_mut(&unit.task)) {
             items.set_phase(item, to);
         }
-        if to.is_finished() && self.is_one_of_many(unit) {
-            let ended = self.unit(unit).cloned();
-            ended.into_iter().for_each(|ended| self.log_unit(unit.item, &ended));
+        let ends = to.is_finished() && self.is_one_of_many(unit);
+        if let Some(ended) = self.unit(unit).filter(|_| ends).cloned() {
+            self.log_unit(unit.item, &ended);
         }
         // Nothing hangs on a task's being known to run, so it can ride along with the next write.
         self.urgent |= to != TaskPhase::Running;

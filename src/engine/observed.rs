@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value};
 
 use super::claim::Claims;
@@ -74,6 +75,21 @@ pub struct RunFacts<'a> {
     pub generation: Option<i64>,
     /// What the user asked for.
     pub spec: &'a WorkflowRunSpec,
+}
+
+impl<'a> RunFacts<'a> {
+    /// Of a run with this metadata.
+    #[must_use]
+    pub fn of(meta: &'a ObjectMeta, spec: &'a WorkflowRunSpec) -> Self {
+        Self {
+            name: meta.name.as_deref().unwrap_or_default(),
+            namespace: meta.namespace.as_deref().unwrap_or_default(),
+            uid: meta.uid.as_deref().unwrap_or_default(),
+            created_at: meta.creation_timestamp.as_ref().map(|time| time.0),
+            generation: meta.generation,
+            spec,
+        }
+    }
 }
 
 /// What a run is to run.

@@ -2,12 +2,12 @@
 //!
 //! | the object | outcome |
 //! |---|---|
-//! | its failure holds | Failed (ResourceFailed), which costs a retry; that makes another object |
+//! | its failure holds | Failed (`ResourceFailed`), which costs a retry; that makes another object |
 //! | its success holds, and it has all outputs | Succeeded, with them |
-//! | its success holds, an output is missing or of another type | Failed (OutputMissing, OutputInvalid) |
-//! | a condition or an output can't be evaluated | Failed (ExpressionError); a key that is missing only means not yet |
-//! | it is too large or nested too deep to be read | Failed (ResourceUnreadable) |
-//! | it is gone, and this run didn't delete it | Disrupted (ResourceDeleted) |
+//! | its success holds, an output is missing or of another type | Failed (`OutputMissing`, `OutputInvalid`) |
+//! | a condition or an output can't be evaluated | Failed (`ExpressionError`); a key that is missing only means not yet |
+//! | it is too large or nested too deep to be read | Failed (`ResourceUnreadable`) |
+//! | it is gone, and this run didn't delete it | Disrupted (`ResourceDeleted`) |
 //! | else | goes on |
 //!
 //! The object stays with its run, unless the attempt ended without its saying so: what was cancelled, timed out or can't be followed any
@@ -118,14 +118,13 @@ pub(super) fn is_cut_off(attempt: &Attempt) -> bool {
                 | Reason::KindNotGranted
         )
     };
-    match attempt.outcome {
-        None => false,
+    attempt.outcome.is_some_and(|outcome| match outcome {
         // It came to be after its attempt was given up.
-        Some(_) if attempt.uid.is_none() => true,
-        Some(AttemptOutcome::Succeeded | AttemptOutcome::NotYet) => false,
-        Some(AttemptOutcome::Failed) => attempt.reason.is_some_and(cut_off),
-        Some(AttemptOutcome::Disrupted | AttemptOutcome::Cancelled) => true,
-    }
+        _ if attempt.uid.is_none() => true,
+        AttemptOutcome::Succeeded | AttemptOutcome::NotYet => false,
+        AttemptOutcome::Failed => attempt.reason.is_some_and(cut_off),
+        AttemptOutcome::Disrupted | AttemptOutcome::Cancelled => true,
+    })
 }
 
 /// Deletes the objects that are not to stay.

@@ -55,15 +55,12 @@ fn is_success(attempt: &Attempt, pod: &PodFacts) -> bool {
 
 /// Whether all that is on record of it is that it succeeded.
 fn has_succeeded_untold(ledger: &Ledger, unit: Unit) -> bool {
-    let phase = match unit.item {
-        Some(item) => {
-            let items = ledger.items.get(&unit.task).filter(|items| items.get(item).is_none());
-            items.and_then(|items| items.phase(item))
-        }
-        None => {
-            let untold = |task: &&TaskStatus| ledger.is_packed() && task.attempts.is_empty();
-            ledger.task(unit.task).filter(untold).map(|task| task.phase)
-        }
+    let phase = if let Some(item) = unit.item {
+        let items = ledger.items.get(&unit.task).filter(|items| items.get(item).is_none());
+        items.and_then(|items| items.phase(item))
+    } else {
+        let untold = |task: &&TaskStatus| ledger.is_packed() && task.attempts.is_empty();
+        ledger.task(unit.task).filter(untold).map(|task| task.phase)
     };
     phase == Some(TaskPhase::Succeeded)
 }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::super::testing::{plan, problems, refused};
-use super::super::{Code, Plan, TaskView};
+use super::super::{Code, Plan, PlannedTask, TaskView};
 use super::*;
 use crate::api::TaskPhase;
 
@@ -47,7 +47,7 @@ fn an_object_has_the_defaults_that_are_not_about_containers() {
 fn what_an_object_is_made_from() {
     let made = |set: &str| {
         let plan = plan(&resource(&format!(", set: [{set}]")));
-        in_scope(&plan, |task, scope| task.resource_manifest(scope)).map(Value::Object).map_err(|it| it.to_string())
+        in_scope(&plan, PlannedTask::resource_manifest).map(Value::Object).map_err(|it| it.to_string())
     };
     let spec = |spec: Value| Ok(json!({"apiVersion": "example.org/v1", "kind": "Fetch", "spec": spec}));
     for (set, expected) in [

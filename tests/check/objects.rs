@@ -213,7 +213,7 @@ impl<'j> Objects<'j> {
             (AttemptOutcome::Succeeded, _) | (_, "OutputMissing" | "OutputInvalid" | "OutputTooLarge") => said("Done"),
             (_, "ResourceFailed") => said("Broken"),
             (_, "ExpressionError") => said("odd"),
-            (AttemptOutcome::Disrupted, _) => made.removed && made.taken || made.removed && run.going.is_some(),
+            (AttemptOutcome::Disrupted, _) => made.removed && (made.taken || run.going.is_some()),
             // It was stopped: its object is gone, or has ended by itself meanwhile.
             (AttemptOutcome::Cancelled, _) | (_, "TimedOut" | "TotalTimedOut" | "FinallyTimedOut") => {
                 made.removed || !is_known || said("Broken") || said("odd") || said("Done")

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::graph::{graph, timed_graph};
 use super::reference;
 use super::world::{World, main_end, new_pod};
-use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{Attempt, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::items::Items;
 use crate::engine::tally::Tally;
 use crate::engine::{
@@ -137,7 +137,7 @@ fn comes_back(full: &WorkflowRunStatus, again: &WorkflowRunStatus, spelt: usize)
     assert_eq!(full.tasks.len(), again.tasks.len());
     for (was, is) in full.tasks.iter().zip(&again.tasks) {
         assert_eq!((was.phase, &was.outputs), (is.phase, &is.outputs), "{}", was.name);
-        let phases = |task: &TaskStatus| task.items.as_ref().map(|items| items.phases());
+        let phases = |task: &TaskStatus| task.items.as_ref().map(ItemsStatus::phases);
         assert_eq!(phases(was), phases(is), "{}", was.name);
     }
     let goes_on = |task: &TaskStatus| task.phase.has_pod() || task.phase == TaskPhase::Backoff;
@@ -343,6 +343,46 @@ fn with_pod(world: &mut World, n: usize, change: impl FnOnce(&mut PodFacts)) {
     }
 }
 
+/// The API server refuses to make something.
+fn refuse(world: &mut World, effects: &mut Vec<Effect>, n: usize, quota: bool) {
+    let is_create =
+        |it: &&Effect| matches!(it, Effect::Create { .. } | Effect::CreateRun { .. } | Effect::CreateResource { .. });
+    let creates: Vec<Effect> = effects.iter().filter(is_create).cloned().collect();
+    if let Some(create) = pick(&creates, n) {
+        let kind = if quota { RefusalKind::Quota } else { RefusalKind::Invalid };
+        let refusal = Sight::Refused(Refusal { kind, message: "no".into(), retry_at: world.now });
+        match create {
+            Effect::CreateRun { run, .. } => world.children.insert(run.clone(), refusal),
+            Effect::Create { pod, .. } => world.sights.insert(pod.clone(), refusal),
+            Effect::CreateResource { resource, .. } => world.resources.insert(resource.clone(), refusal),
+            _ => None,
+        };
+        effects.retain(|it| it != create);
+    }
+}
+
+/// Someone deletes a pod, a child run and an object of another kind.
+fn vanish(world: &mut World, n: usize) {
+    let is_known = |world: &World, name: &str| attempts(world).iter().any(|it| it.object() == name && it.uid.is_some());
+    // Our finalizer holds a pod until its uid is on record and more; only then can it vanish by itself.
+    let pods: Vec<String> = live_pods(world).into_iter().filter(|pod| is_known(world, pod)).collect();
+    if let Some(name) = pick(&pods, n) {
+        world.sights.insert(name.clone(), Sight::Absent);
+    }
+    // Nothing holds a child run. One that nobody knew of by then is made again.
+    if let Some(name) = pick(&live_children(world), n) {
+        world.children.insert(name.clone(), Sight::Absent);
+        let known = is_known(world, name);
+        world.made.retain(|made| known || made != name);
+    }
+    // The same of an object of another kind.
+    if let Some(name) = pick(&live_objects(world), n) {
+        world.resources.insert(name.clone(), Sight::Absent);
+        let known = is_known(world, name);
+        world.made.retain(|made| known || made != name);
+    }
+}
+
 fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, happening: Happening) {
     let now = world.now;
     match happening {
@@ -353,26 +393,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 world.carry_out(&effect);
             }
         }
-        Happening::Refuse(n, quota) => {
-            let creates: Vec<Effect> = effects
-                .iter()
-                .filter(|it| {
-                    matches!(it, Effect::Create { .. } | Effect::CreateRun { .. } | Effect::CreateResource { .. })
-                })
-                .cloned()
-                .collect();
-            if let Some(create) = pick(&creates, n) {
-                let kind = if quota { RefusalKind::Quota } else { RefusalKind::Invalid };
-                let refusal = Sight::Refused(Refusal { kind, message: "no".into(), retry_at: now });
-                match create {
-                    Effect::CreateRun { run, .. } => world.children.insert(run.clone(), refusal),
-                    Effect::Create { pod, .. } => world.sights.insert(pod.clone(), refusal),
-                    Effect::CreateResource { resource, .. } => world.resources.insert(resource.clone(), refusal),
-                    _ => None,
-                };
-                effects.retain(|it| it != create);
-            }
-        }
+        Happening::Refuse(n, quota) => refuse(world, effects, n, quota),
         Happening::Start(n) => with_pod(world, n, |pod| {
             pod.phase = PodPhase::Running;
             pod.main = MainState::Running { since: Some(now) };
@@ -386,26 +407,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
             pod.condemned = true;
             pod.disruption = Some(Disruption { reason: Reason::Drained, at: Some(now), message: String::new() });
         }),
-        Happening::Vanish(n) => {
-            // Our finalizer holds a pod until its uid is on record and more; only then can it vanish by itself.
-            let known = |pod: &str| attempts(world).iter().any(|it| it.pod == pod && it.uid.is_some());
-            let pods: Vec<String> = live_pods(world).into_iter().filter(|pod| known(pod)).collect();
-            if let Some(name) = pick(&pods, n) {
-                world.sights.insert(name.clone(), Sight::Absent);
-            }
-            // Nothing holds a child run. One that nobody knew of by then is made again.
-            if let Some(name) = pick(&live_children(world), n) {
-                world.children.insert(name.clone(), Sight::Absent);
-                let known = attempts(world).iter().any(|it| it.run == *name && it.uid.is_some());
-                world.made.retain(|made| known || made != name);
-            }
-            // The same of an object of another kind.
-            if let Some(name) = pick(&live_objects(world), n) {
-                world.resources.insert(name.clone(), Sight::Absent);
-                let known = attempts(world).iter().any(|it| it.object() == name && it.uid.is_some());
-                world.made.retain(|made| known || made != name);
-            }
-        }
+        Happening::Vanish(n) => vanish(world, n),
         Happening::ForgetSight(n) => {
             let absent = |(name, sight): (&String, &Sight)| matches!(sight, Sight::Refused(_)).then(|| name.clone());
             let all = world.sights.iter().chain(&world.children).chain(&world.resources);

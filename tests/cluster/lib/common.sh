@@ -67,5 +67,5 @@ check_state_path() {
 kubectl() { "$STATE/bin/kubectl" --kubeconfig "$KUBECONFIG_FILE" "$@"; }
 
 # What the running cluster was asked to be: one file a flavour in $STATE/flavour,
-# `real`, `audit` and `fake` (which holds the number of nodes).
+# `real`, `audit` (which holds the path of its policy) and `fake` (which holds the number of nodes).
 has_flavour() { [[ -e $STATE/flavour/$1 ]]; }

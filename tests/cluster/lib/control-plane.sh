@@ -42,7 +42,7 @@ start_apiserver() {
     # a node nobody but this machine needs to.
     local bind=127.0.0.1 audit=()
     has_flavour real && bind=0.0.0.0
-    has_flavour audit && audit=(--audit-policy-file="$HERE/audit-policy.yaml" --audit-log-path="$STATE/audit.log"
+    has_flavour audit && audit=(--audit-policy-file="$(<"$STATE/flavour/audit")" --audit-log-path="$STATE/audit.log"
         --audit-log-mode=blocking --audit-log-maxsize=4096)
     start kube-apiserver machine "$STATE/bin/kube-apiserver" \
         --etcd-servers="http://127.0.0.1:$ETCD_PORT" \
