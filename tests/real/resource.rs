@@ -38,9 +38,8 @@ fn permit(stage: &Stage, account: &str, group: &str, plural: &str) {
     }
     let metadata = json!({ "name": account });
     let rule = json!({ "apiGroups": [group], "resources": [plural], "verbs": ["create"] });
-    let role =
-        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": [rule] });
-    stage.apply(&role.to_string());
+    let version = "rbac.authorization.k8s.io/v1";
+    stage.apply(&json!({ "apiVersion": version, "kind": "Role", "metadata": metadata, "rules": [rule] }).to_string());
     let of = format!("--serviceaccount={}:{account}", stage.namespace);
     stage.kubectl(&["create", "rolebinding", account, &format!("--role={account}"), &of]);
 }

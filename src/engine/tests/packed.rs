@@ -133,7 +133,7 @@ fn objects_under_way_are_spelt_out_and_bounded_also_while_they_wait_to_be_tried_
         // Every third object breaks at its first attempt.
         for (name, sight) in &mut world.resources {
             let Sight::Resource(facts) = sight else { continue };
-            let is_first = |item: u32| item % 3 == 0 && name.starts_with(&format!("run-a-{item}-1-"));
+            let is_first = |item: u32| item.is_multiple_of(3) && name.starts_with(&format!("run-a-{item}-1-"));
             let breaks = facts.item.is_some_and(is_first);
             let phase = if breaks { "Broken" } else { "Done" };
             facts.object = Ok(Arc::new(json!({ "status": { "phase": phase } })));

@@ -8,7 +8,7 @@ use super::request::{Answer, Request};
 /// The account that may nothing.
 pub const MAY_NOT: &str = "may-not";
 
-/// The answer to a LocalSubjectAccessReview; `None` where the request is another. Nothing of it is stored.
+/// The answer to a `LocalSubjectAccessReview`; `None` where the request is another. Nothing of it is stored.
 pub(super) fn answer(request: &Request) -> Option<Answer> {
     let path = request.path.split('?').next().unwrap_or_default();
     let namespace = path

@@ -26,13 +26,14 @@ pub(super) fn ends(task: &Value, deleted: usize) -> BTreeSet<&'static str> {
     let mut left = vec![(0_usize, 0_u64, 0_u64, deleted)];
     while let Some((attempt, failures, disrupted, deletions)) = left.pop() {
         let word = words.get(attempt).or(words.last()).and_then(Value::as_str).unwrap_or("Done");
-        let mut fails = || match failures < limit {
-            true => left.push((attempt + 1, failures + 1, disrupted, deletions)),
-            false => drop(ends.insert("Failed")),
+        let is_failure = match word {
+            "Broken" | "Bare" => true,
+            "Busy" | "Silent" => !task["timeout"].is_null(),
+            _ => false,
         };
         match word {
-            "Broken" | "Bare" => fails(),
-            "Busy" | "Silent" if !task["timeout"].is_null() => fails(),
+            _ if is_failure && failures < limit => left.push((attempt + 1, failures + 1, disrupted, deletions)),
+            _ if is_failure => drop(ends.insert("Failed")),
             "Done" | "Busy" | "Silent" => drop(ends.insert("Succeeded")),
             "Odd" => drop(ends.insert("Failed")),
             _ => {}
