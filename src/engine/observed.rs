@@ -174,8 +174,8 @@ pub struct ResourceFacts {
     pub item: Option<u32>,
     /// When it was made, by the API server's clock.
     pub created_at: Option<Timestamp>,
-    /// The object, but for managedFields; or why it can't be read.
-    pub object: Result<Arc<Value>, String>,
+    /// Its text, as JSON without managedFields; or why it isn't kept. Of many objects few are ever read.
+    pub object: Result<Arc<str>, String>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
 }

@@ -64,9 +64,9 @@ pub(super) fn end(
     facts: &ResourceFacts,
 ) -> Option<End> {
     let failed = |reason, message: &str| Some(End::new(AttemptOutcome::Failed, Some(reason), message));
-    let object = match &facts.object {
-        Ok(object) => object.as_ref(),
-        Err(why) => return failed(Reason::ResourceUnreadable, why),
+    let object = match read(facts) {
+        Ok(object) => object,
+        Err(why) => return failed(Reason::ResourceUnreadable, &why),
     };
     let item = match for_each::item(ledger, unit, plan, planned, seen) {
         Ok(item) => item,
@@ -74,10 +74,10 @@ pub(super) fn end(
     };
     let attempt = ledger.unit(unit)?.attempts.last()?.number;
     let of = Of { plan, planned, status: &ledger.status, seen, attempt, item: item.as_ref() };
-    match in_scope(&of, |scope| planned.told_by(object, scope)) {
+    match in_scope(&of, |scope| planned.told_by(&object, scope)) {
         Err(problem) => failed(Reason::ExpressionError, &problem.to_string()),
         Ok(Told::NotYet) => None,
-        Ok(Told::Failed) => failed(Reason::ResourceFailed, &why(planned.resource()?, object)),
+        Ok(Told::Failed) => failed(Reason::ResourceFailed, &why(planned.resource()?, &object)),
         Ok(Told::Succeeded(Err(Lack::Missing(why)))) => failed(Reason::OutputMissing, &why),
         Ok(Told::Succeeded(Err(Lack::Invalid(why)))) => failed(Reason::OutputInvalid, &why),
         Ok(Told::Succeeded(Ok(outputs))) => {
@@ -88,6 +88,18 @@ pub(super) fn end(
             Some(End { outputs, ..End::new(AttemptOutcome::Succeeded, None, "") })
         }
     }
+}
+
+/// The object as expressions see it.
+fn read(facts: &ResourceFacts) -> Result<Value, String> {
+    let text = facts.object.as_ref().map_err(Clone::clone)?;
+    let mut object: Value = serde_json::from_str(text).map_err(|error| format!("the object can't be read: {error}"))?;
+    // The items of a list lack what the list says once.
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), facts.resource.api_version.clone().into());
+        fields.insert("kind".to_owned(), facts.resource.kind.clone().into());
+    }
+    Ok(object)
 }
 
 /// Why an object failed: in its own words, if it has any, else by the condition that holds.

@@ -1,7 +1,5 @@
 //! Tasks that are an object of any kind, step by step.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -35,7 +33,7 @@ fn world(more: &Value) -> World {
 }
 
 fn says(world: &mut World, status: &Value) {
-    world.resource("a").object = Ok(Arc::new(json!({ "status": status })));
+    world.resource("a").object = Ok(json!({ "status": status }).to_string().into());
     world.settle();
 }
 
@@ -144,19 +142,37 @@ fn an_object_that_fails_costs_a_retry_which_makes_another_one() {
     world.wait(10);
     world.settle();
     assert_eq!((world.made.len(), world.made[1].contains("-a-2-")), (2, true), "{:?}", world.made);
-    let object = world.resource("a").object.clone().unwrap();
+    let object: Value = serde_json::from_str(world.resource("a").object.as_ref().unwrap()).unwrap();
     assert_eq!(object["spec"]["attempt"], 2, "its values follow the attempt");
     assert!(matches!(world.resources[&world.made[0]], Sight::Resource(_)), "the first one stays");
 }
 
 #[test]
 fn what_cannot_be_read_is_said_and_deleted() {
-    let mut world = world(&json!({}));
-    world.resource("a").object = Err("the object has 300000 bytes".into());
+    let deep = format!("{}1{}", "{\"a\":".repeat(2_000), "}".repeat(2_000));
+    for (object, words) in [
+        (Err("the object has 300000 bytes".to_owned()), "the object has 300000 bytes"),
+        (Ok(deep.into()), "the object can't be read: recursion limit exceeded at line 1 column 636"),
+    ] {
+        let mut world = world(&json!({}));
+        world.resource("a").object = object;
+        world.settle();
+        assert_eq!(world.story(), "Failed(TaskFailed) a:Failed(ResourceUnreadable) b:UpstreamFailed");
+        assert_eq!(world.status.message, format!("a: ResourceUnreadable: {words}"));
+        assert_eq!(world.resources[&world.made[0]], Sight::Absent);
+    }
+}
+
+#[test]
+fn conditions_see_of_what_kind_the_object_is() {
+    let mut spec = spec(&json!({}));
+    let resource = spec.tasks[0].resource.as_mut().unwrap();
+    resource.success = "object.apiVersion == 'example.org/v1' && object.kind == 'Fetch'".into();
+    resource.outputs.clear();
+    let mut world = World::of(&spec);
     world.settle();
-    assert_eq!(world.story(), "Failed(TaskFailed) a:Failed(ResourceUnreadable) b:UpstreamFailed");
-    assert_eq!(world.status.message, "a: ResourceUnreadable: the object has 300000 bytes");
-    assert_eq!(world.resources[&world.made[0]], Sight::Absent);
+    says(&mut world, &json!({}));
+    assert_eq!(world.story(), "Running a:Succeeded b:Starting", "though lists leave it out");
 }
 
 #[test]
@@ -219,7 +235,7 @@ fn what_succeeds_while_it_is_stopped_has_succeeded() {
     let mut world = world(&json!({}));
     world.cancel();
     world.status = world.decide().status;
-    world.resource("a").object = Ok(Arc::new(json!({"status": {"phase": "Done", "bytes": 1}})));
+    world.resource("a").object = Ok(json!({"status": {"phase": "Done", "bytes": 1}}).to_string().into());
     world.settle();
     assert_eq!(world.story(), "Cancelled(CancelRequested) a:Succeeded b:Cancelled(CancelRequested)");
     assert!(matches!(world.resources[&world.made[0]], Sight::Resource(_)), "it stays");
@@ -234,7 +250,7 @@ fn an_object_that_takes_too_long_is_deleted_before_the_next_one_is_made() {
     world.status = decision.status;
     assert!(world.story().starts_with("Running a:Stopping(TimedOut)"), "{}", world.story());
     // That it fails meanwhile is no news, and it is deleted all the same.
-    world.resource("a").object = Ok(Arc::new(json!({"status": {"phase": "Broken"}})));
+    world.resource("a").object = Ok(json!({"status": {"phase": "Broken"}}).to_string().into());
     world.status = world.decide().status;
     let decision = world.decide();
     assert_eq!(
@@ -328,7 +344,7 @@ fn items_are_objects_of_their_own() {
     assert_eq!(world.made.len(), 2, "{}", world.story());
     for (name, bytes) in world.made.clone().iter().zip([1, 2]) {
         let Some(Sight::Resource(facts)) = world.resources.get_mut(name) else { panic!("{name}") };
-        facts.object = Ok(Arc::new(json!({"status": {"phase": "Done", "bytes": bytes}})));
+        facts.object = Ok(json!({"status": {"phase": "Done", "bytes": bytes}}).to_string().into());
     }
     world.settle();
     assert_eq!(serde_json::to_value(&world.status.tasks[0].outputs).unwrap(), json!({"bytes": [1, 2]}));

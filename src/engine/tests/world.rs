@@ -1,7 +1,5 @@
 //! A small world for tests: a plan, a stored status, and pods that a kubelet of few words moves on.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -399,7 +397,7 @@ pub(super) fn new_resource(name: &str, task: &str, item: Option<u32>, object: Va
         task: task.to_owned(),
         item,
         created_at: Some(now),
-        object: Ok(Arc::new(object)),
+        object: Ok(object.to_string().into()),
         deleting: false,
     }
 }
