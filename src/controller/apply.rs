@@ -27,8 +27,10 @@ const WORDING: Duration = Duration::from_mins(5);
 const CONFLICT: Duration = Duration::from_millis(50);
 /// Live attempts above which even urgent writes are paced, so that changes share a write.
 const PACED_ABOVE: usize = 16;
-/// A paced write waits this many times as long as the last one took.
+/// A paced write waits this many times as long as the last one took,
 const PACE_FACTOR: u32 = 4;
+/// and so long for each live attempt: the more there are, the more changes share a write, and the more a write costs.
+const PACE_LIVE: Duration = Duration::from_millis(4);
 /// The longest wait of a paced write.
 const PACE_MAX: Duration = Duration::from_millis(250);
 
@@ -85,8 +87,12 @@ fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
 
 /// The least time between urgent writes of a status, of which the last took so long.
 fn pace(status: &WorkflowRunStatus, took: Duration) -> Duration {
-    let many = live_attempts(status) > PACED_ABOVE;
-    if many { (took * PACE_FACTOR).min(PACE_MAX) } else { Duration::ZERO }
+    let live = live_attempts(status);
+    if live <= PACED_ABOVE {
+        return Duration::ZERO;
+    }
+    let by_live = PACE_LIVE.saturating_mul(u32::try_from(live).unwrap_or(u32::MAX));
+    took.saturating_mul(PACE_FACTOR).max(by_live).min(PACE_MAX)
 }
 
 fn live_attempts(status: &WorkflowRunStatus) -> usize {

@@ -12,8 +12,8 @@ use super::gather::{clash, is_child_of, own};
 use super::resource::{self, Review};
 use super::watch::Watched;
 use super::{Context, kin};
-use crate::api::{Attempt, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Effect, RefusalKind, clip, is_suspended};
+use crate::api::{WorkflowRun, WorkflowRunStatus};
+use crate::engine::{Effect, RefusalKind, Start, clip, is_starting, is_suspended};
 use crate::mutant::{Mutant, is};
 use crate::objects;
 use crate::plan::{Grant, Plan};
@@ -22,9 +22,15 @@ use crate::pods::{Owner, SlimPod, build, is_unlabelled_of};
 /// Bytes kept of a refusal's message.
 const MESSAGE: usize = 1024;
 
+/// An object to be made for an attempt.
+pub struct Making {
+    made: Made,
+    start: Start,
+    manifest: Value,
+}
+
 /// What is made.
-#[derive(Clone)]
-pub enum Made {
+enum Made {
     Pod,
     Run,
     /// An object of this kind, on behalf of the service account of this name.
@@ -42,32 +48,38 @@ impl Made {
     }
 }
 
-/// The name, kind and manifest of what an effect asks to be made; nothing where it asks for something else.
-pub fn wanted(context: &Context, owner: &Owner<'_>, plan: &Plan, effect: Effect) -> Option<(String, Made, Value)> {
-    match effect {
-        Effect::Create { task, item, attempt, pod, values } => {
-            let planned = plan.tasks().get(task)?;
-            let manifest = build(owner, planned, item, attempt, &pod, values, context.settings.pod_security);
-            Some((pod, Made::Pod, manifest))
+/// What an effect asks to be made, and its name; nothing where it asks for something else.
+pub fn wanted(context: &Context, owner: &Owner<'_>, plan: &Plan, effect: Effect) -> Option<(String, Making)> {
+    let (index, item, number) = match &effect {
+        Effect::Create { task, item, attempt, .. }
+        | Effect::CreateRun { task, item, attempt, .. }
+        | Effect::CreateResource { task, item, attempt, .. } => (*task, *item, *attempt),
+        _ => return None,
+    };
+    let planned = plan.tasks().get(index)?;
+    let start = Start { index, task: planned.name.clone(), item, number };
+    let (name, made, manifest) = match effect {
+        Effect::Create { pod, values, .. } => {
+            let manifest = build(owner, planned, item, number, &pod, values, context.settings.pod_security);
+            (pod, Made::Pod, manifest)
         }
-        Effect::CreateRun { task, item, attempt, run, params } => {
-            let planned = plan.tasks().get(task)?;
-            let manifest = objects::child::build(owner, &planned.name, planned.child()?, item, attempt, &run, params);
-            Some((run, Made::Run, manifest))
+        Effect::CreateRun { run, params, .. } => {
+            let manifest = objects::child::build(owner, &planned.name, planned.child()?, item, number, &run, params);
+            (run, Made::Run, manifest)
         }
-        Effect::CreateResource { task, item, attempt, resource, manifest } => {
-            let planned = plan.tasks().get(task)?;
+        Effect::CreateResource { resource, manifest, .. } => {
             let of = planned.resource()?;
             let grant = context.settings.granted.find(&of.api_version, &of.kind)?;
-            let manifest = objects::resource::build(owner, &planned.name, item, attempt, &resource, manifest);
-            Some((resource, Made::Resource(grant.clone(), of.account.clone()), manifest))
+            let manifest = objects::resource::build(owner, &planned.name, item, number, &resource, manifest);
+            (resource, Made::Resource(grant.clone(), of.account.clone()), manifest)
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some((name, Making { made, start, manifest }))
 }
 
 /// Whether the attempt still is to have its object. Between the decision and its turn the run may have been cancelled.
-fn is_wanted(context: &Context, target: &Target) -> bool {
+fn is_wanted(context: &Context, target: &Target, start: &Start) -> bool {
     if is(Mutant::CancelLosesToCreate) {
         return true;
     }
@@ -78,22 +90,21 @@ fn is_wanted(context: &Context, target: &Target) -> bool {
     let Some(run) = cache.run(&target.run) else { return false };
     let Ok(object) = &run.object else { return false };
     let lineage = kin::lineage_in_cache(&cache, &run);
-    let open = |(phase, attempts): (TaskPhase, &[Attempt])| {
-        phase == TaskPhase::Starting && attempts.last().is_some_and(|last| last.object() == target.name)
+    let permits = |status: &WorkflowRunStatus| {
+        !is_suspended(&object.spec, status, &lineage) && is_starting(status, start, &target.name)
     };
-    let permits =
-        |status: &WorkflowRunStatus| !is_suspended(&object.spec, status, &lineage) && status.tried().any(open);
     run.meta.deletion_timestamp.is_none() && object.status.as_ref().is_some_and(permits)
 }
 
-pub async fn create(context: Arc<Context>, target: Target, made: Made, manifest: Value) -> After {
+pub async fn create(context: Arc<Context>, target: Target, making: Making) -> After {
+    let Making { made, start, manifest } = making;
     let name = &target.name;
-    if !is_wanted(&context, &target) {
+    if !is_wanted(&context, &target, &start) {
         context.with_memory(&target.run, |memory| memory.unsent(name));
         return After::TOLD;
     }
     if let Made::Resource(grant, account) = &made
-        && let Some(after) = review(&context, &target, grant, account).await
+        && let Some(after) = review(&context, &target, &start, (grant, account)).await
     {
         return after;
     }
@@ -141,14 +152,14 @@ pub async fn create(context: Arc<Context>, target: Target, made: Made, manifest:
 /// Asks whether the task's own service account may make the object; what follows, if that isn't sure. It is asked right before the
 /// create and each time anew, since rights come and go, and whoever lost the answer asks again; that the intent is on record by then
 /// only means that the attempt has failed where it may not.
-async fn review(context: &Context, target: &Target, grant: &Grant, account: &str) -> Option<After> {
+async fn review(context: &Context, target: &Target, start: &Start, (grant, account): (&Grant, &str)) -> Option<After> {
     if is(Mutant::ReviewSkipped) {
         return None;
     }
     let name = &target.name;
     let (kind, message) = match context.cluster.review(&target.namespace, account, grant).await {
         // Meanwhile the run may have been cancelled.
-        Ok(Review::Allowed) if is_wanted(context, target) => return None,
+        Ok(Review::Allowed) if is_wanted(context, target, start) => return None,
         Ok(Review::Allowed) | Err(Failure::NotLeading) => {
             context.with_memory(&target.run, |memory| memory.unsent(name));
             return Some(After::UNSENT);

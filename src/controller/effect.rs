@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::client::Failure;
-use super::create::{self, Made};
+use super::create::{self, Making};
 use super::gather::Gathered;
 use super::loose::Loose;
 use super::memory::{Doing, RunMemory};
@@ -53,11 +52,11 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
         .filter_map(|effect| if let Effect::Clear { uid, .. } = effect { Some(uid.as_str()) } else { None });
     let clears: BTreeSet<&str> = clears.collect();
     context.with_memory(&run, |memory| memory.keep_clears(|uid| clears.contains(uid)));
-    let make = |name: String, made: Made, manifest: Value| {
+    let make = |name: String, making: Making| {
         if context.with_memory(&run, |memory| memory.sent(&name)) {
             let target = Target { run: run.clone(), namespace: namespace.clone(), name };
             let undo = target.name.clone();
-            let effect = create::create(Arc::clone(context), target.clone(), made, manifest);
+            let effect = create::create(Arc::clone(context), target.clone(), making);
             spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&undo));
         }
     };
@@ -66,8 +65,8 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
         match effect {
             Effect::Create { .. } | Effect::CreateRun { .. } | Effect::CreateResource { .. } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
-                if let Some((name, made, manifest)) = create::wanted(context, &owner, plan, effect) {
-                    make(name, made, manifest);
+                if let Some((name, making)) = create::wanted(context, &owner, plan, effect) {
+                    make(name, making);
                 }
             }
             Effect::CreateClaim { claim: index, name } => {

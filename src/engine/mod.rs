@@ -100,7 +100,7 @@ pub use observed::{
     ChildFacts, Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
     ResourceFacts, RunFacts, Sight, Sights, Trouble,
 };
-pub use packed::{pack, unpack};
+pub use packed::{Start, is_starting, pack, unpack};
 pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};
 pub use retention::KEPT_PODS;
 pub use slot::needs_live_peers;

@@ -13,6 +13,7 @@
 //! Runs of few tasks and items are stored as they are.
 
 mod row;
+mod starting;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use crate::api::{
 };
 use crate::plan::{Plan, pod_name};
 use row::Row;
+pub use starting::{Start, is_starting};
 use state::State;
 
 /// Rows that a run may have: what fails when there is no room is put on record once there is.

@@ -143,6 +143,22 @@ pub(super) fn read(text: &str, total: usize) -> Vec<State> {
     states
 }
 
+/// The state at this place of a text.
+pub(super) fn at(text: &str, place: usize) -> State {
+    let (mut count, mut passed): (Option<usize>, usize) = (None, 0);
+    for letter in text.chars() {
+        if let Some(digit) = letter.to_digit(10).and_then(|digit| usize::try_from(digit).ok()) {
+            count = Some(count.unwrap_or(0).saturating_mul(10).saturating_add(digit));
+        } else if let Some((state, _)) = LETTERS.iter().find(|(_, known)| *known == letter) {
+            passed = passed.saturating_add(count.take().unwrap_or(1));
+            if passed > place {
+                return *state;
+            }
+        }
+    }
+    State::Pending
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +174,9 @@ mod tests {
         ] {
             assert_eq!(write(states.iter().copied()), text);
             assert_eq!(read(text, states.len()), states);
+            let each: Vec<State> = (0..states.len()).map(|place| at(text, place)).collect();
+            assert_eq!(each, states);
+            assert_eq!(at(text, states.len()), Pending, "what it doesn't tell of has not begun");
         }
         let all: Vec<State> = LETTERS.iter().map(|(state, _)| *state).collect();
         assert_eq!(write(all.iter().copied()), "pwimrzybsfkuc");

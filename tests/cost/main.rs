@@ -1,0 +1,213 @@
+//! How many instructions a decision takes, on runs that stand half way and are always the same. `tests/cost/run` counts them and
+//! compares them with `tests/cost/expected`; called alone, this prints what there is to count.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use gantline::api::{WorkflowRunSpec, WorkflowRunStatus};
+use gantline::engine::{
+    Claims, Decision, Definition, Effect, HOT, KEPT_PODS, Lineage, MainEnd, MainState, Observed, Peers, PodFacts,
+    PodPhase, RunFacts, Sight, Sights, decide, unpack,
+};
+use gantline::plan::{Origin, Plan};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+/// The runs, each with the tasks and items that it has.
+const RUNS: [(&str, fn() -> Value); 5] = [
+    ("diamond-10", diamond),
+    ("fan-out-500", || tasks(500, |_| Vec::new())),
+    ("layers-2000", || {
+        tasks(2000, |i| if i < 100 { Vec::new() } else { vec![i - 100, i - i % 100 - 100 + (i + 1) % 100] })
+    }),
+    ("items-100", || items(100)),
+    ("items-2000", || items(2000)),
+];
+
+fn main() -> ExitCode {
+    let named: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let [name] = named.as_slice() else {
+        RUNS.iter().for_each(|(name, _)| println!("{name}"));
+        return ExitCode::SUCCESS;
+    };
+    let Some((_, spec)) = RUNS.iter().find(|(known, _)| known == name) else {
+        eprintln!("there is no run {name}");
+        return ExitCode::FAILURE;
+    };
+    let mut world = World::new(spec());
+    world.go_half_way();
+    let decision = black_box(measured(black_box(&world)));
+    assert_ne!(decision.status, world.status, "there was something to decide");
+    ExitCode::SUCCESS
+}
+
+/// What is counted: all that is done for a round, but for reading the world and writing to it.
+#[inline(never)]
+fn measured(world: &World) -> Decision {
+    world.decide()
+}
+
+fn tasks(count: usize, needs: fn(usize) -> Vec<usize>) -> Value {
+    let names = |all: Vec<usize>| all.into_iter().map(|i| format!("t{i}")).collect::<Vec<String>>();
+    let task = |i: usize| json!({ "name": format!("t{i}"), "image": "i", "needs": names(needs(i)) });
+    json!({ "tasks": (0..count).map(task).collect::<Vec<Value>>() })
+}
+
+fn items(count: usize) -> Value {
+    let f = json!({ "name": "f", "image": "i", "forEach": { "items": format!("lists.range({count})") } });
+    let z = json!({ "name": "z", "image": "i", "needs": ["f"] });
+    json!({ "tasks": [f, z] })
+}
+
+fn diamond() -> Value {
+    tasks(10, |i| match i {
+        0 => Vec::new(),
+        9 => (1..9).collect(),
+        _ => vec![0],
+    })
+}
+
+/// A run and its pods.
+struct World {
+    plan: Plan,
+    spec: WorkflowRunSpec,
+    status: WorkflowRunStatus,
+    sights: Sights,
+    now: Timestamp,
+    /// Pods made so far.
+    made: usize,
+}
+
+impl World {
+    fn new(spec: Value) -> Self {
+        let spec = serde_json::from_value(spec).expect("a workflow");
+        Self {
+            plan: Plan::checked(&spec, Origin::Workflow).expect("no mistakes"),
+            spec: WorkflowRunSpec::default(),
+            status: WorkflowRunStatus::default(),
+            sights: Sights::new(),
+            now: Timestamp::UNIX_EPOCH,
+            made: 0,
+        }
+    }
+
+    /// How many pods it makes in all.
+    fn pods(&self) -> usize {
+        let items = self.status.tasks.iter().filter_map(|task| task.items.as_ref());
+        let items: usize = items.map(|items| usize::try_from(items.total).unwrap_or(0)).sum();
+        self.plan.tasks().len() + items
+    }
+
+    /// Pods start, run and end in turn, until half of them have been made.
+    fn go_half_way(&mut self) {
+        for round in 0.. {
+            let decision = self.decide();
+            self.status = decision.status;
+            self.now = self.now.checked_add(SignedDuration::from_secs(1)).expect("a time");
+            for effect in &decision.effects {
+                self.carry_out(effect);
+            }
+            self.pods_go_on(round);
+            if self.made > 0 && self.made * 2 >= self.pods() {
+                return;
+            }
+        }
+    }
+
+    /// Each is made in one round, starts in the next, and ends in the third.
+    fn pods_go_on(&mut self, round: usize) {
+        let now = self.now;
+        let pods = self.sights.values_mut().filter_map(|sight| match sight {
+            Sight::Pod(pod) => Some(pod),
+            _ => None,
+        });
+        for (place, pod) in pods.enumerate() {
+            match &pod.main {
+                MainState::Waiting => {
+                    pod.phase = PodPhase::Running;
+                    pod.main = MainState::Running { since: Some(now) };
+                }
+                MainState::Running { since } if (place + round) % 2 == 0 => {
+                    let started_at = *since;
+                    let (reason, message) = ("Completed".to_owned(), String::new());
+                    pod.phase = PodPhase::Succeeded;
+                    pod.main =
+                        MainState::Ended(MainEnd { exit_code: 0, reason, message, started_at, finished_at: Some(now) });
+                }
+                MainState::Running { .. } | MainState::Ended(_) => {}
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Create { pod, item, attempt, task, .. } => {
+                let task = self.plan.tasks()[*task].name.clone();
+                self.made += 1;
+                self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, task, *item, *attempt, self.now)));
+            }
+            Effect::Release { pod, .. } => {
+                if let Some(Sight::Pod(facts)) = self.sights.get_mut(pod) {
+                    facts.held = false;
+                }
+            }
+            Effect::Clear { pod, .. } => {
+                self.sights.remove(pod);
+            }
+            Effect::Delete { .. } | Effect::CreateClaim { .. } | Effect::CreateRun { .. } | Effect::DeleteRun => {
+                unreachable!("nothing is stopped: {effect:?}")
+            }
+        }
+    }
+
+    fn decide(&self) -> Decision {
+        let run = RunFacts {
+            name: "r",
+            namespace: "default",
+            uid: "run-uid",
+            created_at: Some(Timestamp::UNIX_EPOCH),
+            generation: Some(1),
+            spec: &self.spec,
+        };
+        let seen = Observed {
+            run,
+            stored: &self.status,
+            status: &unpack(&self.status, &run, Some(&self.plan)),
+            definition: &Definition::Ready { plan: &self.plan, revision: "w-0123456789abcdefghjk" },
+            sights: &self.sights,
+            claims: &Claims::new(),
+            peers: &Peers { all: Vec::new(), live: true },
+            kept_pods: KEPT_PODS,
+            hot: HOT,
+            taken: 0,
+            children: &Sights::new(),
+            lineage: &Lineage::default(),
+        };
+        decide(&seen, self.now)
+    }
+}
+
+fn new_pod(name: &str, task: String, item: Option<u32>, attempt: u32, now: Timestamp) -> PodFacts {
+    PodFacts {
+        name: name.to_owned(),
+        uid: format!("uid-{name}"),
+        task,
+        item,
+        attempt,
+        phase: PodPhase::Pending,
+        main: MainState::Waiting,
+        reason: None,
+        message: String::new(),
+        failed_init: None,
+        disruption: None,
+        trouble: None,
+        deleting: false,
+        created_at: Some(now),
+        ends_by: None,
+        condemned: false,
+        astray: false,
+        lingering: false,
+        held: true,
+        containers: 1,
+    }
+}
