@@ -16,7 +16,7 @@ use super::gather::Gathered;
 use super::loose::Loose;
 use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
-use super::{Context, Key, claim};
+use super::{Context, Key, claim, resource};
 use crate::api::WorkflowRun;
 use crate::engine::Effect;
 use crate::plan::Grant;
@@ -233,9 +233,10 @@ async fn delete(context: Arc<Context>, target: Target, uid: String, grace_second
 
 /// Deletes an object of any kind.
 async fn delete_resource(context: Arc<Context>, target: Target, grant: Grant, uid: String) -> After {
-    match context.cluster.delete_resource(&grant, &target.namespace, &target.name, &uid).await {
+    match resource::delete(&context, &target.namespace, (&grant, &target.name), &uid).await {
+        Ok(true) => After::DONE,
         // The watch tells what became of it; until then the decision would ask again.
-        Ok(()) => After::LATER,
+        Ok(false) => After::LATER,
         Err(failure) => {
             let (name, namespace) = (&target.name, &target.namespace);
             tracing::warn!(kind = %grant, name, namespace, %failure, "an object could not be deleted yet");

@@ -209,6 +209,27 @@ pub async fn look(
     })
 }
 
+/// Deletes an object, unless it says something that no decision has seen: what it came to counts for more than that it is to go. Whether
+/// there was such news, which leads to another look at the run.
+pub async fn delete(
+    context: &Context,
+    namespace: &str,
+    (grant, name): (&Grant, &str),
+    uid: &str,
+) -> Result<bool, Failure> {
+    let found = context.cluster.get_resource(grant, namespace, name).await?;
+    let Some(found) = found.filter(|found| found.meta.uid.as_deref() == Some(uid)) else {
+        context.enqueue(|cache| cache.resources.bury(uid).map(Key::Run).into_iter().collect());
+        return Ok(true);
+    };
+    let seen = found.meta.resource_version.clone();
+    let is_news = context.cache().resources.put(grant, found).is_some();
+    if !is_news || is(Mutant::DeletedUnseen) {
+        context.cluster.delete_resource(grant, namespace, name, (uid, seen.as_deref())).await?;
+    }
+    Ok(is_news)
+}
+
 /// What the API server says to whether a service account may make objects of a kind.
 pub enum Review {
     /// It may.
@@ -284,10 +305,18 @@ impl Cluster {
         self.send(Method::POST, &path, Some(object)).await
     }
 
-    /// Deletes an object of this uid, and what belongs to it after it. That it is gone, or another one has its name, is as good.
-    pub async fn delete_resource(&self, grant: &Grant, namespace: &str, name: &str, uid: &str) -> Result<(), Failure> {
+    /// Deletes an object of this uid and version, and what belongs to it after it. That it is gone or has changed, or that another one has
+    /// its name, is no failure: it will be seen.
+    async fn delete_resource(
+        &self,
+        grant: &Grant,
+        namespace: &str,
+        name: &str,
+        (uid, version): (&str, Option<&str>),
+    ) -> Result<(), Failure> {
         let path = format!("{}/{name}", Tracked::url_path(&api_resource(grant), Some(namespace)));
-        let options = json!({ "preconditions": { "uid": uid }, "propagationPolicy": "Background" });
+        let preconditions = json!({ "uid": uid, "resourceVersion": version });
+        let options = json!({ "preconditions": preconditions, "propagationPolicy": "Background" });
         match self.send::<IgnoredAny>(Method::DELETE, &path, Some(&options)).await {
             Err(failure) if failure.code() == 404 || failure.is_conflict() => Ok(()),
             answer => answer.map(|_| ()),

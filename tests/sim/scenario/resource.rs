@@ -53,6 +53,11 @@ pub(super) fn resources() -> Vec<Scenario> {
             stopped,
         ),
         of("resource-cancelled-silent", &["Silent"], json!({})).at(9_000, "cancel:run").ends("Cancelled", "", stopped),
+        of("resource-name-taken", &["Done"], json!({})).at(500, "foreign-resource:run:c").ends(
+            "Failed",
+            "TaskFailed",
+            fails,
+        ),
         of("resource-suspended", &["Done"], json!({})).at(4_500, "suspend:run").at(30_000, "resume:run").succeeds(),
         of("resource-run-deleted", &["Silent"], json!({})).at(9_000, "delete-run:run:background"),
         Scenario::of("resource-denied", &between(denied)).with_standby().ends("Failed", "TaskFailed", fails),
