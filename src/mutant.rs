@@ -150,8 +150,6 @@ pub enum Mutant {
     ReviewSkipped,
     /// The object of an attempt that was stopped stays.
     ResourceOutlivesStop,
-    /// An object is deleted though it says something that nobody has seen.
-    DeletedUnseen,
     /// Whatever object has the name of an attempt's is taken for it.
     ResourceByName,
     /// An attempt that goes on with a child run takes the end of the former generation for its own.
@@ -162,7 +160,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 74] = [
+    pub const ALL: [Self; 73] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -233,7 +231,6 @@ impl Mutant {
         Self::MissingKeyHolds,
         Self::ReviewSkipped,
         Self::ResourceOutlivesStop,
-        Self::DeletedUnseen,
         Self::ResourceByName,
         Self::ChildEndsAgain,
         Self::EndedChildNotWoken,

@@ -16,7 +16,8 @@ use super::watch::Watched;
 use super::{Cache, Context, Key, cache::PodEntry, claim, kin, peers, resource};
 use crate::api::{Attempt, TaskPhase, TaskStatus, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{
-    Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, RunFacts, Sight, Sights, is_retry_wanted, unpack,
+    Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, ResourceFacts, RunFacts, Sight, Sights, is_retry_wanted,
+    unpack,
 };
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
@@ -209,12 +210,24 @@ fn has_stray(status: &WorkflowRunStatus, seen: &Seen) -> bool {
         };
         phase.is_some_and(TaskPhase::is_finished)
     };
+    // Others have followed the attempt that it was.
+    let is_former = |it: &ResourceFacts| {
+        let task = tasks.get(it.task.as_str());
+        let first = match it.item {
+            Some(index) => {
+                let mut entries = task.into_iter().flat_map(|task| &task.items).flat_map(|items| &items.entries);
+                entries.find(|entry| entry.index == index).and_then(|entry| entry.attempts.first())
+            }
+            None => task.and_then(|task| task.attempts.first()),
+        };
+        first.is_some_and(|first| it.attempt < first.number)
+    };
     // Of one that is over and let go nothing is asked any more.
     let is_done = |pod: &PodFacts| pod.is_over() && !pod.held;
     let is_stray = |name: &str, task: &str, item| !named.contains(name) && !has_ended(task, item);
     seen.pods.values().chain(seen.resources.values()).any(|sight| match sight {
         Sight::Pod(pod) => !is_done(pod) && is_stray(&pod.name, &pod.task, pod.item),
-        Sight::Resource(it) => !it.deleting && is_stray(&it.resource.name, &it.task, it.item),
+        Sight::Resource(it) => !it.deleting && !is_former(it) && is_stray(&it.resource.name, &it.task, it.item),
         _ => false,
     })
 }

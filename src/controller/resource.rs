@@ -224,7 +224,7 @@ pub async fn delete(
     };
     let seen = found.meta.resource_version.clone();
     let is_news = context.cache().resources.put(grant, found).is_some();
-    if !is_news || is(Mutant::DeletedUnseen) {
+    if !is_news {
         context.cluster.delete_resource(grant, namespace, name, (uid, seen.as_deref())).await?;
     }
     Ok(is_news)

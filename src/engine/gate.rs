@@ -364,7 +364,7 @@ fn goes_on(
 }
 
 /// The number of the next attempt.
-fn next_number(ledger: &Ledger, unit: Unit) -> u32 {
+pub(super) fn next_number(ledger: &Ledger, unit: Unit) -> u32 {
     let newest = match (ledger.unit(unit), unit.item) {
         (Some(task), _) => task.attempts.last().map(|last| last.number).or_else(|| Some(task.earlier?.former)),
         (None, Some(_)) => ledger.items.get(&unit.task).map(Items::former_attempts),

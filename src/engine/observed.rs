@@ -172,6 +172,8 @@ pub struct ResourceFacts {
     pub task: String,
     /// Index of the item, by its label, if it has one.
     pub item: Option<u32>,
+    /// Number of the attempt, by its label.
+    pub attempt: u32,
     /// When it was made, by the API server's clock.
     pub created_at: Option<Timestamp>,
     /// Its text, as JSON without managedFields; or why it isn't kept. Of many objects few are ever read.

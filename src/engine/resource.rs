@@ -20,13 +20,13 @@ use serde_json::Value;
 use super::attempt::End;
 use super::decision::Effect;
 use super::effects::ended_as;
-use super::for_each;
 use super::ledger::Ledger;
 use super::observed::{Observed, ResourceFacts, Sight};
 use super::outputs::holdable;
 use super::scope::{Of, in_scope};
 use super::text::clip;
 use super::unit::Unit;
+use super::{for_each, gate};
 use crate::api::{Attempt, AttemptOutcome, Reason, ResourceRef, TaskPhase, TaskStatus};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Lack, Plan, PlannedResource, PlannedTask, Told};
@@ -157,17 +157,19 @@ pub(super) fn deletes(ledger: &Ledger, seen: &Observed<'_>) -> Vec<Effect> {
     let objects =
         seen.resources.values().filter_map(|sight| if let Sight::Resource(it) = sight { Some(it) } else { None });
     let to_go = |facts: &&ResourceFacts| {
-        let own = attempts.get(facts.resource.name.as_str());
-        let own = own.filter(|(_, attempt)| attempt.may_be(&facts.uid));
-        !facts.deleting && is_to_go(ledger, facts, own.copied())
+        let named = attempts.get(facts.resource.name.as_str());
+        !facts.deleting && is_to_go(ledger, facts, named.copied())
     };
     let delete =
         |facts: &ResourceFacts| Effect::DeleteResource { resource: facts.resource.clone(), uid: facts.uid.clone() };
     objects.filter(to_go).map(delete).collect()
 }
 
-fn is_to_go(ledger: &Ledger, facts: &ResourceFacts, own: Option<(&TaskStatus, &Attempt)>) -> bool {
-    match own {
+/// Whether an object is to go; `named` is the attempt that has an object of its name.
+fn is_to_go(ledger: &Ledger, facts: &ResourceFacts, named: Option<(&TaskStatus, &Attempt)>) -> bool {
+    match named {
+        // Another one, under the same name.
+        Some((_, attempt)) if !attempt.may_be(&facts.uid) => true,
         Some((task, attempt)) if attempt.outcome.is_none() => {
             let is_last = task.attempts.last() == Some(attempt);
             let followed = task.phase.has_pod() && is_last && !ledger.phase().is_finished();
@@ -177,7 +179,12 @@ fn is_to_go(ledger: &Ledger, facts: &ResourceFacts, own: Option<(&TaskStatus, &A
         // Its task or item has ended, and how is all that is on record of it.
         None => match ended_as(ledger, &facts.task, facts.item) {
             Some(phase) => phase == TaskPhase::Cancelled,
-            None => true,
+            // One of an attempt that has ended, and is on record no more since others followed, stays.
+            None => ledger.index(&facts.task).is_none_or(|task| {
+                let unit = Unit { task, item: facts.item };
+                let oldest = ledger.unit(unit).and_then(|task| task.attempts.first()).map(|attempt| attempt.number);
+                facts.attempt >= oldest.unwrap_or_else(|| gate::next_number(ledger, unit))
+            }),
         },
     }
 }

@@ -133,6 +133,7 @@ impl Tracked {
             uid: self.meta.uid.clone().unwrap_or_default(),
             task: self.label(label::TASK).unwrap_or_default().to_owned(),
             item: self.label(label::INDEX).and_then(|index| index.parse().ok()),
+            attempt: self.label(label::ATTEMPT).and_then(|number| number.parse().ok()).unwrap_or(0),
             created_at: self.meta.creation_timestamp.as_ref().map(|at| at.0),
             object: self.text.clone(),
             deleting: self.meta.deletion_timestamp.is_some(),

@@ -112,7 +112,7 @@ fn stays(run: &Run<'_>, made: &Made<'_>) -> bool {
     let Some(task) = status.task(&made.task) else { return false };
     let Some(attempt) = task.attempts.iter().find(|it| it.pod == made.name && it.uid == Some(made.uid)) else {
         // Of an item that has ended, how is all that is told; and of many attempts the oldest are only counted.
-        return !task.is_told() && task.phase != TaskPhase::Cancelled;
+        return !task.is_told() && task.phase != TaskPhase::Cancelled || made.is_over();
     };
     match attempt.outcome {
         None => task.phase.has_pod() && task.phase != TaskPhase::Stopping,
@@ -128,6 +128,13 @@ fn said_so(attempt: &Attempt<'_>) -> bool {
             matches!(attempt.reason(), "ResourceFailed" | "OutputMissing" | "OutputInvalid" | "OutputTooLarge")
         }
         Some(AttemptOutcome::Disrupted | AttemptOutcome::Cancelled) | None => false,
+    }
+}
+
+impl Made<'_> {
+    /// Whether it has said itself that it is over.
+    fn is_over(&self) -> bool {
+        self.said.iter().any(|word| matches!(*word, "Done" | "Broken"))
     }
 }
 
@@ -172,7 +179,7 @@ impl<'j> Objects<'j> {
         let lives = |it: &&Made<'j>| {
             let on_record = known.and_then(Run::status).and_then(|status| status.task(&task));
             let attempt = on_record.and_then(|task| task.attempts.iter().find(|attempt| attempt.uid == Some(it.uid)));
-            !it.removed && !attempt.is_some_and(said_so)
+            !it.removed && !attempt.map_or_else(|| it.is_over(), said_so)
         };
         let live = self.all.values().filter(|it| it.run == run && it.task == task).find(lives);
         findings.check("S2", step.index, live.is_none() || given_up || edited, || {

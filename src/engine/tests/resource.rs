@@ -210,7 +210,7 @@ fn another_object_of_the_name_is_not_the_attempts_own_and_goes() {
 #[test]
 fn an_object_that_no_attempt_names_is_deleted() {
     let mut world = world(&json!({}));
-    let stray = new_resource("stray", "a", None, json!({}), world.now);
+    let stray = new_resource("stray", "a", None, &json!({}), world.now);
     world.resources.insert("stray".into(), Sight::Resource(stray));
     world.settle();
     assert_eq!(world.resources["stray"], Sight::Absent);
@@ -271,7 +271,7 @@ fn an_object_that_came_to_be_after_its_attempt_was_given_up_is_deleted() {
     world.settle();
     assert!(world.story().starts_with("Cancelled(CancelRequested) a:Cancelled"), "{}", world.story());
     let name = world.status.tasks[0].attempts[0].object().to_owned();
-    let late = new_resource(&name, "a", None, json!({"status": {"phase": "Done"}}), world.now);
+    let late = new_resource(&name, "a", None, &json!({"status": {"phase": "Done"}}), world.now);
     world.resources.insert(name.clone(), Sight::Resource(late));
     world.settle();
     assert_eq!(world.resources[&name], Sight::Absent);
@@ -348,4 +348,24 @@ fn items_are_objects_of_their_own() {
     }
     world.settle();
     assert_eq!(serde_json::to_value(&world.status.tasks[0].outputs).unwrap(), json!({"bytes": [1, 2]}));
+}
+
+#[test]
+fn the_objects_of_items_that_run_again_stay() {
+    let mut world = world(&json!({"forEach": {"values": ["x", "y"]}}));
+    for sight in world.resources.values_mut() {
+        let Sight::Resource(facts) = sight else { continue };
+        facts.object = Ok(json!({"status": {"phase": "Done", "bytes": 1}}).to_string().into());
+    }
+    world.settle();
+    world.end("b", 0);
+    world.settle();
+    assert_eq!(world.story_of_run(), "Succeeded");
+    world.spec.retry = Some(serde_json::from_value(json!({"generation": 1, "tasks": ["a"]})).unwrap());
+    world.settle();
+    let of = |number: u32| {
+        let is_such = |it: &&Sight| matches!(it, Sight::Resource(facts) if facts.attempt == number);
+        world.resources.values().filter(is_such).count()
+    };
+    assert_eq!((of(1), of(2)), (2, 2), "{}", world.story());
 }

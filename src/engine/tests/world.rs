@@ -177,11 +177,12 @@ impl World {
                 self.made.push(run.clone());
                 self.children.insert(run.clone(), Sight::Child(new_child(run)));
             }
-            Effect::CreateResource { resource: name, task, item, manifest, .. } => {
+            Effect::CreateResource { resource: name, task, item, attempt, manifest } => {
                 assert!(!self.made.contains(name), "{name} was made twice");
                 self.made.push(name.clone());
                 let task = &self.plan.tasks()[*task].name;
-                let made = new_resource(name, task, *item, manifest.clone().into(), self.now);
+                let made = new_resource(name, task, *item, &manifest.clone().into(), self.now);
+                let made = ResourceFacts { attempt: *attempt, ..made };
                 self.resources.insert(name.clone(), Sight::Resource(made));
             }
             Effect::DeleteResource { resource, uid } => {
@@ -390,12 +391,13 @@ pub(super) fn new_child(name: &str) -> ChildFacts {
     }
 }
 
-pub(super) fn new_resource(name: &str, task: &str, item: Option<u32>, object: Value, now: Timestamp) -> ResourceFacts {
+pub(super) fn new_resource(name: &str, task: &str, item: Option<u32>, object: &Value, now: Timestamp) -> ResourceFacts {
     ResourceFacts {
         resource: ResourceRef { api_version: "example.org/v1".into(), kind: "Fetch".into(), name: name.to_owned() },
         uid: format!("uid-{name}"),
         task: task.to_owned(),
         item,
+        attempt: 1,
         created_at: Some(now),
         object: Ok(object.to_string().into()),
         deleting: false,
