@@ -14,7 +14,7 @@ use super::gather::{self, Gathered, open_attempts};
 use super::loose::Loose;
 use super::revision::Pinned;
 use super::segment::{self, Written};
-use super::{Context, Key, claim, effect, event};
+use super::{Context, Key, claim, create, effect, event};
 use crate::api::{Attempt, RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, NamedSegment, Note, Urgency};
 use crate::mutant::{Mutant, is};
@@ -100,7 +100,7 @@ fn live_attempts(status: &WorkflowRunStatus) -> usize {
     status.tried().filter(|(phase, attempts)| phase.has_pod() && !attempts.is_empty()).count()
 }
 
-/// The pods and child runs that may be made once this status is on record.
+/// The objects that may be made once this status is on record.
 fn wanted(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
     let goes_on = status.phase != RunPhase::Suspended && !status.phase.is_finished();
     let starting = status.tried().filter(move |(phase, _)| goes_on && *phase == TaskPhase::Starting);
@@ -138,7 +138,7 @@ async fn write_segments(
                 return Ok(false);
             }
             // Its pods wait for their outcomes, and all that the segment could be read with goes with the namespace.
-            Err(Failure::Refused(status)) if effect::is_terminating(&status) => return Ok(true),
+            Err(Failure::Refused(status)) if create::is_terminating(&status) => return Ok(true),
             Err(failure) => {
                 tell_refusal(context, run, "a part of the run's history", &failure);
                 return Err(failure);
@@ -181,9 +181,15 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {
                     match effect {
-                        Effect::Create { pod: name, .. } | Effect::CreateRun { run: name, .. } => memory.intended(name),
+                        Effect::Create { pod: name, .. }
+                        | Effect::CreateRun { run: name, .. }
+                        | Effect::CreateResource { resource: name, .. } => memory.intended(name),
                         Effect::CreateClaim { name, .. } => memory.intended(&claim::key(name)),
-                        Effect::Release { .. } | Effect::Delete { .. } | Effect::Clear { .. } | Effect::DeleteRun => {}
+                        Effect::Release { .. }
+                        | Effect::Delete { .. }
+                        | Effect::DeleteResource { .. }
+                        | Effect::Clear { .. }
+                        | Effect::DeleteRun => {}
                     }
                 }
             });

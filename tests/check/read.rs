@@ -73,8 +73,10 @@ pub struct Attempt<'j> {
     pub number: u64,
     /// The generation of the run that it was made in.
     pub generation: u64,
-    /// Name of its pod, or of its child run.
+    /// Name of its pod, its child run, or its object of another kind.
     pub pod: &'j str,
+    /// Whether it is an object of another kind.
+    pub is_object: bool,
     /// Whether it is a child run.
     pub is_child: bool,
     pub uid: Option<&'j str>,
@@ -222,7 +224,11 @@ impl<'j> Attempt<'j> {
             value,
             number: value.get("number")?.as_u64()?,
             generation: value.get("generation").and_then(Value::as_u64).unwrap_or(0),
-            pod: [text(value, "pod"), text(value, "run")].into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+            pod: [text(value, "pod"), text(value, "run"), value.get("resource").map_or("", |it| text(it, "name"))]
+                .into_iter()
+                .find(|name| !name.is_empty())
+                .unwrap_or_default(),
+            is_object: value.get("resource").is_some(),
             is_child: value.get("run").is_some(),
             uid: value.get("uid").and_then(Value::as_str),
             outcome: word(value, "outcome")?,

@@ -23,6 +23,7 @@ mod mistakes;
 mod nodes;
 mod proxy;
 mod quiet;
+mod resource;
 mod stage;
 mod story;
 mod time;

@@ -3,7 +3,7 @@
 //! | file | part |
 //! |---|---|
 //! | `model` | the API server and etcd, the garbage collector, the namespace controller |
-//! | `kubelet`, `human`, `scenario`, `reference` | what is played in it, and the end that must come |
+//! | `kubelet`, `loader`, `human`, `scenario`, `reference` | what is played in it, and the end that must come |
 //! | `conform` | the model compared with a real API server |
 //! | `network`, `watching`, `signal` | what lies between an operator and the API server |
 //! | `replica`, `operator` | processes that crash, freeze and are started again |
@@ -32,6 +32,7 @@ mod fault;
 mod happening;
 mod human;
 mod kubelet;
+mod loader;
 mod model;
 #[cfg(feature = "mutants")]
 mod mutants;

@@ -91,7 +91,7 @@ pub struct State {
 /// Of so many seeds one has lists in short pages.
 const SHORT_PAGES: u64 = 6;
 /// Resources that are watched.
-const WATCHED: [&str; 3] = ["pods", "workflowruns", "workflows"];
+const WATCHED: [&str; 4] = ["pods", "workflowruns", "workflows", "loads"];
 
 impl World {
     /// A world in which nothing has happened yet.

@@ -3,7 +3,7 @@
 //!
 //! | a unit | is on record as |
 //! |---|---|
-//! | is a child run, or has items of its own | an entry, always |
+//! | is a child run or another object but a pod, or has items of its own | an entry, always |
 //! | waits for something unusual; has failed; was the last to end; runs | an entry, as long as there is room |
 //! | was tried before, waits for its next attempt, has a deadline, is stopped for a reason of its own | a row |
 //! | else | a letter: its attempt has the number that all have, and the pod of its name |
@@ -147,10 +147,10 @@ fn spelt(known: &[(u32, &TaskStatus)], base: &Base<'_>, room: usize) -> BTreeSet
     spelt
 }
 
-/// Whether it has to be spelt out: it is a child run under way, or has items.
+/// Whether it has to be spelt out: it is something else than a pod and not over, or has items.
 fn is_whole(task: &TaskStatus) -> bool {
-    let is_child = task.attempts.last().is_some_and(|last| !last.run.is_empty());
-    task.items.is_some() || is_child && !task.phase.is_finished()
+    let is_object = task.attempts.last().is_some_and(|last| !last.is_pod());
+    task.items.is_some() || is_object && !task.phase.is_finished()
 }
 
 fn is_live(task: &TaskStatus) -> bool {

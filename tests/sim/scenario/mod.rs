@@ -9,6 +9,7 @@ mod limits;
 mod log;
 mod measured;
 mod people;
+mod resource;
 mod rules;
 mod standard;
 #[cfg(test)]
@@ -168,6 +169,14 @@ impl Scenario {
             .any(|run| self.workflow_of(run).is_some_and(timed) || self.tasks_of(run).into_iter().any(timed));
         let held_up = |script: &Behaviour| script.hindrances.iter().any(|it| it.kind != Trouble::Unschedulable);
         by_spec || self.behaviours.values().flatten().any(held_up)
+    }
+
+    /// Whether somebody deletes objects of tasks in it.
+    pub fn loses_objects(&self) -> bool {
+        let comes = |task: &Value| {
+            task.pointer("/resource/manifest/spec/comes").is_some_and(|all| all.to_string().contains("Gone"))
+        };
+        self.names("WorkflowRun").iter().any(|run| self.tasks_of(run).into_iter().any(comes))
     }
 
     fn all(&self) -> impl Iterator<Item = &Value> {
