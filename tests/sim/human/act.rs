@@ -22,6 +22,11 @@ impl Human {
         match self {
             Self::Cancel { run, grace_seconds } => {
                 let mut cancel = json!({ "reason": "not needed" });
+                // A cancel stops no generation after its own.
+                let object = get(&wire, "workflowruns", run);
+                if let Some(newest) = object.and_then(|object| object["spec"]["retry"]["generation"].as_u64()) {
+                    cancel["generation"] = newest.into();
+                }
                 if let Some(seconds) = grace_seconds {
                     cancel["graceSeconds"] = (*seconds).into();
                 }
