@@ -16,6 +16,7 @@ use crate::controller::history::{self, History};
 use crate::controller::{Cluster, Context, Settings, release, selftest};
 use crate::describe::{Part, Story};
 use crate::lease::{Permit, Place};
+use crate::plan::Granted;
 use crate::telemetry::{self, Ready};
 use crate::{api, controller, engine};
 
@@ -146,6 +147,7 @@ async fn operate(options: Run) -> Result<(), Error> {
         lease,
         creates: controller::CREATES,
         kept_pods: engine::KEPT_PODS,
+        granted: Granted::new(options.resource_tasks),
         hot: engine::HOT,
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "starting");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::plan::Grant;
 use crate::pods::PodSecurity;
 use crate::telemetry::LogFormat;
 
@@ -62,6 +63,10 @@ pub struct Run {
     /// What pods are made with unless their template says otherwise.
     #[arg(long, env = "GANTLINE_POD_SECURITY", value_enum, default_value = "baseline")]
     pub pod_security: Level,
+    /// Kinds of objects that `resource` tasks may make, each as apiVersion/Kind=plural and separated by commas, as in
+    /// batch/v1/Job=jobs. Default: none. Kinds that hold secrets or give rights are refused.
+    #[arg(long, env = "GANTLINE_RESOURCE_TASKS", value_delimiter = ',')]
+    pub resource_tasks: Vec<Grant>,
     /// Form of log lines.
     #[arg(long, env = "GANTLINE_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,

@@ -156,6 +156,14 @@ pub enum Mutant {
     EndsBeforeChild,
     /// A child run goes on though its parent is being stopped.
     ChildOutlivesCancel,
+    /// A key that is missing from an object counts as a condition that holds.
+    MissingKeyHolds,
+    /// An object is made without asking whether its task's account may.
+    ReviewSkipped,
+    /// The object of an attempt that was stopped stays.
+    ResourceOutlivesStop,
+    /// Whatever object has the name of an attempt's is taken for it.
+    ResourceByName,
     /// An attempt that goes on with a child run takes the end of the former generation for its own.
     ChildEndsAgain,
     /// Nobody tells a child run that has ended that its parent goes on with it.
@@ -164,7 +172,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 75] = [
+    pub const ALL: [Self; 79] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -238,6 +246,10 @@ impl Mutant {
         Self::ChildByName,
         Self::EndsBeforeChild,
         Self::ChildOutlivesCancel,
+        Self::MissingKeyHolds,
+        Self::ReviewSkipped,
+        Self::ResourceOutlivesStop,
+        Self::ResourceByName,
         Self::ChildEndsAgain,
         Self::EndedChildNotWoken,
     ];

@@ -11,6 +11,7 @@ mod phase;
 mod pod_expr;
 pub mod ranges;
 mod record;
+mod resource;
 mod retry;
 mod run;
 mod schema;
@@ -27,9 +28,12 @@ pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use pod_expr::PodExpr;
 pub use record::{Segment, WorkflowRecord, WorkflowRecordData};
+pub use resource::{ResourceOutput, ResourceTask, SetField};
 pub use retry::{Backoff, FailureReason, Retry, RetryAction, RetryRule};
 pub use run::{Cancel, RunRetry, WorkflowRef, WorkflowRun, WorkflowRunSpec};
-pub use status::{Attempt, EarlierAttempts, PackedTasks, TaskStatus, Transition, WaitingFor, WorkflowRunStatus};
+pub use status::{
+    Attempt, EarlierAttempts, PackedTasks, ResourceRef, TaskStatus, Transition, WaitingFor, WorkflowRunStatus,
+};
 pub use task::{ChildParam, EnvVar, Join, LogTail, OnNodeLost, OutputDecl, Resources, Task, TaskDefaults};
 pub use volume_claim::{VolumeClaim, VolumeClaimStatus};
 pub use workflow::{RunOutput, Workflow, WorkflowSpec, WorkflowStatus};
@@ -43,11 +47,12 @@ pub const API_VERSION: &str = "gantline.dev/v1alpha1";
 /// Keeps a pod until its outcome is on record. It sits on pods only, never on runs.
 pub const FINALIZER: &str = "gantline.dev/outcome";
 
-/// Labels of what Gantline makes: all of them on pods and child runs, the run's alone on volume claims and segments.
+/// Labels of what Gantline makes: all of them on pods, child runs and other objects of attempts, the run's alone on volume claims
+/// and segments.
 pub mod label {
     /// The run's name.
     pub const RUN: &str = "gantline.dev/run";
-    /// The run's uid: what a pod or child run belongs to. Names are only for people.
+    /// The run's uid: what an object belongs to. Names are only for people.
     pub const RUN_UID: &str = "gantline.dev/run-uid";
     /// The task's name.
     pub const TASK: &str = "gantline.dev/task";

@@ -58,11 +58,11 @@ pub enum TaskPhase {
     /// A gate is open: `waitingFor` names it.
     #[default]
     Pending,
-    /// An attempt is on record; its pod's container, or its child run, isn't running yet.
+    /// An attempt is on record; its pod's container or its child run isn't running yet, or its object isn't made.
     Starting,
-    /// The container `main`, or the child run, is running.
+    /// The container `main`, or the child run, is running, or the object is made.
     Running,
-    /// Its pod or child run is being stopped; the reason tells why.
+    /// What it is doing is being stopped; the reason tells why.
     Stopping,
     /// Its last attempt failed or was disrupted; the next one waits for its time.
     Backoff,
@@ -199,6 +199,16 @@ pub enum Reason {
     ChildFailed,
     /// The child run was cancelled, and not by this run.
     ChildCancelled,
+    /// The failure condition of its object holds.
+    ResourceFailed,
+    /// The task's service account may not make the object.
+    NotPermitted,
+    /// Nobody allows objects of this kind: the chart's resourceTasks doesn't grant it.
+    KindNotGranted,
+    /// The API server refused the object as invalid.
+    ResourceInvalid,
+    /// The object can't be read: it is too large, or nested too deep.
+    ResourceUnreadable,
     /// Child runs would be nested too deep, or in a circle.
     NestingRefused,
     /// The API server refused the pod as invalid.
@@ -229,6 +239,8 @@ pub enum Reason {
     PodLost,
     /// The child run is gone: someone deleted it.
     ChildDeleted,
+    /// The object is gone: someone deleted it.
+    ResourceDeleted,
     /// Disrupted more often than allowed.
     TooManyDisruptions,
 }
@@ -262,4 +274,6 @@ pub enum WaitKind {
     Node,
     /// Its child run, to start or to end.
     Child,
+    /// Its object of another kind, to be allowed, made or gone.
+    Resource,
 }

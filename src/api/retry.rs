@@ -101,7 +101,7 @@ pub enum RetryAction {
     Poll,
 }
 
-/// A reason for which an attempt fails by the task's own fault, once it has a pod or a child run.
+/// A reason for which an attempt fails by the task's own fault, once it has an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum FailureReason {
     /// Another exit code than 0.
@@ -128,4 +128,6 @@ pub enum FailureReason {
     OutputTooLarge,
     /// The child run failed.
     ChildFailed,
+    /// The failure condition of its object holds.
+    ResourceFailed,
 }

@@ -35,6 +35,11 @@ pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The type of a value, where one may be given: an option of the enum would be nullable, and null none of its values.
+pub(super) fn value_type(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["string", "int", "bool", "number", "list", "object"] })
+}
+
 /// Any JSON value.
 pub(super) fn any(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "x-kubernetes-preserve-unknown-fields": true })

@@ -223,7 +223,7 @@ pub(super) const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// One try at a task: at most one object, ever; a Pod or a child run.
+/// One try at a task: at most one object, ever; a Pod, a child run, or one of another kind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
@@ -232,25 +232,28 @@ pub struct Attempt {
     /// The generation of the run that it was made in; absent for 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub generation: u32,
-    /// Name of its pod, on record before the pod is made; absent where it is a child run.
+    /// Name of its pod, on record before the pod is made; absent where it is something else.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pod: String,
-    /// Name of its child run, on record before the run is made; absent where it is a pod.
+    /// Name of its child run, on record before the run is made; absent where it is something else.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub run: String,
+    /// Its object of another kind, on record before it is made; absent where it is a pod or a child run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceRef>,
     /// The generation of the child run that it is: one that did not succeed goes on when its parent is retried; absent for 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub run_generation: u32,
-    /// The uid of its pod or child run, once it is known.
+    /// The uid of its object, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// When the container `main`, or the child run, started.
+    /// When the container `main`, or the child run, started, or the object of another kind was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
-    /// When its startTimeout is over, or, once `main` or the child run has started, its timeout.
+    /// When its startTimeout is over, or, once it has started, its timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<MicroTime>,
     /// Exit code of `main`.
@@ -290,11 +293,36 @@ impl Attempt {
         self.uid.is_some() && self.may_be(uid)
     }
 
-    /// Name of the object that it is: a pod, or a child run.
+    /// Name of the object that it is, of whichever kind.
     #[must_use]
     pub fn object(&self) -> &str {
-        if self.run.is_empty() { &self.pod } else { &self.run }
+        match &self.resource {
+            Some(resource) => &resource.name,
+            None if self.run.is_empty() => &self.pod,
+            None => &self.run,
+        }
     }
+
+    /// Whether it is a pod.
+    #[must_use]
+    pub fn is_pod(&self) -> bool {
+        self.run.is_empty() && self.resource.is_none()
+    }
+}
+
+/// An object in the namespace of its run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceRef {
+    /// Its apiVersion.
+    #[serde(default)]
+    pub api_version: String,
+    /// Its kind.
+    #[serde(default)]
+    pub kind: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
 }
 
 /// What something waits for.

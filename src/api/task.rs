@@ -10,17 +10,20 @@ use serde_json::{Map, Value};
 use super::for_each::ForEach;
 use super::param::{ItemType, ValueType};
 use super::pod_expr::PodExpr;
+use super::resource::ResourceTask;
 use super::retry::Retry;
 use super::run::WorkflowRef;
 
 /// One node of the graph. It runs as a Pod whose container `main` does the work, or, with workflowRef or workflow, as a run of
-/// its own; with join it is nothing but a gate.
+/// its own; with resource it is an object of another kind; with join it is nothing but a gate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.script) || !(has(self.command) || has(self.args))").message("set script, or command and args, not both"),
     validation = Rule::new("!has(self.shell) || has(self.script)").message("shell is for script; without script it has no meaning"),
     validation = Rule::new("!has(self.workflowRef) || !has(self.workflow)").message("set workflowRef or workflow, not both"),
+    validation = Rule::new("!has(self.resource) || !(has(self.workflowRef) || has(self.workflow) || has(self.join))")
+        .message("set one of resource, workflowRef, workflow and join"),
     validation = Rule::new("!has(self.params) || has(self.workflowRef) || has(self.workflow)")
         .message("params are for the run that workflowRef or workflow makes of the task"),
 )]
@@ -81,6 +84,11 @@ pub struct Task {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub params: Vec<ChildParam>,
+    /// Makes the task an object of another kind, such as a Job or that of any operator: it is made in the run's namespace, owned by the
+    /// run, and followed until its success or failure holds. Which kinds may be made, the values of the chart say (resourceTasks).
+    /// Exclusive with everything that is about a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceTask>,
     /// Image of the container `main`. Default: the image of taskDefaults. Example: `busybox:1.37`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]

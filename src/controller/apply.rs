@@ -14,7 +14,7 @@ use super::gather::{self, Gathered, open_attempts};
 use super::loose::Loose;
 use super::revision::Pinned;
 use super::segment::{self, Written};
-use super::{Context, Key, claim, effect, event};
+use super::{Context, Key, claim, create, effect, event};
 use crate::api::{Attempt, RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, NamedSegment, Note, Urgency};
 use crate::mutant::{Mutant, is};
@@ -25,7 +25,8 @@ const LAZY: Duration = Duration::from_secs(1);
 const WORDING: Duration = Duration::from_mins(5);
 /// The pause after someone else wrote first.
 const CONFLICT: Duration = Duration::from_millis(50);
-/// Live attempts above which even urgent writes are paced, so that changes share a write.
+/// Live attempts above which urgent writes are paced, so that changes share a write. Of fewer one waits no longer than the last
+/// one took: a server that is slow to answer is asked less.
 const PACED_ABOVE: usize = 16;
 /// A paced write waits this many times as long as the last one took,
 const PACE_FACTOR: u32 = 4;
@@ -89,7 +90,7 @@ fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
 fn pace(status: &WorkflowRunStatus, took: Duration) -> Duration {
     let live = live_attempts(status);
     if live <= PACED_ABOVE {
-        return Duration::ZERO;
+        return took.min(PACE_MAX);
     }
     let by_live = PACE_LIVE.saturating_mul(u32::try_from(live).unwrap_or(u32::MAX));
     took.saturating_mul(PACE_FACTOR).max(by_live).min(PACE_MAX)
@@ -99,7 +100,7 @@ fn live_attempts(status: &WorkflowRunStatus) -> usize {
     status.tried().filter(|(phase, attempts)| phase.has_pod() && !attempts.is_empty()).count()
 }
 
-/// The pods and child runs that may be made once this status is on record.
+/// The objects that may be made once this status is on record.
 fn wanted(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
     let goes_on = status.phase != RunPhase::Suspended && !status.phase.is_finished();
     let starting = status.tried().filter(move |(phase, _)| goes_on && *phase == TaskPhase::Starting);
@@ -137,7 +138,7 @@ async fn write_segments(
                 return Ok(false);
             }
             // Its pods wait for their outcomes, and all that the segment could be read with goes with the namespace.
-            Err(Failure::Refused(status)) if effect::is_terminating(&status) => return Ok(true),
+            Err(Failure::Refused(status)) if create::is_terminating(&status) => return Ok(true),
             Err(failure) => {
                 tell_refusal(context, run, "a part of the run's history", &failure);
                 return Err(failure);
@@ -180,9 +181,15 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {
                     match effect {
-                        Effect::Create { pod: name, .. } | Effect::CreateRun { run: name, .. } => memory.intended(name),
+                        Effect::Create { pod: name, .. }
+                        | Effect::CreateRun { run: name, .. }
+                        | Effect::CreateResource { resource: name, .. } => memory.intended(name),
                         Effect::CreateClaim { name, .. } => memory.intended(&claim::key(name)),
-                        Effect::Release { .. } | Effect::Delete { .. } | Effect::Clear { .. } | Effect::DeleteRun => {}
+                        Effect::Release { .. }
+                        | Effect::Delete { .. }
+                        | Effect::DeleteResource { .. }
+                        | Effect::Clear { .. }
+                        | Effect::DeleteRun => {}
                     }
                 }
             });

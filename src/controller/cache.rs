@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::Key;
 use super::groups::Groups;
 use super::loose::Loose;
+use super::resource::Resources;
 use crate::api::{FINALIZER, Workflow, WorkflowRun};
 use crate::engine::{Peer, PodFacts};
 use crate::mutant::{Mutant, is};
@@ -70,7 +71,7 @@ impl PodEntry {
 
 /// Objects of one kind, by uid.
 #[derive(Debug)]
-struct Shelf<T> {
+pub(super) struct Shelf<T> {
     items: BTreeMap<String, (u64, Arc<T>)>,
     graves: Graves,
 }
@@ -103,7 +104,7 @@ impl<T> Default for Shelf<T> {
 
 impl<T> Shelf<T> {
     /// Takes an object in; false if what is known is as new, or the object was deleted.
-    fn put(&mut self, uid: &str, version: u64, item: T) -> bool {
+    pub(super) fn put(&mut self, uid: &str, version: u64, item: T) -> bool {
         let known = self.items.get(uid).is_some_and(|(known, _)| *known >= version) && !is(Mutant::OlderNewsWins);
         if known || self.graves.uids.contains(uid) && !is(Mutant::DeadRise) {
             return false;
@@ -112,17 +113,21 @@ impl<T> Shelf<T> {
         true
     }
 
-    fn bury(&mut self, uid: &str) -> bool {
+    pub(super) fn bury(&mut self, uid: &str) -> bool {
         self.graves.bury(uid);
         self.items.remove(uid).is_some()
     }
 
     fn known(&self, namespace: Option<&str>, of: impl Fn(&T) -> Option<&str>) -> BTreeSet<String> {
-        let here = |item: &T| namespace.is_none() || of(item) == namespace;
-        self.items.iter().filter(|(_, (_, item))| here(item)).map(|(uid, _)| uid.clone()).collect()
+        self.uids(|item| namespace.is_none() || of(item) == namespace)
     }
 
-    fn get(&self, uid: &str) -> Option<Arc<T>> {
+    /// Uids of those of which this is so.
+    pub(super) fn uids(&self, which: impl Fn(&T) -> bool) -> BTreeSet<String> {
+        self.items.iter().filter(|(_, (_, item))| which(item)).map(|(uid, _)| uid.clone()).collect()
+    }
+
+    pub(super) fn get(&self, uid: &str) -> Option<Arc<T>> {
         self.items.get(uid).map(|(_, item)| Arc::clone(item))
     }
 }
@@ -141,6 +146,8 @@ pub struct Cache {
     groups: Groups,
     /// Uids of the child runs of each run.
     by_parent: BTreeMap<String, BTreeSet<String>>,
+    /// Objects of any kind that tasks are.
+    pub(super) resources: Resources,
 }
 
 impl Cache {

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::client::Failure;
-use super::effect::{After, Target, refusal_kind, retry_after};
+use super::create::{refusal_kind, retry_after};
+use super::effect::{After, Target};
 use super::gather::refusal;
 use super::memory::{Create, RunMemory};
 use crate::api::WorkflowRunStatus;

@@ -29,7 +29,7 @@ const LEASE: Duration = Duration::from_secs(2);
 /// ever. On a watch the API server sends a bookmark about every minute.
 pub const SILENCE: Duration = Duration::from_mins(2);
 /// The name that our writes carry in `managedFields` and in the audit log.
-const FIELD_MANAGER: &str = "gantline";
+pub(super) const FIELD_MANAGER: &str = "gantline";
 const JSON: &str = "application/json";
 
 /// Why a request has no good answer.

@@ -13,10 +13,11 @@ use super::loose::Loose;
 use super::memory::{Create, Held, RunMemory};
 use super::revision::{self, Pinned};
 use super::watch::Watched;
-use super::{Context, Key, cache::PodEntry, claim, kin, peers};
+use super::{Cache, Context, Key, cache::PodEntry, claim, kin, peers, resource};
 use crate::api::{Attempt, TaskPhase, TaskStatus, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{
-    Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, RunFacts, Sight, Sights, is_retry_wanted, unpack,
+    Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, ResourceFacts, RunFacts, Sight, Sights, is_retry_wanted,
+    unpack,
 };
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
@@ -33,16 +34,46 @@ pub struct Gathered {
     pub status: WorkflowRunStatus,
     /// What it is to run.
     pub definition: Pinned,
-    /// Its pods.
-    pub sights: Sights,
+    /// Its objects.
+    pub seen: Seen,
     /// Its volume claims that aren't known to exist.
     pub claims: Claims,
     /// The other runs of its workflow, where they share slots.
     pub peers: Peers,
-    /// Its child runs.
-    pub children: Sights,
     /// What it has to do with the runs that it is a child of.
     pub lineage: Lineage,
+}
+
+/// The objects of a run, each kind by name.
+#[derive(Default)]
+pub struct Seen {
+    /// Its pods.
+    pub pods: Sights,
+    /// Its child runs.
+    pub children: Sights,
+    /// Those of any other kind.
+    pub resources: Sights,
+}
+
+impl Seen {
+    /// What the caches know of a run's own objects.
+    fn in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Self {
+        let cache = context.cache();
+        Self {
+            pods: pods_in_cache(&cache, run),
+            children: kin::children_in_cache(&cache, run),
+            resources: resource::in_cache(&cache, run),
+        }
+    }
+
+    /// Those of the kind that an attempt is.
+    fn of(&mut self, attempt: &Attempt) -> &mut Sights {
+        match attempt {
+            Attempt { resource: Some(_), .. } => &mut self.resources,
+            Attempt { run, .. } if !run.is_empty() => &mut self.children,
+            _ => &mut self.pods,
+        }
+    }
 }
 
 impl Gathered {
@@ -56,12 +87,11 @@ impl Gathered {
 pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<Option<Gathered>, Failure> {
     let uid = run.meta.uid.clone().unwrap_or_default();
     let memory = context.memory(&uid);
-    let mut sights = seen_in_cache(context, &run);
-    let mut children = kin::children_in_cache(&context.cache(), &run);
+    let mut seen = Seen::in_cache(context, &run);
     let mut known = record(context, &run).await?;
-    let unsure = to_look_up(context, &known.status, &memory, &mut sights, &mut children);
+    let unsure = to_look_up(context, &known.status, &memory, &mut seen);
     let (mut claims, unsure_claims) = claim::known(context, status(&run), &memory);
-    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(&known.status, &sights) {
+    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(&known.status, &seen) {
         // What is on record may be older than what another process did: look at the run itself before its pods.
         run = match live(context, &run).await? {
             Some(live) => live,
@@ -69,10 +99,13 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
         };
         let namespace = run.meta.namespace.clone().unwrap_or_default();
         known = record(context, &run).await?;
-        for attempt in to_look_up(context, &known.status, &memory, &mut sights, &mut children) {
+        for attempt in to_look_up(context, &known.status, &memory, &mut seen) {
             let (name, is_made) = (attempt.object(), attempt.uid.is_some());
             let known_uid = attempt.uid.as_deref().filter(|uid| !uid.is_empty());
-            let mut sight = if attempt.run.is_empty() {
+            let mut sight = if let Some(of) = &attempt.resource {
+                let Some(sight) = resource::look(context, &namespace, &uid, of, known_uid).await else { continue };
+                sight
+            } else if attempt.is_pod() {
                 look(context, &namespace, &uid, name, known_uid).await?
             } else {
                 look_at_child(context, &namespace, &uid, name, known_uid).await?
@@ -81,8 +114,7 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             if let (Sight::Absent, false, Some(Create::Unsure(held))) = (&sight, is_made, memory.create_of(name)) {
                 sight = Sight::Refused(refusal(context, held));
             }
-            let all = if attempt.run.is_empty() { &mut sights } else { &mut children };
-            all.insert(name.to_owned(), sight);
+            seen.of(&attempt).insert(name.to_owned(), sight);
         }
         let (known, unsure) = claim::known(context, status(&run), &memory);
         claims = known;
@@ -93,7 +125,7 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
     }
     let Record { status, definition, lineage } = known;
     let peers = peers::of(context, &run, definition.plan()).await?;
-    Ok(Some(Gathered { run, status, definition, sights, claims, peers, children, lineage }))
+    Ok(Some(Gathered { run, status, definition, seen, claims, peers, lineage }))
 }
 
 /// What is on record of a run, and what it is to run.
@@ -154,48 +186,57 @@ pub async fn live_of(
 
 /// The run's own pods in the cache, by name. An owner is in its pods' namespace: a pod elsewhere is none of its own, whatever
 /// it says of itself.
-fn seen_in_cache(context: &Context, run: &Loose<WorkflowRun>) -> Sights {
-    let cache = context.cache();
+fn pods_in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
     let (uid, namespace) = (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref());
     let ours = cache.pods_of(uid).filter(|entry| entry.ours && Some(entry.namespace.as_str()) == namespace);
     ours.map(|entry| (entry.facts.name.clone(), Sight::Pod(entry.facts.clone()))).collect()
 }
 
-/// Whether one of the pods is named by no attempt. The status at hand may be older than the pod.
-fn has_stray(status: &WorkflowRunStatus, sights: &Sights) -> bool {
+/// Whether one of the pods or other objects is named by no attempt. The status at hand may be older than that.
+fn has_stray(status: &WorkflowRunStatus, seen: &Seen) -> bool {
     let tried = status.tried().flat_map(|(_, attempts)| attempts);
-    let named: BTreeSet<&str> = tried.map(|attempt| attempt.pod.as_str()).collect();
+    let named: BTreeSet<&str> = tried.map(Attempt::object).collect();
     let tasks: BTreeMap<&str, &TaskStatus> = status.tasks.iter().map(|task| (task.name.as_str(), task)).collect();
     let with_items = status.tasks.iter().filter_map(|task| Some((task.name.as_str(), task.items.as_ref()?.phases())));
     let phases: BTreeMap<&str, Vec<TaskPhase>> = with_items.collect();
     // Of one that has ended, how is all that a large status goes on telling.
-    let has_ended = |pod: &PodFacts| {
-        let phase = match pod.item.map(usize::try_from) {
-            Some(index) => index.ok().and_then(|index| phases.get(pod.task.as_str())?.get(index)).copied(),
+    let has_ended = |task: &str, item: Option<u32>| {
+        let phase = match item.map(usize::try_from) {
+            Some(index) => index.ok().and_then(|index| phases.get(task)?.get(index)).copied(),
             None if status.packed.is_some() => {
-                tasks.get(pod.task.as_str()).filter(|task| task.attempts.is_empty()).map(|task| task.phase)
+                tasks.get(task).filter(|task| task.attempts.is_empty()).map(|task| task.phase)
             }
             None => None,
         };
         phase.is_some_and(TaskPhase::is_finished)
     };
+    // Others have followed the attempt that it was.
+    let is_former = |it: &ResourceFacts| {
+        let task = tasks.get(it.task.as_str());
+        let first = match it.item {
+            Some(index) => {
+                let mut entries = task.into_iter().flat_map(|task| &task.items).flat_map(|items| &items.entries);
+                entries.find(|entry| entry.index == index).and_then(|entry| entry.attempts.first())
+            }
+            None => task.and_then(|task| task.attempts.first()),
+        };
+        first.is_some_and(|first| it.attempt < first.number)
+    };
     // Of one that is over and let go nothing is asked any more.
     let is_done = |pod: &PodFacts| pod.is_over() && !pod.held;
-    let is_stray = |pod: &PodFacts| !named.contains(pod.name.as_str()) && !has_ended(pod) && !is_done(pod);
-    sights.values().any(|sight| matches!(sight, Sight::Pod(pod) if is_stray(pod)))
+    let is_stray = |name: &str, task: &str, item| !named.contains(name) && !has_ended(task, item);
+    seen.pods.values().chain(seen.resources.values()).any(|sight| match sight {
+        Sight::Pod(pod) => !is_done(pod) && is_stray(&pod.name, &pod.task, pod.item),
+        Sight::Resource(it) => !it.deleting && !is_former(it) && is_stray(&it.resource.name, &it.task, it.item),
+        _ => false,
+    })
 }
 
 /// Fills in what this process knows of the creates of open attempts; returns the attempts whose objects must be looked up.
-fn to_look_up(
-    context: &Context,
-    status: &WorkflowRunStatus,
-    memory: &RunMemory,
-    sights: &mut Sights,
-    children: &mut Sights,
-) -> Vec<Attempt> {
+fn to_look_up(context: &Context, status: &WorkflowRunStatus, memory: &RunMemory, seen: &mut Seen) -> Vec<Attempt> {
     let mut unsure = Vec::new();
     for attempt in open_attempts(status) {
-        let (sights, name) = (if attempt.run.is_empty() { &mut *sights } else { &mut *children }, attempt.object());
+        let (sights, name) = (seen.of(attempt), attempt.object());
         if sights.contains_key(name) {
             continue;
         }
@@ -223,7 +264,7 @@ pub fn refusal(context: &Context, held: &Held) -> Refusal {
     Refusal { kind: held.kind, message: held.message.clone(), retry_at }
 }
 
-/// Attempts whose pod or child run matters: those without an outcome, and the last one of a task that will be tried again.
+/// Attempts whose object matters: those without an outcome, and the last one of a task that will be tried again.
 pub fn open_attempts(status: &WorkflowRunStatus) -> impl Iterator<Item = &Attempt> {
     let live = status.tried().filter(|(phase, _)| phase.has_pod() || *phase == TaskPhase::Backoff);
     live.filter_map(|(_, attempts)| attempts.last())

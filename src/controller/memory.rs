@@ -106,6 +106,16 @@ impl RunMemory {
         true
     }
 
+    /// How often the create of this object was refused so far.
+    #[must_use]
+    pub fn refusals_of(&self, name: &str) -> u32 {
+        match self.creates.get(name) {
+            Some(Create::Sent { refusals }) => *refusals,
+            Some(Create::Refused(held) | Create::Unsure(held)) => held.refusals,
+            Some(Create::Intended) | None => 0,
+        }
+    }
+
     /// What was to be sent was not.
     pub fn unsent(&mut self, pod: &str) {
         self.creates.insert(pod.to_owned(), Create::Intended);

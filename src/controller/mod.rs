@@ -14,9 +14,10 @@
 //! | `work` | gives each key its rounds |
 //! | `run`, `workflow` | a round for one object |
 //! | `gather`, `revision`, `peers`, `kin` | what a round reads |
-//! | `apply`, `effect`, `event` | what it writes |
+//! | `apply`, `effect`, `create`, `event` | what it writes |
 //! | `segment` | parts of the logs of runs that their statuses no longer hold |
 //! | `claim` | what it reads and writes of volume claims |
+//! | `resource` | what it watches, reads and writes of objects of any kind |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
 //! | `watch`, `loose`, `cache`, `groups`, `memory` | what is known |
 //! | `queue` | whose turn it is |
@@ -29,6 +30,7 @@ mod apply;
 mod cache;
 mod claim;
 mod client;
+mod create;
 mod effect;
 mod event;
 mod gather;
@@ -43,6 +45,7 @@ mod peers;
 mod poison;
 mod queue;
 pub mod release;
+mod resource;
 mod revision;
 mod run;
 mod segment;
@@ -55,6 +58,7 @@ mod workflow;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +78,7 @@ use crate::api::{Workflow, WorkflowRun};
 use crate::engine::Hot;
 use crate::lease::Place;
 use crate::mutant::{Mutant, is};
+use crate::plan::Granted;
 use crate::pods::{PodSecurity, SlimPod};
 use memory::RunMemory;
 use revision::Plans;
@@ -98,6 +103,8 @@ pub struct Settings {
     pub creates: usize,
     /// Pods that stay with a run; beyond that, those that succeeded go.
     pub kept_pods: usize,
+    /// The kinds of objects that tasks may make.
+    pub granted: Granted,
     /// How much of what has happened the status of a run holds.
     pub hot: Hot,
 }
@@ -134,6 +141,7 @@ pub struct Context {
     /// Effects that were started and not yet taken up.
     spawned: Mutex<Vec<BoxFuture<'static, ()>>>,
     changed: Notify,
+    rounds: AtomicU64,
 }
 
 impl Context {
@@ -152,7 +160,13 @@ impl Context {
             memories: Mutex::default(),
             spawned: Mutex::default(),
             changed: Notify::new(),
+            rounds: AtomicU64::new(0),
         }
+    }
+
+    /// How many rounds have begun so far, of all keys.
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
     }
 
     /// The caches. Never held across a wait.
@@ -283,7 +297,10 @@ pub async fn run(context: Arc<Context>, ready: impl FnOnce(), stop: impl Future<
         };
         watches.push(Box::pin(watch::follow::<Workflow>(&context, scope.clone(), begin())));
         watches.push(Box::pin(watch::follow::<WorkflowRun>(&context, scope.clone(), begin())));
-        watches.push(Box::pin(watch::follow::<SlimPod>(&context, scope, begin())));
+        watches.push(Box::pin(watch::follow::<SlimPod>(&context, scope.clone(), begin())));
+        for grant in context.settings.granted.iter() {
+            watches.push(Box::pin(resource::follow(&context, grant.clone(), scope.clone(), begin())));
+        }
     }
     let mut stop = pin!(stop);
     let work = async {

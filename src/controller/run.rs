@@ -27,14 +27,16 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         stored: &stored,
         status: &gathered.status,
         definition: &definition,
-        sights: &gathered.sights,
+        sights: &gathered.seen.pods,
         claims: &gathered.claims,
         peers: &gathered.peers,
         kept_pods: context.settings.kept_pods,
         hot: context.settings.hot,
         taken: context.memory(uid).taken,
-        children: &gathered.children,
+        children: &gathered.seen.children,
         lineage: &gathered.lineage,
+        resources: &gathered.seen.resources,
+        granted: &context.settings.granted,
     };
     let decision = decide(&seen, context.now());
     apply::decision(context, &gathered, decision).await?;

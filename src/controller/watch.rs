@@ -84,7 +84,7 @@ impl Watched for SlimPod {
 /// The pause after an interruption, doubled each time until something comes again. Without jitter: a cluster has a handful of
 /// operators, and the same faults are to give the same story.
 #[derive(Debug, Default)]
-struct Pause {
+pub(super) struct Pause {
     interruptions: u32,
 }
 

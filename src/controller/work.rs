@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -18,6 +19,8 @@ const ROUNDS: usize = 64;
 const FIRST_FAILURE_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait after rounds that failed.
 const MAX_FAILURE_WAIT: Duration = Duration::from_mins(1);
+/// What API Priority and Fairness answers where others are to have their turn.
+const TOO_MANY_REQUESTS: u16 = 429;
 /// A round that takes longer is given up and tried again.
 const ROUND_TIMEOUT: Duration = Duration::from_mins(2);
 /// The time between looks at an empty queue; it bounds what a lost notice could cost.
@@ -70,6 +73,8 @@ impl Work {
 
 /// One round. A panic costs this key a round, not everyone the operator.
 async fn round(context: Arc<Context>, key: Key) -> Key {
+    context.rounds.fetch_add(1, Ordering::Relaxed);
+    let mut is_too_much = false;
     let look = async {
         match &key {
             Key::Run(uid) => run::reconcile(&context, uid).await,
@@ -87,7 +92,10 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
             context.wake_in(key.clone(), FIRST_FAILURE_WAIT);
             return key;
         }
-        Ok(Ok(Err(failure))) => failure.to_string(),
+        Ok(Ok(Err(failure))) => {
+            is_too_much = failure.code() == TOO_MANY_REQUESTS;
+            failure.to_string()
+        }
         Ok(Err(_)) => format!("no end within {} s", ROUND_TIMEOUT.as_secs()),
         Err(panic) => format!("a fault of ours, please report it: {}", told(panic.as_ref())),
     };
@@ -97,6 +105,10 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
     });
     let wait = FIRST_FAILURE_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(MAX_FAILURE_WAIT);
     tracing::warn!(?key, problem, wait_seconds = wait.as_secs(), "a round failed; it will be tried again");
+    if is_too_much {
+        // Who asks for less is to be asked less, whatever changes meanwhile. API Priority and Fairness says after how long: a second.
+        context.hold(key.clone(), wait);
+    }
     if !is(Mutant::FailureForgotten) {
         context.wake_in(key.clone(), wait);
     }

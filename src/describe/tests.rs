@@ -108,6 +108,22 @@ SEQ  TIME                      OF       ATTEMPT  FROM      TO       REASON
 }
 
 #[test]
+fn an_attempt_is_told_with_the_kind_of_its_object() {
+    for (attempt, told) in [
+        (json!({ "pod": "p" }), "attempt 1: goes on, pod p"),
+        (json!({ "run": "r" }), "attempt 1: goes on, run r"),
+        (json!({ "resource": { "apiVersion": "batch/v1", "kind": "Job", "name": "j" } }), "attempt 1: goes on, Job j"),
+    ] {
+        let mut run = run();
+        let mut attempts = json!([{ "number": 1 }]);
+        attempts[0].as_object_mut().unwrap().extend(attempt.as_object().unwrap().clone());
+        run.status.as_mut().unwrap().tasks[0].attempts = serde_json::from_value(attempts).unwrap();
+        let text = Story::new(&run, None, &parts()).text();
+        assert!(text.lines().any(|line| line.trim() == told), "{told}: {text}");
+    }
+}
+
+#[test]
 fn tools_get_all_of_it_as_one_object() {
     let run = run();
     let json: Value = serde_json::from_str(&Story::new(&run, None, &parts()).json()).unwrap();

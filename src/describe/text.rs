@@ -142,8 +142,12 @@ fn attempts(page: &mut String, depth: usize, earlier: Option<EarlierAttempts>, a
         let code = it.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
         let took = span(it.started_at.as_ref(), it.finished_at.as_ref());
         let took = if took.is_empty() { took } else { format!(", {took}") };
-        let kind = if it.run.is_empty() { "pod" } else { "run" };
-        line(page, depth, &format!("attempt {}: {outcome}{code}{took}, {kind} {}", it.number, it.object()));
+        let kind = match &it.resource {
+            Some(resource) => resource.kind.as_str(),
+            None if it.run.is_empty() => "pod",
+            None => "run",
+        };
+        line(page, depth, &format!("attempt {}: {outcome}{code}{took}, {} {}", it.number, clip(kind, 64), it.object()));
         line(page, depth.saturating_add(1), &it.message);
         if let Some(next) = &it.next_at {
             line(page, depth.saturating_add(1), &format!("the next one may start at {}", time(next.0)));

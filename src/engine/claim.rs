@@ -111,7 +111,10 @@ fn refused(refusal: &Refusal) -> Ready {
     let told = || refusal.message.clone();
     match refusal.kind {
         RefusalKind::Quota => Ready::Waits(WaitKind::Quota, told()),
-        RefusalKind::Admission => Ready::Waits(WaitKind::Admission, told()),
+        // Those of other objects never concern a claim.
+        RefusalKind::Admission | RefusalKind::NotPermitted | RefusalKind::Unreviewed | RefusalKind::NoSuchKind => {
+            Ready::Waits(WaitKind::Admission, told())
+        }
         RefusalKind::Invalid => Ready::Fails(Reason::VolumeClaimInvalid, told()),
         RefusalKind::NameClash => Ready::Fails(Reason::NameClash, told()),
         RefusalKind::NamespaceTerminating => Ready::Fails(Reason::NamespaceTerminating, told()),

@@ -6,7 +6,7 @@
 //! | `finallyTimeout` | when the last main task has ended | finally tasks that were begun fail (FinallyTimedOut), the others are cancelled |
 //! | `totalTimeout` | with the task's first attempt | the task fails (TotalTimedOut) |
 //! | `startTimeout` | when the attempt's pod or child run is there | the attempt fails (StartTimedOut) |
-//! | `timeout` | when `main` or the child run has started | the attempt fails (TimedOut) |
+//! | `timeout` | when `main` or the child run has started, or an object of any kind is made | the attempt fails (TimedOut) |
 //!
 //! Where no `startTimeout` is given, an attempt fails that the kubelet has not been able to start for ten minutes, for want of its
 //! image or of what its pod refers to. An attempt that fails so has its pod stopped first; should that succeed all the same, so
@@ -161,7 +161,8 @@ fn resume(ledger: &mut Ledger) {
     deadlines.flatten().for_each(later);
     for unit in ledger.unfinished() {
         // Pods go on while their run is suspended; child runs don't.
-        let last = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()).filter(|last| !last.run.is_empty());
+        let goes_on = |last: &&mut Attempt| !last.run.is_empty() && last.outcome.is_none();
+        let last = ledger.unit_mut(unit).and_then(|task| task.attempts.last_mut()).filter(goes_on);
         last.and_then(|last| last.deadline_at.as_mut()).into_iter().for_each(later);
     }
 }
@@ -223,7 +224,7 @@ fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: Unit, planned: &Plann
     stop::attempt(ledger, seen, unit, reason);
 }
 
-/// Whether the pod or child run of the open attempt may go on for ever.
+/// Whether the object of the open attempt may go on for ever.
 fn may_go_on(task: &TaskStatus, seen: &Observed<'_>) -> bool {
     let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { return false };
     match seen.sight(last) {
@@ -234,6 +235,7 @@ fn may_go_on(task: &TaskStatus, seen: &Observed<'_>) -> bool {
         Some(Sight::Child(child)) => {
             !child.deleting && !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid)
         }
+        Some(Sight::Resource(facts)) => !facts.deleting && last.uid.as_ref() == Some(&facts.uid),
         Some(Sight::Absent | Sight::Creating | Sight::Refused(_)) | None => false,
     }
 }

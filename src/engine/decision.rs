@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::ledger::IllegalTransition;
 use super::log::NamedSegment;
-use crate::api::WorkflowRunStatus;
+use crate::api::{ResourceRef, WorkflowRunStatus};
 use crate::plan::PodValues;
 
 /// What comes next for a run: first the segments are written, then the status, then the effects are carried out in order.
@@ -77,6 +77,26 @@ pub enum Effect {
         run: String,
         /// Its parameters.
         params: Map<String, Value>,
+    },
+    /// Make the object of any kind of an attempt whose intent is on record.
+    CreateResource {
+        /// Index of the task in the plan.
+        task: usize,
+        /// Index of the item, where the task has items.
+        item: Option<u32>,
+        /// Number of the attempt.
+        attempt: u32,
+        /// Name of the object.
+        resource: String,
+        /// What it is made from.
+        manifest: Map<String, Value>,
+    },
+    /// Delete an object of any kind.
+    DeleteResource {
+        /// Its kind and name.
+        resource: ResourceRef,
+        /// Its uid; another object of that name is left alone.
+        uid: String,
     },
     /// Take our finalizer off a pod whose outcome is on record.
     Release {

@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::observed::{Definition, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
-use super::{claim, former, log, packed, retention, retry, stop, ttl};
+use super::{claim, former, log, packed, resource, retention, retry, stop, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -31,6 +31,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
         }
     }
     effects.append(&mut deletes);
+    effects.extend(resource::deletes(&ledger, seen));
     effects.extend(retention::clears(&ledger, &owners, seen));
     ttl::settle(&mut ledger, seen, &mut effects);
     let segments = log::seal(&mut ledger, seen);
@@ -72,12 +73,14 @@ fn creates(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>, effects: &mut 
         effects.extend(inputs(ledger, unit, plan, planned, seen, attempt).ok().map(|inputs| match inputs {
             Inputs::Pod(values) => Effect::Create { task, item, attempt, pod: name, values },
             Inputs::Params(params) => Effect::CreateRun { task, item, attempt, run: name, params },
+            Inputs::Manifest(manifest) => Effect::CreateResource { task, item, attempt, resource: name, manifest },
         }));
     }
 }
 
 pub(super) fn may_retry(refusal: &Refusal, now: jiff::Timestamp) -> bool {
-    matches!(refusal.kind, RefusalKind::Quota | RefusalKind::Admission) && refusal.retry_at <= now
+    use RefusalKind::{Admission, NoSuchKind, Quota, Unreviewed};
+    matches!(refusal.kind, Quota | Admission | Unreviewed | NoSuchKind) && refusal.retry_at <= now
 }
 
 /// Releases a pod whose outcome is on record, and deletes what must not run.
@@ -111,9 +114,9 @@ fn settle_pod(
             }
         }
         // Its task or item has ended, and how is all that is on record of it.
-        None if ended_as(ledger, pod).is_some() => {
+        None if ended_as(ledger, &pod.task, pod.item).is_some() => {
             // One that was cancelled may not have been told yet.
-            let cancelled = ended_as(ledger, pod) == Some(TaskPhase::Cancelled);
+            let cancelled = ended_as(ledger, &pod.task, pod.item) == Some(TaskPhase::Cancelled);
             (pod.lingering || cancelled, None, true)
         }
         // That of an attempt of a former generation which is only counted any more: its outcome was on record. If its `main` seems to
@@ -134,10 +137,10 @@ fn settle_pod(
     }
 }
 
-/// How the task or item of a pod ended that isn't spelt out any more.
-fn ended_as(ledger: &Ledger, pod: &PodFacts) -> Option<TaskPhase> {
-    let index = ledger.index(&pod.task)?;
-    let phase = match pod.item {
+/// How a task or item ended that isn't spelt out any more, by the labels of its pod or object.
+pub(super) fn ended_as(ledger: &Ledger, task: &str, item: Option<u32>) -> Option<TaskPhase> {
+    let index = ledger.index(task)?;
+    let phase = match item {
         Some(item) => ledger.items.get(&index).filter(|items| items.get(item).is_none())?.phase(item),
         None => ledger.task(index).filter(|task| ledger.is_packed() && task.attempts.is_empty()).map(|task| task.phase),
     };
@@ -152,7 +155,7 @@ fn owners(ledger: &Ledger) -> Owners<'_> {
     let items = ledger.items.values().flat_map(|items| items.known().map(|(_, item)| item));
     let all = ledger.status.tasks.iter().chain(items);
     let attempts = all.flat_map(|task| task.attempts.iter().map(move |attempt| (task, attempt)));
-    let attempts = attempts.filter(|(_, attempt)| attempt.run.is_empty());
+    let attempts = attempts.filter(|(_, attempt)| attempt.is_pod());
     attempts.map(|(task, attempt)| (attempt.pod.as_str(), (task, attempt))).collect()
 }
 

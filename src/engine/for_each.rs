@@ -32,7 +32,7 @@ use crate::plan::{Plan, PlannedForEach, PlannedTask};
 pub(super) fn open(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &PlannedTask, seen: &Observed<'_>) -> bool {
     match list(plan, planned, &ledger.status, seen) {
         Ok(list) if least_outputs(planned, list.len()) > ALL_OUTPUTS => {
-            let (names, items) = (planned.outputs.len(), count(list.len(), "item"));
+            let (names, items) = (planned.output_names().count(), count(list.len(), "item"));
             let told = format!(
                 "the lists of {names} outputs of {items} would be over {} KiB in all, whatever they hold: declare fewer",
                 ALL_OUTPUTS / 1024
@@ -56,7 +56,7 @@ pub(super) fn open(ledger: &mut Ledger, index: usize, plan: &Plan, planned: &Pla
 
 /// The least bytes that the outputs of so many items take: `null,` for each.
 fn least_outputs(planned: &PlannedTask, items: usize) -> usize {
-    planned.outputs.len().saturating_mul(items).saturating_mul(5)
+    planned.output_names().count().saturating_mul(items).saturating_mul(5)
 }
 
 /// The item of a unit, as expressions see it; none where the task has no items.
@@ -113,8 +113,7 @@ pub(super) fn start(
         } else if live >= max {
             Some((WaitKind::Pool, format!("maxParallel is {max}")))
         } else {
-            let full = if is_new { room.is_full_of_items(planned) } else { room.is_full(planned) };
-            full.map(|detail| (WaitKind::Quota, detail))
+            room.is_full_of_items(planned, is_new).map(|detail| (WaitKind::Quota, detail))
         }
     };
     let mut holds_up = None;
@@ -141,10 +140,7 @@ pub(super) fn start(
             Some((kind, detail)) => ledger.wait(unit, kind, &detail),
             None => {
                 if gate::intend(ledger, unit, plan, planned, seen) {
-                    room.take(planned);
-                    if is_new {
-                        room.take_item();
-                    }
+                    room.take_item(planned, is_new);
                     live = live.saturating_add(1);
                 }
             }
@@ -250,7 +246,7 @@ fn conclude(ledger: &mut Ledger, index: usize, planned: &PlannedTask, for_each: 
                 || handed_on.keys().map(String::as_str).collect(),
                 |names| names.iter().map(String::as_str).collect(),
             ),
-            None => planned.outputs.iter().map(|output| output.name.as_str()).collect(),
+            None => planned.output_names().collect(),
         };
         let outputs = items.gathered(names.into_iter());
         if let Some(task) = ledger.task_mut(index) {

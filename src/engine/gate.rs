@@ -15,17 +15,17 @@ use super::text::{names, time};
 use super::track::fail;
 use super::unit::Unit;
 use super::verdict::is_main_finished;
-use super::{deadline, disruption, for_each, former, retry, tally};
-use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
+use super::{deadline, disruption, for_each, former, resource, retry, tally};
+use crate::api::{Attempt, Reason, ResourceRef, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
-use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name};
+use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name, resource_name};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
 const STARTING: usize = 64;
 /// Items of a run that may be under way at once: an operator has their pods in its memory, and looks at all of them in each round.
 const ITEMS: usize = 10_000;
-/// Child runs of a run that may be under way at once: each of them is spelt out in its status.
-const CHILDREN: usize = 64;
+/// Child runs and other objects but pods that may be under way at once in a run: each of them is spelt out in its status.
+const OBJECTS: usize = 64;
 
 /// The state of one task's gates.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,14 +93,14 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
                 ledger.move_task(index, TaskPhase::Succeeded, None);
             }
             Gate::Open => match room
-                .is_full(planned)
+                .is_full(planned, is_pending)
                 .map(|detail| (WaitKind::Quota, detail))
                 .or_else(|| still(ledger, index, planned, seen))
             {
                 Some((kind, detail)) => ledger.wait(index, kind, &detail),
                 None => {
                     if intend(ledger, index.into(), plan, planned, seen) {
-                        room.take(planned);
+                        room.take(planned, is_pending);
                     }
                 }
             },
@@ -114,8 +114,8 @@ pub(super) struct Room {
     starting: usize,
     /// Items that may be added to those under way.
     items: usize,
-    /// Child runs that may be added to those under way.
-    children: usize,
+    /// Child runs and other objects but pods that may be added to those under way.
+    objects: usize,
 }
 
 impl Room {
@@ -124,35 +124,36 @@ impl Room {
         Self {
             starting: STARTING.saturating_sub(without_pod(ledger)),
             items: ITEMS.saturating_sub(under_way),
-            children: CHILDREN.saturating_sub(children(ledger)),
+            objects: OBJECTS.saturating_sub(objects(ledger)),
         }
     }
 
-    /// Why no other attempt of this task may begin, if so.
-    pub(super) fn is_full(&self, planned: &PlannedTask) -> Option<String> {
+    /// Why no other attempt of this task may begin, if so. One that is tried again is under way already.
+    pub(super) fn is_full(&self, planned: &PlannedTask, is_new: bool) -> Option<String> {
         let starting = || format!("{STARTING} attempts of this run wait for their pods to be made");
-        let children = || format!("{CHILDREN} child runs of this run are under way");
-        let full = (planned.child().is_some() && self.children == 0).then(children);
+        let objects = || format!("{OBJECTS} child runs and other objects of this run are under way");
+        let full = (is_new && is_object(planned) && self.objects == 0).then(objects);
         full.or_else(|| (self.starting == 0).then(starting))
     }
 
-    /// Why no other item of this task may begin, if so. One that is tried again is under way already.
-    pub(super) fn is_full_of_items(&self, planned: &PlannedTask) -> Option<String> {
+    /// The same of an item.
+    pub(super) fn is_full_of_items(&self, planned: &PlannedTask, is_new: bool) -> Option<String> {
         let full = || format!("{ITEMS} items of this run are under way");
-        self.is_full(planned).or_else(|| (self.items == 0).then(full))
+        self.is_full(planned, is_new).or_else(|| (is_new && self.items == 0).then(full))
     }
 
     /// One more attempt of this task has begun.
-    pub(super) fn take(&mut self, planned: &PlannedTask) {
+    pub(super) fn take(&mut self, planned: &PlannedTask, is_new: bool) {
         self.starting = self.starting.saturating_sub(1);
-        if planned.child().is_some() {
-            self.children = self.children.saturating_sub(1);
+        if is_new && is_object(planned) {
+            self.objects = self.objects.saturating_sub(1);
         }
     }
 
-    /// And with it an item.
-    pub(super) fn take_item(&mut self) {
-        self.items = self.items.saturating_sub(1);
+    /// The same of an item.
+    pub(super) fn take_item(&mut self, planned: &PlannedTask, is_new: bool) {
+        self.take(planned, is_new);
+        self.items = self.items.saturating_sub(usize::from(is_new));
     }
 }
 
@@ -225,7 +226,7 @@ fn close(ledger: &mut Ledger, index: usize, phase: TaskPhase, reason: Option<Rea
     ledger.move_task(index, phase, reason);
 }
 
-/// What another attempt waits for: the recorded time must have come, and the last pod or child run must really be over.
+/// What another attempt waits for: the recorded time must have come, and the last object must really be over.
 pub(super) fn backoff(
     ledger: &Ledger,
     planned: &PlannedTask,
@@ -240,14 +241,15 @@ pub(super) fn backoff(
     if is(Mutant::RetryBesideLivePod) {
         return None;
     }
-    let unknown = || match last.run.as_str() {
-        "" => (WaitKind::Node, format!("the end of pod {}", last.pod)),
-        run => (WaitKind::Child, format!("the end of run {run}")),
+    let unknown = || match (&last.resource, last.run.as_str()) {
+        (Some(resource), _) => (WaitKind::Resource, resource::to_go(resource)),
+        (None, "") => (WaitKind::Node, format!("the end of pod {}", last.pod)),
+        (None, run) => (WaitKind::Child, format!("the end of run {run}")),
     };
     if is_looked_up { last_object(ledger, planned, task, seen) } else { Some(unknown()) }
 }
 
-/// What another attempt waits for of the last one's pod or child run, as long as that is seen: its end. What a former generation left may be
+/// What another attempt waits for of the last one's object, as long as that is seen: its end. What a former generation left may be
 /// ending still.
 pub(super) fn last_object(
     ledger: &Ledger,
@@ -265,6 +267,11 @@ pub(super) fn last_object(
             let goes_on = !child.phase.is_finished() && last.is(&child.uid);
             goes_on.then(|| (WaitKind::Child, format!("run {} to end", last.run)))
         }
+        // One that said itself that it is over stays.
+        Sight::Resource(facts) => {
+            let goes_on = resource::is_cut_off(last) && last.is(&facts.uid);
+            goes_on.then(|| (WaitKind::Resource, resource::to_go(&facts.resource)))
+        }
         Sight::Absent | Sight::Creating | Sight::Refused(_) => None,
     }
 }
@@ -280,6 +287,10 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
     }
     if let Some(why) = planned.child().and_then(|child| child::refused(child, seen.lineage, seen.run.spec)) {
         fail(ledger, unit, Some(Reason::NestingRefused), &why);
+        return false;
+    }
+    if let Some(why) = planned.resource().and_then(|resource| resource::refused(resource, seen)) {
+        fail(ledger, unit, Some(Reason::KindNotGranted), &why);
         return false;
     }
     let inputs = match inputs(ledger, unit, plan, planned, seen, number) {
@@ -300,7 +311,7 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
             return false;
         }
     }
-    let attempt = match planned.work {
+    let attempt = match &planned.work {
         Work::Pod | Work::Join => {
             let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
             ledger.wait(unit, WaitKind::Node, &to_start(&pod));
@@ -314,6 +325,12 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
                 ledger.wait(unit, WaitKind::Child, &child::to_start(&run));
                 Attempt { number, run, ..Attempt::default() }
             }
+        }
+        Work::Resource(of) => {
+            let name = resource_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
+            let resource = ResourceRef { api_version: of.api_version.clone(), kind: of.kind.clone(), name };
+            ledger.wait(unit, WaitKind::Resource, &resource::to_make(&resource));
+            Attempt { number, resource: Some(resource), ..Attempt::default() }
         }
     };
     let with_items = ledger.items.values().map(Items::total).fold(0, usize::saturating_add);
@@ -348,7 +365,7 @@ fn goes_on(
 }
 
 /// The number of the next attempt.
-fn next_number(ledger: &Ledger, unit: Unit) -> u32 {
+pub(super) fn next_number(ledger: &Ledger, unit: Unit) -> u32 {
     let newest = match (ledger.unit(unit), unit.item) {
         (Some(task), _) => task.attempts.last().map(|last| last.number).or_else(|| Some(task.earlier?.former)),
         (None, Some(_)) => ledger.items.get(&unit.task).map(Items::former_attempts),
@@ -362,17 +379,23 @@ pub(super) fn to_start(pod: &str) -> String {
     format!("pod {pod} to start")
 }
 
-/// Open attempts whose pod or child run isn't known to exist.
+/// Open attempts whose object isn't known to exist.
 fn without_pod(ledger: &Ledger) -> usize {
     let open = |task: &&TaskStatus| task.phase == TaskPhase::Starting;
     let unmade = |task: &&TaskStatus| task.attempts.last().is_some_and(|last| last.uid.is_none());
     units(ledger).filter(open).filter(unmade).count()
 }
 
-/// Child runs under way.
-fn children(ledger: &Ledger) -> usize {
-    let is_child = |task: &&TaskStatus| task.attempts.last().is_some_and(|last| !last.run.is_empty());
-    units(ledger).filter(|task| task.phase.has_pod()).filter(is_child).count()
+/// Whether the attempts of a task are child runs or other objects but pods.
+const fn is_object(planned: &PlannedTask) -> bool {
+    matches!(planned.work, Work::Child(_) | Work::Resource(_))
+}
+
+/// Tasks and items under way that are such, also while they wait for their next attempts.
+fn objects(ledger: &Ledger) -> usize {
+    let is_object = |task: &&TaskStatus| task.attempts.last().is_some_and(|last| !last.is_pod());
+    let is_live = |task: &&TaskStatus| task.phase.has_pod() || task.phase == TaskPhase::Backoff;
+    units(ledger).filter(is_live).filter(is_object).count()
 }
 
 /// Tasks and items that are known.

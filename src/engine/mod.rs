@@ -10,6 +10,7 @@
 //! | `start` | can the run start, and with what? |
 //! | `attempt` | how did a pod end? |
 //! | `child` | how did a child run end, and may there be one? |
+//! | `resource` | how did an object of any kind end, and which of them stay? |
 //! | `lineage` | what does the run that this one is a child of want of it? |
 //! | `retry` | the task failed: again, and when? |
 //! | `disruption` | the infrastructure took its pod: again, and when? |
@@ -70,6 +71,7 @@ mod observed;
 pub mod outputs;
 mod packed;
 mod peers;
+mod resource;
 mod retention;
 mod retry;
 mod rule;
@@ -97,7 +99,7 @@ pub use lineage::{Ancestor, Followed, Lineage, Mood, Wish};
 pub use log::{HOT, Hot, NamedSegment};
 pub use observed::{
     ChildFacts, Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
-    RunFacts, Sight, Sights, Trouble,
+    ResourceFacts, RunFacts, Sight, Sights, Trouble,
 };
 pub use packed::{Start, is_starting, pack, unpack};
 pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};

@@ -1,6 +1,7 @@
 //! What was seen of the world: the facts that a decision is made from. Every odd pod becomes a fact, never a panic.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -10,8 +11,8 @@ use super::claim::Claims;
 use super::lineage::Lineage;
 use super::log::Hot;
 use super::peers::Peers;
-use crate::api::{Attempt, Reason, RunPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
-use crate::plan::{Plan, Problem};
+use crate::api::{Attempt, Reason, ResourceRef, RunPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
+use crate::plan::{Granted, Plan, Problem};
 
 /// Everything that a decision is made from, but for the time.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +41,21 @@ pub struct Observed<'a> {
     pub children: &'a Sights,
     /// The runs that it is a child of.
     pub lineage: &'a Lineage,
+    /// Its objects of other kinds, by name.
+    pub resources: &'a Sights,
+    /// The kinds that its tasks may make.
+    pub granted: &'a Granted,
 }
 
 impl<'a> Observed<'a> {
     /// What is known of the object of an attempt; nothing may be decided where that is nothing.
     #[must_use]
     pub fn sight(&self, attempt: &Attempt) -> Option<&'a Sight> {
-        let sights = if attempt.run.is_empty() { self.sights } else { self.children };
+        let sights = match attempt {
+            Attempt { resource: Some(_), .. } => self.resources,
+            Attempt { run, .. } if !run.is_empty() => self.children,
+            _ => self.sights,
+        };
         sights.get(attempt.object())
     }
 }
@@ -113,6 +122,8 @@ pub enum Sight {
     Pod(PodFacts),
     /// The same of a child run.
     Child(ChildFacts),
+    /// The same of an object of another kind.
+    Resource(ResourceFacts),
     /// It doesn't exist: a live read said so, or its create was never sent. After a create without an answer it may still come
     /// to be; then it is the pod of its attempt all the same.
     Absent,
@@ -146,6 +157,27 @@ pub struct ChildFacts {
     pub outputs: Option<Map<String, Value>>,
     /// Of one that has started, and has failed or was cancelled, the parameters that it was given: with the same ones it may go on.
     pub given: Option<Map<String, Value>>,
+    /// Whether its deletion was asked for.
+    pub deleting: bool,
+}
+
+/// The facts of an object of any kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceFacts {
+    /// Its kind and name.
+    pub resource: ResourceRef,
+    /// Its uid, which is its identity.
+    pub uid: String,
+    /// Name of the task, by its label.
+    pub task: String,
+    /// Index of the item, by its label, if it has one.
+    pub item: Option<u32>,
+    /// Number of the attempt, by its label.
+    pub attempt: u32,
+    /// When it was made, by the API server's clock.
+    pub created_at: Option<Timestamp>,
+    /// Its text, as JSON without managedFields; or why it isn't kept. Of many objects few are ever read.
+    pub object: Result<Arc<str>, String>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
 }
@@ -296,6 +328,12 @@ pub enum RefusalKind {
     Admission,
     /// The object is invalid (400, 422): trying again can't help.
     Invalid,
+    /// The task's service account may not make it.
+    NotPermitted,
+    /// Whether the task's service account may make it isn't known yet.
+    Unreviewed,
+    /// There is no such kind in the cluster (yet).
+    NoSuchKind,
     /// Another object has the name.
     NameClash,
     /// The namespace is being deleted.

@@ -198,7 +198,7 @@ fn settle(value: &mut Value) {
 }
 
 /// Whether a value can be held, whatever its type. Walks without recursion, so that depth costs no stack.
-fn holdable(value: &Value) -> Result<(), String> {
+pub(super) fn holdable(value: &Value) -> Result<(), String> {
     let nul = |text: &str| text.contains('\0');
     let mut open = vec![(value, 0_usize)];
     while let Some((value, depth)) = open.pop() {

@@ -3,7 +3,7 @@
 //!
 //! | the attempt failed | what follows |
 //! |---|---|
-//! | and never had a pod: an expression, a pod that is invalid, a name that is taken | the task fails |
+//! | and never had an object: an expression, one that is invalid or not allowed, a name that is taken | the task fails |
 //! | since its task's totalTimeout is over | the task fails |
 //! | since someone cancelled its child run | the task fails |
 //! | a rule says FailRun | the task fails, and the run with it |
@@ -55,6 +55,9 @@ pub(super) const fn may_be_tried_again(reason: Option<Reason>) -> bool {
                 | Reason::PodInvalid
                 | Reason::ChildInvalid
                 | Reason::ChildCancelled
+                | Reason::ResourceInvalid
+                | Reason::NotPermitted
+                | Reason::KindNotGranted
                 | Reason::NameClash
                 | Reason::NamespaceTerminating
                 | Reason::TotalTimedOut

@@ -33,6 +33,8 @@ pub(super) enum Inputs {
     Pod(PodValues),
     /// The parameters of a child run.
     Params(Map<String, Value>),
+    /// What an object of any kind is made from.
+    Manifest(Map<String, Value>),
 }
 
 /// What an attempt's object is made with; or why it can't be.
@@ -49,6 +51,7 @@ pub(super) fn inputs(
     let made = in_scope(&of, |scope| match planned.work {
         Work::Pod | Work::Join => planned.pod_values(scope).map(Inputs::Pod),
         Work::Child(_) => planned.child_params(scope).map(Inputs::Params),
+        Work::Resource(_) => planned.resource_manifest(scope).map(Inputs::Manifest),
     });
     made.map_err(|problem| problem.to_string())
 }

@@ -8,13 +8,13 @@ use super::child;
 use super::control::suspended_by;
 use super::gate::to_start;
 use super::ledger::Ledger;
-use super::observed::{ChildFacts, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
+use super::observed::{ChildFacts, MainState, Observed, PodFacts, Refusal, RefusalKind, ResourceFacts, Sight};
 use super::retry::{self, Next, Seed};
 use super::scope::{Of, in_scope, inputs};
 use super::stop;
 use super::tally::Tally;
 use super::unit::Unit;
-use super::{deadline, disruption, for_each, text};
+use super::{deadline, disruption, for_each, resource, text};
 use crate::api::{Attempt, AttemptOutcome, Reason, TaskPhase, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Action, Failure, Plan, PlannedTask, Work};
@@ -52,14 +52,22 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
         let open = Open { unit, planned, plan, seen, stop, pod: None };
         let Some(last) = task.attempts.last().filter(|last| last.outcome.is_none()) else { continue };
         let (is_made, number) = (last.uid.is_some(), last.number);
+        // Its kind isn't granted any more, so that nothing can be known of it.
+        if let Some(why) = planned.resource().and_then(|resource| resource::refused(resource, seen)) {
+            finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::KindNotGranted), &why));
+            continue;
+        }
         // Of what isn't known, nothing is decided.
         let Some(sight) = seen.sight(last) else { continue };
         match sight {
             // Another pod of that name means that the attempt's own is gone.
             Sight::Pod(pod) if last.may_be(&pod.uid) => follow(ledger, open, pod),
             Sight::Child(run) if last.may_be(&run.uid) => follow_child(ledger, open, run),
+            Sight::Resource(facts) if last.may_be(&facts.uid) => follow_resource(ledger, open, facts),
             // What was running had a pod, also where someone took its uid off the record.
-            Sight::Pod(_) | Sight::Child(_) | Sight::Absent | Sight::Refused(_) if is_made || was_running => {
+            Sight::Pod(_) | Sight::Child(_) | Sight::Resource(_) | Sight::Absent | Sight::Refused(_)
+                if is_made || was_running =>
+            {
                 finish(ledger, open, lost(planned, stop));
             }
             Sight::Refused(refusal) if !is_made => refused(ledger, open, refusal),
@@ -73,7 +81,7 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
                     finish(ledger, open, End::new(AttemptOutcome::Failed, Some(Reason::ExpressionError), &problem));
                 }
             }
-            Sight::Pod(_) | Sight::Child(_) | Sight::Refused(_) | Sight::Creating => {}
+            Sight::Pod(_) | Sight::Child(_) | Sight::Resource(_) | Sight::Refused(_) | Sight::Creating => {}
         }
     }
     for (index, planned) in plan.tasks().iter().enumerate() {
@@ -144,6 +152,17 @@ fn follow_child(ledger: &mut Ledger, open: Open<'_>, run: &ChildFacts) {
     }
 }
 
+/// The object exists: record its uid, and what it has come to. It has started once it is made.
+fn follow_resource(ledger: &mut Ledger, open: Open<'_>, facts: &ResourceFacts) {
+    let now = ledger.now;
+    meet(ledger, open, &facts.uid, None, Some(facts.created_at.unwrap_or(now)));
+    if let Some(end) = resource::end(ledger, open.unit, (open.plan, open.planned), open.seen, facts) {
+        finish(ledger, open, end);
+    } else if open.stop.is_none() {
+        ledger.move_task(open.unit, TaskPhase::Running, None);
+    }
+}
+
 /// Records what an attempt's object is known by, and when it started, if it has. Deadlines count from when that is first seen; of one
 /// of many, of which that isn't on record, from what its pod says.
 fn meet(
@@ -175,14 +194,22 @@ fn refused(ledger: &mut Ledger, open: Open<'_>, refusal: &Refusal) {
     let for_good = |reason| End::new(AttemptOutcome::Failed, Some(reason), &refusal.message);
     match refusal.kind {
         _ if open.stop.is_some() => finish(ledger, open, lost(open.planned, open.stop)),
-        RefusalKind::Invalid if open.planned.child().is_some() => {
-            finish(ledger, open, for_good(Reason::ChildInvalid));
+        RefusalKind::Invalid => {
+            let reason = match open.planned.work {
+                Work::Pod | Work::Join => Reason::PodInvalid,
+                Work::Child(_) => Reason::ChildInvalid,
+                Work::Resource(_) => Reason::ResourceInvalid,
+            };
+            finish(ledger, open, for_good(reason));
         }
-        RefusalKind::Invalid => finish(ledger, open, for_good(Reason::PodInvalid)),
+        RefusalKind::NotPermitted => finish(ledger, open, for_good(Reason::NotPermitted)),
         RefusalKind::NameClash => finish(ledger, open, for_good(Reason::NameClash)),
         RefusalKind::NamespaceTerminating => finish(ledger, open, for_good(Reason::NamespaceTerminating)),
         RefusalKind::Quota => still_wanted(ledger, open, WaitKind::Quota, &refusal.message),
         RefusalKind::Admission => still_wanted(ledger, open, WaitKind::Admission, &refusal.message),
+        RefusalKind::Unreviewed | RefusalKind::NoSuchKind => {
+            still_wanted(ledger, open, WaitKind::Resource, &refusal.message);
+        }
     }
 }
 
@@ -199,11 +226,12 @@ fn still_wanted(ledger: &mut Ledger, open: Open<'_>, kind: WaitKind, message: &s
     }
 }
 
-/// There is no pod or child run, or none any more. Of one that we stopped there is nothing more to say.
+/// There is no object, or none any more. Of one that we stopped there is nothing more to say.
 fn lost(planned: &PlannedTask, stop: Option<Reason>) -> End {
     let (reason, message) = match planned.work {
         Work::Pod | Work::Join => (Reason::PodLost, "the pod is gone, and nobody saw how it ended"),
         Work::Child(_) => (Reason::ChildDeleted, "the child run is gone: someone deleted it"),
+        Work::Resource(_) => (Reason::ResourceDeleted, "the object is gone: someone deleted it"),
     };
     End::new(AttemptOutcome::Disrupted, Some(reason), if stop.is_none() { message } else { "" })
 }

@@ -17,3 +17,4 @@
 )]
 
 pub mod child;
+pub mod resource;

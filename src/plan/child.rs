@@ -217,7 +217,7 @@ impl PlannedTask {
     pub fn child(&self) -> Option<&PlannedChild> {
         match &self.work {
             Work::Child(child) => Some(child),
-            Work::Pod | Work::Join => None,
+            Work::Pod | Work::Join | Work::Resource(_) => None,
         }
     }
 

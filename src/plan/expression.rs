@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::expr::{Expr, Place, ProblemKind, Reference};
+use super::expr::{Expr, ExprError, Place, ProblemKind, Reference};
 use super::problem::Code;
 use super::report::{Path, Report};
 use crate::api::{ItemType, ItemsStatus, Reason, TaskPhase, TaskStatus, ValueType, WorkflowSpec};
@@ -141,11 +141,14 @@ impl Numbers {
             }
         }
         for task in spec.tasks.iter().chain(&spec.finally) {
-            for output in &task.outputs {
-                if let Some(shape) = Shape::of(output.kind, output.items) {
+            let of_object = task.resource.iter().flat_map(|resource| &resource.outputs);
+            let of_object = of_object.filter_map(|output| Some((&output.name, output.kind?, None)));
+            let declared = task.outputs.iter().map(|output| (&output.name, output.kind, output.items));
+            for (name, kind, items) in declared.chain(of_object) {
+                if let Some(shape) = Shape::of(kind, items) {
                     let shape = if task.for_each.is_some() { shape.of_each() } else { shape };
                     let outputs = numbers.outputs.entry(task.name.clone()).or_default();
-                    outputs.insert(output.name.clone(), shape);
+                    outputs.insert(name.clone(), shape);
                 }
             }
         }
@@ -170,13 +173,23 @@ impl PlannedExpr {
 
     /// The same where `attempt` stands for more than its number.
     pub(super) fn evaluate_after(&self, scope: &Scope<'_>, attempt: Value) -> Result<Value, String> {
+        self.evaluate_on(scope, attempt, None).map_err(|error| error.to_string())
+    }
+
+    /// The same over an object, or where and why it has none.
+    pub(super) fn evaluate_over(&self, object: &Value, scope: &Scope<'_>) -> Result<Value, ExprError> {
+        self.evaluate_on(scope, Value::from(scope.attempt), Some(object))
+    }
+
+    fn evaluate_on(&self, scope: &Scope<'_>, attempt: Value, object: Option<&Value>) -> Result<Value, ExprError> {
         let mut inputs = Inputs::default();
         for reference in self.expr.references() {
             inputs.add(reference, scope, &self.numbers);
         }
         inputs.attempt = Some(attempt);
         inputs.item = scope.item;
-        self.expr.evaluate(&inputs.into_roots()).map_err(|error| error.to_string())
+        inputs.object = object.filter(|_| self.expr.references().contains(&Reference::Object)).cloned();
+        self.expr.evaluate(&inputs.into_roots())
     }
 }
 
@@ -188,6 +201,7 @@ struct Inputs<'a> {
     tasks: BTreeMap<String, Map<String, Value>>,
     attempt: Option<Value>,
     item: Option<(u32, &'a Value)>,
+    object: Option<Value>,
 }
 
 impl<'a> Inputs<'a> {
@@ -231,7 +245,7 @@ impl<'a> Inputs<'a> {
                 }
             }
             // They are there for all.
-            Reference::Attempt | Reference::Item | Reference::Index => {}
+            Reference::Attempt | Reference::Item | Reference::Index | Reference::Object => {}
         }
     }
 
@@ -274,6 +288,7 @@ impl<'a> Inputs<'a> {
             ("attempt", self.attempt),
             ("item", self.item.map(|(_, item)| item.clone())),
             ("index", self.item.map(|(index, _)| Value::from(index))),
+            ("object", self.object),
         ];
         roots.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }

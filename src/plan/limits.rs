@@ -43,8 +43,12 @@ pub const ENV: usize = 64;
 pub const ENV_NAME: usize = 255;
 /// Bytes of the value of an environment variable.
 pub const ENV_VALUE_BYTES: usize = 32 * 1024;
-/// Bytes of a podTemplate, serialised.
+/// Bytes of a podTemplate, or of the manifest of a resource, serialised.
 pub const TEMPLATE_BYTES: usize = 32 * 1024;
+/// Fields that are set in the manifest of a resource.
+pub const SET: usize = 32;
+/// Bytes of an object that a task is, serialised, without managedFields: a quarter of what etcd takes.
+pub const RESOURCE_BYTES: usize = 256 * 1024;
 /// Outputs of a task.
 pub const OUTPUTS: usize = 32;
 /// Volume claims of a workflow.

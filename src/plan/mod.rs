@@ -29,6 +29,7 @@ mod env;
 pub mod expr;
 mod expression;
 mod for_each;
+mod granted;
 mod graph;
 mod inline;
 pub mod limits;
@@ -36,10 +37,12 @@ mod names;
 mod output;
 mod param;
 mod pod_expr;
+mod pointer;
 mod problem;
 mod reads;
 mod report;
 mod resolve;
+mod resource;
 mod resources;
 mod retry;
 mod rule;
@@ -62,10 +65,12 @@ pub use child::{ChildValue, ChildWorkflow, PlannedChild, PlannedChildParam};
 pub use concurrency::PlannedConcurrency;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use for_each::{List, PlannedForEach};
-pub use names::{child_name, claim_name, pod_name, revision_name, segment_name};
+pub use granted::{Grant, Granted, forbidden};
+pub use names::{child_name, claim_name, pod_name, resource_name, revision_name, segment_name};
 pub use pod_expr::{PlannedField, PodField, PodValues};
 pub use problem::{Code, Problem};
 pub(crate) use report::{bounded, segment};
+pub use resource::{Lack, PlannedResource, PlannedResourceOutput, Told};
 pub use retry::{Action, Condition, Failure, PlannedBackoff, PlannedRetry, PlannedRule};
 pub use rule::TriggerRule;
 pub use run_output::PlannedOutput;
@@ -127,6 +132,8 @@ pub enum Work {
     Join,
     /// A run of its own.
     Child(Arc<PlannedChild>),
+    /// An object of any kind.
+    Resource(Arc<PlannedResource>),
 }
 
 /// A task of a plan, with defaults merged.

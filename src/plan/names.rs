@@ -37,10 +37,19 @@ pub fn claim_name(run: &str, run_uid: &str, claim: &str) -> String {
 /// The name of an attempt's child run: as that of a pod, and never the same.
 #[must_use]
 pub fn child_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, attempt: u32) -> String {
+    other_name("run", (run, run_uid), task, item, attempt)
+}
+
+/// The name of an attempt's object of any kind: as that of a pod, and never the same.
+#[must_use]
+pub fn resource_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, attempt: u32) -> String {
+    other_name("resource", (run, run_uid), task, item, attempt)
+}
+
+fn other_name(of: &str, (run, run_uid): (&str, &str), task: &str, item: Option<u32>, attempt: u32) -> String {
     let (index, number) = (item.map(|item| item.to_string()), attempt.to_string());
     let place = index.as_ref().map(|index| format!("-{index}")).unwrap_or_default();
-    let parts: Vec<&str> =
-        ["run", run_uid, task].into_iter().chain(index.as_deref()).chain([number.as_str()]).collect();
+    let parts: Vec<&str> = [of, run_uid, task].into_iter().chain(index.as_deref()).chain([number.as_str()]).collect();
     format!("{}-{}{place}-{number}-{}", cut(run, 20), cut(task, 15), hash(&parts, POD_HASH))
 }
 
@@ -105,6 +114,8 @@ mod tests {
         let (child, pod) = (child_name("run", "u", "t", None, 1), pod_name("run", "u", "t", None, 1));
         assert_eq!((child.len(), &child[..8]), (pod.len(), "run-t-1-"));
         assert_ne!(child, pod);
+        let resource = resource_name("run", "u", "t", None, 1);
+        assert!(resource != child && resource != pod && resource.starts_with("run-t-1-"), "{resource}");
         let name = child_name(&"a".repeat(63), "uid", &"b".repeat(40), Some(19_999), 4_000_000);
         assert!(name.len() <= 63, "{name}");
         assert_ne!(name, child_name(&"a".repeat(63), "uid", &"b".repeat(40), Some(19_999), 4_000_001));

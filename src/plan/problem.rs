@@ -75,6 +75,14 @@ codes! {
     JoinWithContainer,
     /// A task that is a run of its own has something of a container.
     ChildWithContainer,
+    /// A task that is an object of any kind has something of a container or a child run.
+    ResourceNotAlone,
+    /// The manifest of a resource isn't that of an object.
+    BadManifest,
+    /// Nobody can allow tasks to make objects of a kind.
+    ForbiddenKind,
+    /// A JSON pointer is none, or leads to nothing that can be set.
+    BadPointer,
     /// A param of a child run has no value, or a literal and an expression.
     ParamSource,
     /// A task has params and is no run of its own.
@@ -195,7 +203,7 @@ codes! {
     BadLabelName,
     /// A part of a podTemplate isn't what a Pod has there.
     BadTemplate,
-    /// A podTemplate sets what is Gantline's own.
+    /// A podTemplate, or the manifest of a resource, sets what is Gantline's own.
     ReservedField,
     /// A volume claim has a name that no volume can have, or lacks what no claim can be without.
     BadVolumeClaim,

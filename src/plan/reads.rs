@@ -12,7 +12,7 @@ use super::report::{Path, Report};
 use super::task::Defaults;
 use super::tasks::Tasks;
 use super::words::{listing, quote, suggestion};
-use super::{EnvSource, List, PlannedChild, PlannedEnv, PlannedTask};
+use super::{EnvSource, List, PlannedChild, PlannedEnv, PlannedResource, PlannedTask};
 use crate::api::Param;
 
 /// Says what expressions of the workflow as a whole, of the defaults and of all tasks read that they can't.
@@ -57,9 +57,10 @@ pub(super) fn check(
             (&field.expr, default)
         });
         let of_params = task.child().into_iter().flat_map(PlannedChild::expressions).map(|expr| (expr, false));
+        let of_object = task.resource().into_iter().flat_map(PlannedResource::expressions).map(|expr| (expr, false));
         let default = Arc::ptr_eq(&defaults.retry, &task.retry);
         let of_rules = task.retry.expressions().map(|expr| (expr, default));
-        for (expr, default) in of_env.chain(of_pods).chain(of_params).chain(of_rules) {
+        for (expr, default) in of_env.chain(of_pods).chain(of_params).chain(of_object).chain(of_rules) {
             if !default {
                 reads.check_exists(expr, report);
             }
@@ -152,9 +153,11 @@ impl Reads<'_> {
         let has_items = read.is_some_and(|task| task.for_each.is_some());
         let of_container = read.map(|task| task.outputs.as_slice());
         let of_child = child.and_then(PlannedChild::outputs);
+        let of_object = self.tasks.get(task).and_then(PlannedTask::resource);
         let outputs = || {
             let of_container = of_container.into_iter().flatten().map(|output| output.name.as_str());
-            of_container.chain(of_child.into_iter().flatten().map(String::as_str))
+            let of_object = of_object.into_iter().flat_map(PlannedResource::output_names);
+            of_container.chain(of_child.into_iter().flatten().map(String::as_str)).chain(of_object)
         };
         match reference {
             Reference::Output { task, output } if !outputs().any(|known| known == output) => {

@@ -294,6 +294,7 @@ impl From<FailureReason> for Reason {
             FailureReason::OutputInvalid => Self::OutputInvalid,
             FailureReason::OutputTooLarge => Self::OutputTooLarge,
             FailureReason::ChildFailed => Self::ChildFailed,
+            FailureReason::ResourceFailed => Self::ResourceFailed,
         }
     }
 }

@@ -141,6 +141,7 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("onNodeLost", task.on_node_lost.is_some()),
         ("workflowRef", task.workflow_ref.is_some()),
         ("workflow", task.workflow.is_some()),
+        ("resource", task.resource.is_some()),
         ("params", !task.params.is_empty()),
         ("forEach", task.for_each.is_some()),
     ];

@@ -10,6 +10,7 @@ use super::limits;
 use super::pod_expr;
 use super::problem::Code;
 use super::report::{Path, Report};
+use super::resource;
 use super::tasks::Tasks;
 use crate::api::{EnvVar, Param, Task, TaskDefaults, WorkflowSpec};
 
@@ -69,12 +70,13 @@ fn check_patterns(spec: &WorkflowSpec, report: &mut Report) {
     let defaults = spec.task_defaults.iter().filter_map(|defaults| defaults.pod_expr.as_ref());
     let of_pods = tasks().filter_map(|task| task.pod_expr.as_ref()).chain(defaults).flat_map(pod_expr::texts);
     let given = tasks().flat_map(|task| &task.params).filter_map(|param| param.expr.as_ref());
+    let of_objects = tasks().filter_map(|task| task.resource.as_ref()).flat_map(resource::texts);
     let outputs = spec.outputs.iter().map(|output| &output.expr);
     let inline = tasks().filter_map(|task| task.workflow.as_ref()).map(inline::patterns);
     let inline = inline.fold(0, usize::saturating_add);
     let of_params = spec.params.iter().filter_map(|param| param.default_expr.as_ref());
     let keys = spec.concurrency.iter().filter_map(|concurrency| concurrency.key.as_ref());
-    let of_tasks = env.chain(conditions).chain(rules).chain(of_pods).chain(given);
+    let of_tasks = env.chain(conditions).chain(rules).chain(of_pods).chain(given).chain(of_objects);
     let expressions = of_tasks.chain(of_params).chain(outputs).chain(keys);
     // The name of the function, wherever it stands: that is at least how often it is called.
     let calls = expressions.map(|text| text.matches("matches").count()).fold(0, usize::saturating_add);
@@ -116,6 +118,8 @@ fn check_nesting(spec: &WorkflowSpec, report: &mut Report) {
         check_env(env, &path, report);
         check_map(pod_template.as_ref(), &path.field("podTemplate"), report);
         check_map(task.workflow.as_ref(), &path.field("workflow"), report);
+        let manifest = task.resource.as_ref().map(|resource| &resource.manifest);
+        check_map(manifest, &path.field("resource").field("manifest"), report);
         for (at, param) in task.params.iter().enumerate() {
             let path = path.field("params");
             check_value(param.value.as_ref(), &path.index(at).field("value"), report);

@@ -14,7 +14,7 @@ use super::tasks::Tasks;
 use super::words::{is_dns_label, quote};
 use super::{
     EnvSource, PlannedEnv, PlannedField, PlannedRetry, PlannedTask, PodField, Times, Work, child, condition, env,
-    for_each, limits, pod_expr, resources, retry, rule, template,
+    for_each, limits, pod_expr, resource, resources, retry, rule, template,
 };
 use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
@@ -120,6 +120,10 @@ pub(super) fn plan(
     let retry = retry.map_or_else(|| Arc::clone(&defaults.retry), Arc::new);
     let times = Times::of_task(task, defaults.times, &path, report);
     check_polls(&retry, times, &path, report);
+    if let Some(resource) = &task.resource {
+        let work = resource::plan(task, resource, &path, numbers, report);
+        return PlannedTask { work, times: Times { start_timeout: None, ..times }, retry, ..gate };
+    }
     if child::is_child(task) {
         let work = child::plan(task, &path, numbers, report);
         return PlannedTask { work, times, retry, ..gate };

@@ -122,7 +122,7 @@ fn check_metadata(metadata: &Map<String, Value>, path: &Path<'_>, report: &mut R
 }
 
 /// Whether a name is in Gantline's group: `gantline.dev/…`.
-fn is_ours(name: &str) -> bool {
+pub(super) fn is_ours(name: &str) -> bool {
     name.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/'))
 }
 

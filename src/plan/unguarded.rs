@@ -8,7 +8,7 @@ use super::expr::Reference;
 use super::problem::Code;
 use super::report::{Path, Report};
 use super::words::quote;
-use super::{EnvSource, Plan, PlannedChild, PlannedExpr, PlannedTask, Problem, TriggerRule};
+use super::{EnvSource, Plan, PlannedChild, PlannedExpr, PlannedResource, PlannedTask, Problem, TriggerRule};
 
 impl Plan {
     /// What may go wrong in a run: volume claims that no task mounts, and expressions that read an output without asking whether it is there, of a task that may have
@@ -49,9 +49,10 @@ impl Plan {
             _ => None,
         });
         let params = task.child().into_iter().flat_map(PlannedChild::expressions);
+        let of_object = task.resource().into_iter().flat_map(PlannedResource::expressions);
         let mut found = Vec::new();
         let of_pod = task.pod_fields.iter().map(|field| &field.expr);
-        for expr in task.when.iter().chain(env).chain(of_pod).chain(params) {
+        for expr in task.when.iter().chain(env).chain(of_pod).chain(params).chain(of_object) {
             for reference in expr.expr.references() {
                 let Reference::Output { task: of, output } = reference else { continue };
                 let asks = |other: &PlannedExpr| other.expr.references().iter().any(|other| is_about_end(other, of));

@@ -65,7 +65,7 @@ pub(super) fn normal(value: &Value) -> Value {
 }
 
 /// Whether a value is of a type; a whole number is a number too.
-fn is_of(kind: ValueType, value: &Value, int: Option<i64>) -> bool {
+pub(super) fn is_of(kind: ValueType, value: &Value, int: Option<i64>) -> bool {
     match kind {
         ValueType::String => value.is_string(),
         ValueType::Int => int.is_some(),

@@ -46,6 +46,7 @@ pub struct SlimMeta {
     #[serde(deserialize_with = "lenient")]
     pub deletion_timestamp: String,
     /// When it was created.
+    #[serde(deserialize_with = "lenient")]
     pub creation_timestamp: String,
     /// The time that it is given to end, in seconds.
     #[serde(deserialize_with = "lenient")]

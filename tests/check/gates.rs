@@ -4,6 +4,7 @@
 use gantline::api::{RunPhase, TaskPhase, label};
 
 use super::journal::Verb;
+use super::objects::is_object;
 use super::read::{Status, meta, task_of, text, unit};
 use super::rules::Needs;
 use super::world::{Run, Step, World};
@@ -15,7 +16,8 @@ pub struct Gates;
 impl<'j> Invariant<'j> for Gates {
     fn step(&mut self, step: &Step<'j>, world: &World<'j>, findings: &mut Findings) {
         let write = step.write;
-        if !step.is(Verb::Create, "pods") && !step.is(Verb::Create, "workflowruns") {
+        let object = step.by_operator && write.verb == Verb::Create && is_object(write);
+        if !step.is(Verb::Create, "pods") && !step.is(Verb::Create, "workflowruns") && !object {
             return;
         }
         let of = |name| meta::label(&write.object, name);
@@ -95,6 +97,9 @@ fn closed(
     let is_child = planned.get("workflowRef").is_some() || planned.get("workflow").is_some();
     if is_child != intended.is_some_and(|last| last.is_child) {
         return Some("the task is a child run, and this is a pod, or the other way round".to_owned());
+    }
+    if planned.get("resource").is_some() != intended.is_some_and(|last| last.is_object) {
+        return Some("the task is an object of another kind, and this is none, or the other way round".to_owned());
     }
     let of_task = status.task(task_of(name)).map_or(&serde_json::Value::Null, |task| task.value);
     if planned.get("forEach").is_some() != task.item.is_some() {

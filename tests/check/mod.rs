@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `children` | S1, S2, S6, S8, S16 of child runs |
 //! | `packed` | S4, S5, S7 what a large run tells in few words agrees with what it told before |
+//! | `objects` | S1, S2, S6, S8, S11, S16 of objects of any kind |
 //! | `pods` | S1 one pod an attempt, ever; S2 one live pod a task |
 //! | `gates` | S3 no pod before its gates are satisfied on record; S8 none after a cancel, an end or a suspension on record |
 //! | `claims` | S3, S11, S16 of the volume claims of runs |
@@ -46,6 +47,7 @@ mod lease;
 mod leftover;
 mod limits;
 mod log;
+mod objects;
 mod outcome;
 pub mod packed;
 mod pods;
@@ -146,6 +148,7 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
         Box::new(packed::Agreement),
         Box::new(pods::Pods::default()),
         Box::new(children::Children::default()),
+        Box::new(objects::Objects::default()),
         Box::new(gates::Gates),
         Box::new(claims::Claims::default()),
         Box::new(rules::NotRun),

@@ -25,7 +25,10 @@ impl<'j> Invariant<'j> for Outcomes {
             {
                 let closed =
                     changed.old_attempts().iter().any(|old| old.number == attempt.number && old.outcome.is_some());
-                let Some(outcome) = attempt.outcome.filter(|_| !closed && !attempt.is_child) else { continue };
+                let Some(outcome) = attempt.outcome.filter(|_| !closed && !attempt.is_child && !attempt.is_object)
+                else {
+                    continue;
+                };
                 let (task, is_told) = (changed.new.name.as_str(), changed.new.is_told);
                 let claim = Claim { world, run, after, task, attempt, is_told };
                 let fault = claim.fault(outcome);

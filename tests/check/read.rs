@@ -79,8 +79,10 @@ pub struct Attempt<'j> {
     pub number: u64,
     /// The generation of the run that it was made in.
     pub generation: u64,
-    /// Name of its pod, or of its child run.
+    /// Name of its pod, its child run, or its object of another kind.
     pub pod: &'j str,
+    /// Whether it is an object of another kind.
+    pub is_object: bool,
     /// Whether it is a child run.
     pub is_child: bool,
     pub uid: Option<&'j str>,
@@ -213,8 +215,9 @@ impl<'j> Task<'j> {
 
 impl<'j> Attempt<'j> {
     fn read(value: &'j Value, uid_of: impl Fn(&str) -> Option<&'j str>) -> Option<Self> {
-        let pod =
-            [text(value, "pod"), text(value, "run")].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        let of_object = value.get("resource").map_or("", |it| text(it, "name"));
+        let names = [text(value, "pod"), text(value, "run"), of_object];
+        let pod = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
         // Of one of many it is told only that its pod was made: it is that of its name.
         let uid = value.get("uid").and_then(Value::as_str);
         let uid = if uid == Some("") { uid_of(pod).or(uid) } else { uid };
@@ -223,6 +226,7 @@ impl<'j> Attempt<'j> {
             number: value.get("number")?.as_u64()?,
             generation: value.get("generation").and_then(Value::as_u64).unwrap_or(0),
             pod,
+            is_object: value.get("resource").is_some(),
             is_child: value.get("run").is_some(),
             uid,
             outcome: word(value, "outcome")?,

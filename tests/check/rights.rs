@@ -5,6 +5,7 @@ use gantline::api::{FINALIZER, label};
 use serde_json::Value;
 
 use super::journal::{Verb, Write};
+use super::objects::is_object;
 use super::read::{list, meta, text};
 use super::world::{Step, World};
 use super::{Findings, Invariant};
@@ -71,6 +72,10 @@ impl<'j> Invariant<'j> for Rights {
                     });
                     continue;
                 }
+                if attempt.is_object {
+                    // Whose it is, `objects` says.
+                    continue;
+                }
                 // Made before the journal began.
                 let Some(pod) = world.pods.get(uid) else { continue };
                 let number = attempt.number.to_string();
@@ -109,6 +114,8 @@ fn may_write(write: &Write, before: Option<&Value>) -> bool {
             // Someone may have taken the labels off; the owner stays.
             ours(known) || !meta::controller(known).is_empty()
         }
+        (_, "", Verb::Create) if is_object(write) => ours(&write.object) && !meta::is_held(&write.object),
+        (_, "", Verb::Delete) if is_object(write) => !meta::controller(before.unwrap_or(&write.object)).is_empty(),
         ("pods", "", Verb::Patch) => before.is_none_or(|before| is_release(before, write)),
         _ => false,
     }

@@ -6,7 +6,7 @@ use gantline::engine::{
     Observed, Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
     unpack,
 };
-use gantline::plan::{Code, Plan, Problem};
+use gantline::plan::{Code, Granted, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -79,6 +79,7 @@ impl World {
         let (kept_pods, hot, taken) = (KEPT_PODS, HOT, 0);
         let plan = matches!(definition, Definition::Ready { .. }).then_some(&self.plan);
         let (stored, status) = (status, &unpack(status, &run, plan));
+        let (resources, granted) = (&Sights::new(), &Granted::default());
         let seen = Observed {
             run,
             stored,
@@ -92,6 +93,8 @@ impl World {
             taken,
             children,
             lineage,
+            resources,
+            granted,
         };
         decide(&seen, now)
     }
@@ -124,7 +127,10 @@ impl World {
                     facts.held = false;
                 }
             }
-            Effect::CreateRun { .. } | Effect::DeleteRun => {}
+            Effect::CreateRun { .. }
+            | Effect::CreateResource { .. }
+            | Effect::DeleteResource { .. }
+            | Effect::DeleteRun => {}
             Effect::Delete { pod, uid, .. } | Effect::Clear { pod, uid } => {
                 let at = Some(self.now);
                 if let Some(facts) = self.pod_of_uid(pod, uid) {
@@ -172,7 +178,7 @@ impl World {
             match sight {
                 Sight::Pod(pod) if gone(pod) => *sight = Sight::Absent,
                 Sight::Creating | Sight::Refused(_) => *sight = Sight::Absent,
-                Sight::Pod(_) | Sight::Child(_) | Sight::Absent => {}
+                Sight::Pod(_) | Sight::Child(_) | Sight::Resource(_) | Sight::Absent => {}
             }
         }
         for claim in self.status.volume_claims.iter().filter(|claim| claim.uid.is_none()) {

@@ -14,7 +14,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "plan", may_use: &["api", "mutant", "plan"], pure: true },
     Layer { name: "check", may_use: &["api", "plan", "check"], pure: true },
     Layer { name: "engine", may_use: &["api", "mutant", "plan", "engine"], pure: true },
-    Layer { name: "describe", may_use: &["api", "engine", "describe"], pure: true },
+    Layer { name: "describe", may_use: &["api", "plan", "engine", "describe"], pure: true },
     Layer { name: "pods", may_use: &["api", "mutant", "plan", "engine", "pods"], pure: true },
     Layer { name: "objects", may_use: &["api", "mutant", "plan", "engine", "pods", "objects"], pure: true },
     Layer {

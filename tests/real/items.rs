@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::stage::Stage;
-use super::{api, fake};
+use super::{api, fake, whole};
 
 /// Items of the list, unless `GANTLINE_ITEMS` says otherwise.
 const ITEMS: usize = 1_000;
@@ -53,7 +53,12 @@ fn a_thousand_items_run_once_each_though_the_operator_dies_meanwhile() {
     // Those beyond 500 may be gone by now. That no item ever had two, the audit log tells.
     assert_eq!(indices.len(), distinct.len(), "one pod an item");
     assert!((500..=items).contains(&indices.len()), "{} pods stay", indices.len());
+    let told = whole::reads_back(&stage, "items");
+    let told = told["tasks"][0]["items"]["entries"].as_array().expect("a list");
+    let at_once = told.iter().filter(|item| whole::succeeded_at_once(item)).count();
+    assert_eq!((told.len(), at_once), (items, items - items.div_ceil(EVERY)), "how each ended can be read back");
     let bytes = status.to_string().len();
+    assert!(bytes < 64 * 1024, "{bytes} bytes");
     println!(
         "{items} items in {:?} after the last kill, a status of {bytes} bytes; {}",
         begun.elapsed(),

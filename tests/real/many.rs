@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::stage::Stage;
-use super::{api, fake};
+use super::{api, fake, whole};
 
 /// Steps of the run, one after the other.
 const STEPS: usize = 12;
@@ -60,17 +60,20 @@ fn three_hundred_tasks_run_once_though_the_operator_dies_every_two_seconds() {
 
     let released = |pods: &[Value]| !pods.iter().any(api::held);
     let pods = api::block_on(api::pods_of(api::client(), &stage.namespace, "many", released));
-    let made: BTreeMap<&str, &str> =
-        pods.iter().map(|pod| (label(pod, "task"), text(&pod["metadata"]["uid"]))).collect();
+    let made: BTreeMap<&str, &Value> = pods.iter().map(|pod| (label(pod, "task"), &pod["metadata"])).collect();
     assert_eq!((pods.len(), made.len()), (STEPS * WIDTH, STEPS * WIDTH), "one pod a task");
-    let mut numbers = BTreeSet::new();
-    for task in list(&status["tasks"]) {
-        let attempts = list(&task["attempts"]);
-        assert_eq!((attempts.len(), text(&attempts[0]["uid"])), (1, made[text(&task["name"])]), "{task:#}");
-        assert_eq!((&task["phase"], &attempts[0]["outcome"]), (&"Succeeded".into(), &"Succeeded".into()), "{task:#}");
-        assert!(numbers.insert(text(&attempts[0]["uid"])), "{task:#}");
+    assert_eq!(status["packed"]["states"], format!("{}s", STEPS * WIDTH));
+    assert!(list(&status["tasks"]).len() <= 64 && status.to_string().len() < 64 * 1024, "few are spelt out");
+    let told = whole::reads_back(&stage, "many");
+    for task in list(&told["tasks"]) {
+        assert!(whole::succeeded_at_once(task), "{task:#}");
+        let (attempt, pod) = (&task["attempts"][0], made[text(&task["name"])]);
+        assert_eq!(attempt["pod"], pod["name"], "{task:#}");
+        assert!([text(&pod["uid"]), ""].contains(&text(&attempt["uid"])), "{task:#}");
     }
-    println!("{} tasks, {kills} kills; {}", numbers.len(), stage.is_clean());
+    let tasks: BTreeSet<&str> = list(&told["tasks"]).iter().map(|task| text(&task["name"])).collect();
+    assert_eq!(tasks.len(), STEPS * WIDTH);
+    println!("{} tasks, {kills} kills; {}", tasks.len(), stage.is_clean());
 }
 
 fn label<'a>(pod: &'a Value, name: &str) -> &'a str {

@@ -28,6 +28,8 @@ pub struct Stage {
     operator: Option<Process>,
     /// What its operators go through, if anything.
     proxy: Option<Proxy>,
+    /// The kinds of objects that its operators let tasks make, as their command line has it.
+    granted: String,
 }
 
 /// A process that ends, as by `kill -9`, when it is dropped.
@@ -68,7 +70,7 @@ impl Stage {
         let namespace = format!("{name}-{}-{number}", std::process::id());
         let audited = Audited::from_now(&namespace);
         kubectl(&["create", "namespace", &namespace]);
-        let stage = Self { namespace, audited, operator: None, proxy: None };
+        let stage = Self { namespace, audited, operator: None, proxy: None, granted: String::new() };
         stage.until("the service account that pods need", || {
             stage.try_kubectl(&["get", "serviceaccount", "default"]).status.success().then_some(())
         });
@@ -81,6 +83,13 @@ impl Stage {
         let mut stage = Self::without_operator(name);
         stage.proxy = Some(Proxy::new());
         stage
+    }
+
+    /// The same with an operator that lets tasks make objects of these kinds.
+    pub fn granting(mut self, kinds: &[&str]) -> Self {
+        self.granted = kinds.join(",");
+        self.start_operator();
+        self
     }
 
     /// Starts the operator as a process; its log goes to the test's output.
@@ -116,6 +125,9 @@ impl Stage {
         command
             .args(["run", "--watch-namespaces", &self.namespace, "--health-address", "127.0.0.1:0"])
             .stdout(Stdio::null());
+        if !self.granted.is_empty() {
+            command.args(["--resource-tasks", &self.granted]);
+        }
         if let Some(proxy) = &self.proxy {
             command.env("KUBECONFIG", proxy.kubeconfig());
         }

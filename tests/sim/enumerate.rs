@@ -14,7 +14,7 @@ use crate::stream::mix;
 const SMALL: u32 = 14;
 /// Error codes that an API server, or what is before it, answers with.
 const CODES: [u16; 7] = [403, 409, 422, 429, 500, 503, 504];
-/// The resources that are watched.
+/// The resources that are watched whatever is played.
 const WATCHED: [&str; 3] = ["pods", "workflowruns", "workflows"];
 
 /// A scenario and what it is without faults.
@@ -38,10 +38,21 @@ impl Baseline {
         self.outcomes[0].sent.get(&class).copied().unwrap_or(0)
     }
 
-    /// Whether nothing in it happens at a given time, so that it comes out the same however long it takes.
+    /// Whether nothing in it happens at a given time, so that it comes out the same however long it takes. An object that is deleted
+    /// before it is on record is made again.
     pub fn is_timeless(&self) -> bool {
         let scenario = &self.scenario;
-        scenario.humans.is_empty() && scenario.refuse_creates.is_none() && !scenario.may_time_out()
+        scenario.humans.is_empty()
+            && scenario.refuse_creates.is_none()
+            && !scenario.may_time_out()
+            && !scenario.loses_objects()
+    }
+
+    /// The resources whose watches have something to tell.
+    fn watched(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let has_objects = |run: &String| self.scenario.tasks_of(run).iter().any(|task| task.get("resource").is_some());
+        let objects = self.scenario.names("WorkflowRun").iter().any(has_objects).then_some("loads");
+        WATCHED.into_iter().chain(objects)
     }
 
     /// The requests of a class.
@@ -125,7 +136,7 @@ fn pairs(of: &Baseline) -> Vec<Vec<Fault>> {
 
 fn blind(of: &Baseline) -> Vec<Vec<Fault>> {
     let with = |at: Point| {
-        WATCHED.into_iter().flat_map(move |resource| {
+        of.watched().flat_map(move |resource| {
             [4_000, 40_000].map(|by| {
                 let crash = Fault::Crash { at, stage: Stage::Applied, downtime: downtime(at) };
                 vec![crash, Fault::Blind { resource: resource.to_owned(), by }]
@@ -194,7 +205,7 @@ fn watches(of: &Baseline) -> Vec<Vec<Fault>> {
 fn lags(of: &Baseline) -> Vec<Vec<Fault>> {
     let took = u64::try_from(of.outcomes[0].took.as_millis()).unwrap_or(0).min(60_000);
     let mut all = Vec::new();
-    for resource in WATCHED {
+    for resource in of.watched() {
         for from in (0..took).step_by(1_500) {
             for by in [2_000, 20_000, 60_000] {
                 all.push(vec![Fault::Lag { resource: resource.to_owned(), from, by }]);

@@ -3,7 +3,7 @@
 //! | file | part |
 //! |---|---|
 //! | `model` | the API server and etcd, the garbage collector, the namespace controller |
-//! | `kubelet`, `human`, `scenario`, `reference` | what is played in it, and the end that must come |
+//! | `kubelet`, `loader`, `human`, `scenario`, `reference` | what is played in it, and the end that must come |
 //! | `conform` | the model compared with a real API server |
 //! | `network`, `watching`, `signal` | what lies between an operator and the API server |
 //! | `replica`, `operator` | processes that crash, freeze and are started again |
@@ -12,6 +12,7 @@
 //! | `enumerate`, `swarm` | schedules: all of a kind, and by chance |
 //! | `mutants` | faults made by hand in the operator, each of which must be caught |
 //! | `campaign`, `shrink`, `story`, `reached`, `report` | many worlds, small failures, evidence |
+//! | `counts` | what runs cost: requests, bytes and rounds |
 
 #![expect(
     clippy::similar_names,
@@ -25,11 +26,13 @@ mod campaign;
 #[path = "../check/mod.rs"]
 mod check;
 mod conform;
+mod counts;
 mod enumerate;
 mod fault;
 mod happening;
 mod human;
 mod kubelet;
+mod loader;
 mod model;
 #[cfg(feature = "mutants")]
 mod mutants;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gantline::controller::{self, Cluster, Context, Settings};
 use gantline::engine::Hot;
 use gantline::lease::{Permit, Place};
+use gantline::plan::Granted;
 use gantline::pods::PodSecurity;
 use jiff::Timestamp;
 
@@ -36,6 +37,7 @@ pub fn start(
         lease: Some(Place { namespace: LEASE.0.to_owned(), name: LEASE.1.to_owned() }),
         creates,
         kept_pods,
+        granted: Granted::new(vec!["example.org/v1/Load=loads".parse().expect("a grant")]),
         hot,
     };
     let context = Arc::new(Context::new(Cluster::new(client, Permit::none()), settings, clock));

@@ -14,6 +14,7 @@ use crate::check::{self, Rules};
 use crate::fault::{Class, Fault};
 use crate::human::Human;
 use crate::kubelet::{Behaviour, Kubelet, catalogue};
+use crate::loader::Loader;
 use crate::model::{GarbageCollector, NamespaceController, Server};
 use crate::reached::{Rare, text};
 use crate::reference;
@@ -133,6 +134,20 @@ fn set_behaviour(scenario: &mut Scenario, task: &str, index: usize) {
 
 /// The whole life of a world.
 async fn live(schedule: &Schedule, scenario: Scenario, recording: bool) -> Outcome {
+    let (world, quiet_since) = settle(schedule, scenario, recording).await;
+    let (quiet_since, failures) = match quiet_since {
+        Ok(since) => (Some(since), Vec::new()),
+        Err(restless) => (None, vec![restless]),
+    };
+    judge(&world, failures, quiet_since)
+}
+
+/// Lets a world go on until it is at rest; says since when it is.
+pub async fn settle(
+    schedule: &Schedule,
+    scenario: Scenario,
+    recording: bool,
+) -> (Arc<World>, Result<Instant, Failure>) {
     let world = World::new(schedule, scenario, recording);
     let seed = schedule.seed;
     tokio::spawn(people(Arc::clone(&world)));
@@ -142,19 +157,13 @@ async fn live(schedule: &Schedule, scenario: Scenario, recording: bool) -> Outco
     let delay = |index| SignedDuration::from_millis(i64::try_from(1 + delays.below(index, 900)).unwrap_or(1));
     tokio::spawn(Arc::clone(&world).play(1, Box::new(GarbageCollector::new(delay(1)))));
     tokio::spawn(Arc::clone(&world).play(2, Box::new(NamespaceController::new(delay(2)))));
+    tokio::spawn(Arc::clone(&world).play(3, Box::new(Loader)));
     let replicas = if schedule.replicas > 0 { schedule.replicas } else { world.scenario.replicas };
     for replica in 1..=replicas {
         tokio::spawn(replica::keep(Arc::clone(&world), replica));
     }
-    let mut failures = Vec::new();
-    let quiet_since = match rest(&world).await {
-        Ok(since) => Some(since),
-        Err(restless) => {
-            failures.push(restless);
-            None
-        }
-    };
-    judge(&world, failures, quiet_since)
+    let quiet_since = rest(&world).await;
+    (world, quiet_since)
 }
 
 /// The manifests, then what people do at their times.
@@ -224,6 +233,11 @@ fn unfinished(server: &Server) -> Vec<String> {
     for pod in server.list("pods") {
         if pod.pointer("/metadata/deletionTimestamp").is_some() {
             found.push(format!("pod {} is still being deleted", text(pod, "/metadata/name")));
+        }
+    }
+    for load in server.list("loads") {
+        if load.pointer("/metadata/deletionTimestamp").is_some() {
+            found.push(format!("load {} is still being deleted", text(load, "/metadata/name")));
         }
     }
     found
@@ -344,7 +358,7 @@ const RUN_UID_LABEL: &str = "/metadata/labels/gantline.dev~1run-uid";
 /// How long an operator waits for the answer to a write.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Pods that were made by operators, by run, task and attempt: where the run is a child, by those that lead to it, since its name
+/// Pods and other objects that were made by operators, by run, task and attempt: where the run is a child, by those that lead to it, since its name
 /// holds a hash of what is another in each world. One that its sender had given up may come too late; nobody can call it back.
 fn pods_made<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<String, u32> {
     let (mut made, mut children) = (BTreeMap::new(), BTreeMap::new());
@@ -356,7 +370,10 @@ fn pods_made<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<String, u
         if write.verb == Verb::Create && write.resource == "workflowruns" && write.actor.starts_with("op-") {
             children.insert(write.name.clone(), key.clone());
         }
-        if write.verb == Verb::Create && write.resource == "pods" && write.actor.starts_with("op-") {
+        if write.verb == Verb::Create
+            && ["pods", "loads"].contains(&write.resource.as_str())
+            && write.actor.starts_with("op-")
+        {
             let count = made.entry(key).or_insert(0);
             if *count == 0 || write.at.duration_since(write.sent) <= PATIENCE {
                 *count += 1;

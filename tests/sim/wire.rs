@@ -75,6 +75,7 @@ pub fn path(resource: &str, namespace: &str, name: &str) -> String {
     let slash = if name.is_empty() { "" } else { "/" };
     match resource {
         "namespaces" => format!("/api/v1/namespaces{slash}{name}"),
+        "loads" => format!("/apis/example.org/v1/namespaces/{namespace}/{resource}{slash}{name}"),
         "pods" | "persistentvolumeclaims" => format!("/api/v1/namespaces/{namespace}/{resource}{slash}{name}"),
         _ => format!("/apis/gantline.dev/v1alpha1/namespaces/{namespace}/{resource}{slash}{name}"),
     }

@@ -98,17 +98,20 @@ fn spelt(seed: u64) -> usize {
 /// Of so many seeds one has lists in short pages.
 const SHORT_PAGES: u64 = 6;
 /// Resources that are watched.
-const WATCHED: [&str; 3] = ["pods", "workflowruns", "workflows"];
+const WATCHED: [&str; 4] = ["pods", "workflowruns", "workflows", "loads"];
 
 impl World {
     /// A world in which nothing has happened yet.
     pub fn new(schedule: &Schedule, scenario: Scenario, recording: bool) -> Arc<Self> {
         let now = Instant::now();
         let seed = schedule.seed;
+        let measured = scenario.measured;
+        let by_chance = |what: &str, one_of: u64| !measured && Stream::new(seed, what).below(0, one_of) == 0;
         // So little that a few transitions are sealed, or as much as everywhere.
-        let is_short = scenario.short_logs || Stream::new(seed, "hot").below(0, 2) == 0;
+        let is_short = scenario.short_logs || by_chance("hot", 2);
         let hot = if is_short { Hot { history: 3, log: 150, ..HOT } } else { HOT };
-        let hot = Hot { spelt: scenario.spelt.unwrap_or_else(|| spelt(seed)), ..hot };
+        let hot =
+            Hot { spelt: scenario.spelt.unwrap_or_else(|| if measured { HOT.spelt } else { spelt(seed) }), ..hot };
         Arc::new(Self {
             schedule: schedule.clone(),
             scenario,
@@ -132,11 +135,11 @@ impl World {
             started: now,
             changes: Arc::default(),
             revisions: WATCHED.into_iter().map(|resource| (resource, Arc::default())).collect(),
-            pages_are_short: Stream::new(seed, "pages").below(0, SHORT_PAGES) == 0,
+            pages_are_short: by_chance("pages", SHORT_PAGES),
             // So few that most have to wait, or as many as everywhere.
-            creates: if Stream::new(seed, "creates").below(0, 2) == 0 { 1 } else { CREATES },
+            creates: if by_chance("creates", 2) { 1 } else { CREATES },
             // So few that some have to go, or as many as everywhere.
-            kept_pods: if Stream::new(seed, "kept").below(0, 2) == 0 { 1 } else { KEPT_PODS },
+            kept_pods: if by_chance("kept", 2) { 1 } else { KEPT_PODS },
             hot,
             latencies: Stream::new(seed, "latency"),
             lags: Stream::new(seed, "lag"),

@@ -20,6 +20,10 @@ fn mistakes_that_the_plan_knows() {
         ("tasks: []", "5:3 NoTasks spec.tasks: there is no task"),
         ("taskDefaults: {image: i}\ntasks:\n- name: a\n  env:\n  - {name: X, expr: parms.x}",
             "9:23 BadExpression spec.tasks[0].env[0].expr: task `a`: "),
+        ("tasks:\n- name: a\n  resource:\n    manifest: {apiVersion: v1, kind: Secret}\n    success: 'true'",
+            "8:40 ForbiddenKind spec.tasks[0].resource.manifest.kind: task `a`: no task may make a v1 Secret: "),
+        ("tasks:\n- name: a\n  resource:\n    manifest: {apiVersion: batch/v1, kind: Job}\n    success: objct.status.succeeded > 0",
+            "9:16 BadExpression spec.tasks[0].resource.success: task `a`: column 1: `objct` is not known here, did you mean `object`?"),
         ("tasks: [{name: a, image: i, podTemplate: {spec: {restartPolicy: Always}}}]",
             "5:67 ReservedField spec.tasks[0].podTemplate.spec.restartPolicy: "),
     ] {

@@ -3,7 +3,7 @@
 //!
 //! | a unit | is on record as |
 //! |---|---|
-//! | is a child run that hasn't succeeded, or has items of its own | an entry, always |
+//! | is something else than a pod and not over, a child run that hasn't succeeded, or has items of its own | an entry, always |
 //! | waits for something unusual; has failed; was the last to end; runs | an entry, as long as there is room |
 //! | was tried before, waits for its next attempt, has a deadline, is stopped for a reason of its own | a row |
 //! | else | a letter: its attempt has the number that all have, and the pod of its name |
@@ -154,10 +154,12 @@ fn spelt(known: &[(u32, &TaskStatus)], base: &Base<'_>, room: usize) -> BTreeSet
     spelt
 }
 
-/// Whether it has to be spelt out: it has items, or is a child run that is under way, or that goes on should the run be retried.
+/// Whether it has to be spelt out: it is something else than a pod and not over, a child run with which a retry goes on, or has items.
 fn is_whole(task: &TaskStatus) -> bool {
-    let is_child = task.attempts.last().is_some_and(|last| !last.run.is_empty());
-    task.items.is_some() || is_child && task.phase != TaskPhase::Succeeded
+    let last = task.attempts.last();
+    let is_object = last.is_some_and(|last| !last.is_pod());
+    let is_child = last.is_some_and(|last| !last.run.is_empty());
+    task.items.is_some() || is_object && !task.phase.is_finished() || is_child && task.phase != TaskPhase::Succeeded
 }
 
 fn is_live(task: &TaskStatus) -> bool {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::reference;
-use crate::api::{Join, Retry, Task, VolumeClaim, WorkflowRef, WorkflowSpec};
+use crate::api::{Join, ResourceTask, Retry, Task, VolumeClaim, WorkflowRef, WorkflowSpec};
 use crate::plan::TriggerRule;
 
 /// How a task may be tried again. An exit code 2 fails it at once, 3 may fail the run, and 4 is not yet.
@@ -37,7 +37,7 @@ pub(super) fn timed_graph() -> impl Strategy<Value = WorkflowSpec> {
         let all = spec.tasks.iter_mut().chain(&mut spec.finally);
         for (task, (retry, times)) in all.zip(random).filter(|(task, _)| task.join.is_none()) {
             task.timeout = timed(times[0], "10m");
-            task.start_timeout = timed(times[1], "5m");
+            task.start_timeout = timed(times[1] && task.resource.is_none(), "5m");
             // Those that poll must have one.
             task.total_timeout = timed(times[2] || retry.is_some(), "2h");
             task.retry = retry;
@@ -59,7 +59,7 @@ fn traits() -> impl Strategy<Value = Traits> {
 }
 
 /// A random graph: task `i` needs some of those before it, listed in a shuffled order; half of the tasks are plain, the others
-/// have rules or conditions, allow failures, are joins, have items, have pods that follow values, or mount a volume of the run. Most
+/// have rules or conditions, allow failures, are joins, child runs or objects, have items, have pods that follow values, or mount a volume of the run. Most
 /// are small, as those show a fault best.
 pub(super) fn graph() -> impl Strategy<Value = WorkflowSpec> {
     let last = prop_oneof![2 => Just(0_usize), 1 => 1..4_usize];
@@ -72,7 +72,8 @@ pub(super) fn graph() -> impl Strategy<Value = WorkflowSpec> {
                 let (rule, allow_failure, join, when, pod) = traits[index];
                 let needs: Vec<String> =
                     (from..index).filter(|need| (bits[index] >> need) & 3 == 3).map(name).collect();
-                let (is_join, is_child) = (join == 0, matches!(join, 1 | 2));
+                let (is_join, is_child, is_object) = (join == 0, matches!(join, 1 | 2), join == 3);
+                let is_container = !is_join && !is_child && !is_object;
                 let rule = rule.filter(|_| !needs.is_empty());
                 // What a task reads must have ended by then, or the end would hang on the order.
                 let waits_for_all = !rule.is_some_and(|rule| rule.as_str().starts_with("Any"));
@@ -98,11 +99,12 @@ pub(super) fn graph() -> impl Strategy<Value = WorkflowSpec> {
                 };
                 Task {
                     for_each: for_each.filter(|_| !is_join).map(|it| serde_json::from_value(it).unwrap()),
-                    pod_expr: pod_expr.filter(|_| !is_join && !is_child),
-                    pod_template: (pod == 2 && !is_join && !is_child).then(mounts_work),
+                    pod_expr: pod_expr.filter(|_| is_container),
+                    pod_template: (pod == 2 && is_container).then(mounts_work),
                     name: name(index),
-                    image: (!is_join && !is_child).then(|| "i".into()),
+                    image: is_container.then(|| "i".into()),
                     workflow_ref: is_child.then(|| WorkflowRef { name: "w".into() }),
+                    resource: is_object.then(object),
                     trigger_rule: rule.map(|rule| rule.to_string()),
                     needs,
                     when,
@@ -119,6 +121,17 @@ pub(super) fn graph() -> impl Strategy<Value = WorkflowSpec> {
             WorkflowSpec { tasks, finally, volume_claims: vec![work()], ..WorkflowSpec::default() }
         },
     )
+}
+
+/// An object of another kind, which says of itself how it is.
+fn object() -> ResourceTask {
+    let object = json!({
+        "manifest": { "apiVersion": "example.org/v1", "kind": "Fetch" },
+        "set": [{ "path": "/spec/number", "expr": "attempt" }],
+        "success": "object.status.word.startsWith('Done')",
+        "failure": "object.status.word.startsWith('Failed')",
+    });
+    serde_json::from_value(object).unwrap()
 }
 
 /// The volume that some tasks of a random graph share.

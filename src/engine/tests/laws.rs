@@ -4,6 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::{Value, json};
 
 use super::graph::{graph, timed_graph};
 use super::reference;
@@ -12,7 +13,8 @@ use crate::api::{Attempt, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, 
 use crate::engine::items::Items;
 use crate::engine::tally::Tally;
 use crate::engine::{
-    ClaimSight, Disruption, Effect, HOT, Hot, MainState, PodFacts, PodPhase, Refusal, RefusalKind, Sight, Urgency,
+    ClaimSight, Disruption, Effect, HOT, Hot, MainState, PodFacts, PodPhase, Refusal, RefusalKind, ResourceFacts,
+    Sight, Urgency,
 };
 
 /// Something that happens in a world. The number picks the pod or effect that it happens to.
@@ -39,6 +41,8 @@ enum Happening {
     Lose,
     /// A child run comes to a phase.
     Child(usize, RunPhase),
+    /// An object of another kind says something of itself.
+    Object(usize, &'static str),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -62,6 +66,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::RefuseClaim),
         1 => prop::bool::weighted(0.03).prop_map(|really| if really { Happening::Lose } else { Happening::Decide }),
         4 => (0..64_usize, prop::sample::select(&RunPhase::ALL[..])).prop_map(|(n, phase)| Happening::Child(n, phase)),
+        4 => (0..64_usize, prop::sample::select(&["Done", "Failed", "Busy", "Odd"][..])).prop_map(|(n, word)| Happening::Object(n, word)),
     ]
 }
 
@@ -115,7 +120,7 @@ fn monotone(old: &WorkflowRunStatus, new: &WorkflowRunStatus) {
         for was in old.attempts.iter().filter(|it| it.number >= first) {
             let is = new.attempts.iter().find(|it| it.number == was.number).unwrap();
             assert!(was.uid.as_ref().is_none_or(|uid| is.is(uid)) || was.is_untold(), "the pod of an attempt changed");
-            assert!(was.outcome.is_none() || was == is, "an ended attempt changed");
+            assert!(was.outcome.is_none() || was == is, "an ended attempt changed: {was:?} {is:?}");
         }
         let former = new.attempts.iter().rev().skip(1);
         assert!(former.clone().all(|it| it.outcome.is_some()), "a new attempt before the last one's outcome");
@@ -173,7 +178,7 @@ fn items_monotone(old: &TaskStatus, new: &TaskStatus) {
             let kept = |it: &&Attempt| {
                 (was.uid.is_none() || was.is_untold() || was.uid == it.uid) && (was.outcome.is_none() || was == *it)
             };
-            assert!(same.is_none_or(|it| kept(&it)), "an attempt of {}[{index}] changed", new.name);
+            assert!(same.is_none_or(|it| kept(&it)), "an attempt of {}[{index}] changed: {was:?} {same:?}", new.name);
         }
     }
 }
@@ -241,7 +246,8 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     assert_eq!(silent.map(|task| &task.name), None, "it waits without a reason");
     for effect in &decision.effects {
         if let Effect::Create { task, item, attempt, pod: name, .. }
-        | Effect::CreateRun { task, item, attempt, run: name, .. } = effect
+        | Effect::CreateRun { task, item, attempt, run: name, .. }
+        | Effect::CreateResource { task, item, attempt, resource: name, .. } = effect
         {
             let main = &status.tasks[..spec.tasks.len()];
             assert!(!stopping || *task >= main.len(), "a pod after cancel");
@@ -257,8 +263,10 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
                 let lives = |sight: &Sight| match sight {
                     Sight::Pod(it) => !it.is_over() && earlier.uid.as_ref() == Some(&it.uid),
                     Sight::Child(it) => !it.phase.is_finished() && earlier.uid.as_ref() == Some(&it.uid),
+                    Sight::Resource(it) => is_busy(it) && earlier.uid.as_ref() == Some(&it.uid),
                     Sight::Absent | Sight::Creating | Sight::Refused(_) => false,
                 };
+                assert!(!world.resources.get(earlier.object()).is_some_and(lives), "an object beside {earlier:?}");
                 assert!(!world.sights.get(&earlier.pod).is_some_and(lives), "a pod beside {}", earlier.pod);
                 assert!(!world.children.get(&earlier.run).is_some_and(lives), "a run beside {}", earlier.run);
             }
@@ -302,6 +310,25 @@ fn with_child(world: &mut World, name: &str, phase: RunPhase) {
     }
 }
 
+/// Whether an object has neither failed nor done its work, nor what nobody can judge.
+fn is_busy(facts: &ResourceFacts) -> bool {
+    let object: Value = facts.object.as_ref().map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
+    !matches!(object["status"]["word"].as_str(), Some("Done" | "Failed"))
+}
+
+fn live_objects(world: &World) -> Vec<String> {
+    let lives = |sight: &Sight| matches!(sight, Sight::Resource(facts) if is_busy(facts));
+    world.resources.iter().filter(|(_, sight)| lives(sight)).map(|(name, _)| name.clone()).collect()
+}
+
+/// What an object says of itself; `Odd` is no text, so that the conditions have no value.
+fn with_object(world: &mut World, name: &str, says: &str) {
+    if let Some(Sight::Resource(facts)) = world.resources.get_mut(name) {
+        let says = if says == "Odd" { json!(1) } else { json!(says) };
+        facts.object = Ok(json!({ "status": { "word": says } }).to_string().into());
+    }
+}
+
 fn attempts(world: &World) -> Vec<Attempt> {
     units(&world.full()).into_iter().flat_map(|task| task.attempts).collect()
 }
@@ -311,6 +338,46 @@ fn with_pod(world: &mut World, n: usize, change: impl FnOnce(&mut PodFacts)) {
         && let Some(Sight::Pod(pod)) = world.sights.get_mut(&name)
     {
         change(pod);
+    }
+}
+
+/// The API server refuses to make something.
+fn refuse(world: &mut World, effects: &mut Vec<Effect>, n: usize, quota: bool) {
+    let is_create =
+        |it: &&Effect| matches!(it, Effect::Create { .. } | Effect::CreateRun { .. } | Effect::CreateResource { .. });
+    let creates: Vec<Effect> = effects.iter().filter(is_create).cloned().collect();
+    if let Some(create) = pick(&creates, n) {
+        let kind = if quota { RefusalKind::Quota } else { RefusalKind::Invalid };
+        let refusal = Sight::Refused(Refusal { kind, message: "no".into(), retry_at: world.now });
+        match create {
+            Effect::CreateRun { run, .. } => world.children.insert(run.clone(), refusal),
+            Effect::Create { pod, .. } => world.sights.insert(pod.clone(), refusal),
+            Effect::CreateResource { resource, .. } => world.resources.insert(resource.clone(), refusal),
+            _ => None,
+        };
+        effects.retain(|it| it != create);
+    }
+}
+
+/// Someone deletes a pod, a child run and an object of another kind.
+fn vanish(world: &mut World, n: usize) {
+    let is_known = |world: &World, name: &str| attempts(world).iter().any(|it| it.object() == name && it.uid.is_some());
+    // Our finalizer holds a pod until its uid is on record and more; only then can it vanish by itself.
+    let pods: Vec<String> = live_pods(world).into_iter().filter(|pod| is_known(world, pod)).collect();
+    if let Some(name) = pick(&pods, n) {
+        world.sights.insert(name.clone(), Sight::Absent);
+    }
+    // Nothing holds a child run. One that nobody knew of by then is made again.
+    if let Some(name) = pick(&live_children(world), n) {
+        world.children.insert(name.clone(), Sight::Absent);
+        let known = is_known(world, name);
+        world.made.retain(|made| known || made != name);
+    }
+    // The same of an object of another kind.
+    if let Some(name) = pick(&live_objects(world), n) {
+        world.resources.insert(name.clone(), Sight::Absent);
+        let known = is_known(world, name);
+        world.made.retain(|made| known || made != name);
     }
 }
 
@@ -324,23 +391,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 world.carry_out(&effect);
             }
         }
-        Happening::Refuse(n, quota) => {
-            let creates: Vec<Effect> = effects
-                .iter()
-                .filter(|it| matches!(it, Effect::Create { .. } | Effect::CreateRun { .. }))
-                .cloned()
-                .collect();
-            if let Some(create) = pick(&creates, n) {
-                let kind = if quota { RefusalKind::Quota } else { RefusalKind::Invalid };
-                let refusal = Sight::Refused(Refusal { kind, message: "no".into(), retry_at: now });
-                match create {
-                    Effect::CreateRun { run, .. } => world.children.insert(run.clone(), refusal),
-                    Effect::Create { pod, .. } => world.sights.insert(pod.clone(), refusal),
-                    _ => None,
-                };
-                effects.retain(|it| it != create);
-            }
-        }
+        Happening::Refuse(n, quota) => refuse(world, effects, n, quota),
         Happening::Start(n) => with_pod(world, n, |pod| {
             pod.phase = PodPhase::Running;
             pod.main = MainState::Running { since: Some(now) };
@@ -354,25 +405,14 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
             pod.condemned = true;
             pod.disruption = Some(Disruption { reason: Reason::Drained, at: Some(now), message: String::new() });
         }),
-        Happening::Vanish(n) => {
-            // Our finalizer holds a pod until its uid is on record and more; only then can it vanish by itself.
-            let known = |pod: &str| attempts(world).iter().any(|it| it.pod == pod && it.uid.is_some());
-            let pods: Vec<String> = live_pods(world).into_iter().filter(|pod| known(pod)).collect();
-            if let Some(name) = pick(&pods, n) {
-                world.sights.insert(name.clone(), Sight::Absent);
-            }
-            // Nothing holds a child run. One that nobody knew of by then is made again.
-            if let Some(name) = pick(&live_children(world), n) {
-                world.children.insert(name.clone(), Sight::Absent);
-                let known = attempts(world).iter().any(|it| it.run == *name && it.uid.is_some());
-                world.made.retain(|made| known || made != name);
-            }
-        }
+        Happening::Vanish(n) => vanish(world, n),
         Happening::ForgetSight(n) => {
             let absent = |(name, sight): (&String, &Sight)| matches!(sight, Sight::Refused(_)).then(|| name.clone());
-            let names: Vec<String> = world.sights.iter().chain(&world.children).filter_map(absent).collect();
+            let all = world.sights.iter().chain(&world.children).chain(&world.resources);
+            let names: Vec<String> = all.filter_map(absent).collect();
             if let Some(name) = pick(&names, n) {
                 world.sights.remove(name);
+                world.resources.remove(name);
                 world.children.remove(name);
             }
         }
@@ -413,6 +453,11 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 with_child(world, name, phase);
             }
         }
+        Happening::Object(n, says) => {
+            if let Some(name) = pick(&live_objects(world), n) {
+                with_object(world, name, says);
+            }
+        }
     }
 }
 
@@ -420,7 +465,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
 fn run_out(world: &mut World, spec: &WorkflowSpec) {
     world.spec.suspend = false;
     for _ in 0..400 {
-        for sight in world.sights.values_mut().chain(world.children.values_mut()) {
+        for sight in world.sights.values_mut().chain(world.children.values_mut()).chain(world.resources.values_mut()) {
             if matches!(sight, Sight::Refused(_)) {
                 *sight = Sight::Absent;
             }
@@ -433,7 +478,11 @@ fn run_out(world: &mut World, spec: &WorkflowSpec) {
         }
         // What was asked for and never done is known not to exist, as a live read would tell.
         for attempt in attempts(world) {
-            let all = if attempt.run.is_empty() { &mut world.sights } else { &mut world.children };
+            let all = match &attempt {
+                Attempt { resource: Some(_), .. } => &mut world.resources,
+                Attempt { run, .. } if !run.is_empty() => &mut world.children,
+                _ => &mut world.sights,
+            };
             all.entry(attempt.object().to_owned()).or_insert(Sight::Absent);
         }
         let effects = step(world, spec);
@@ -452,6 +501,9 @@ fn run_out(world: &mut World, spec: &WorkflowSpec) {
         }
         for name in live_children(world) {
             with_child(world, &name, RunPhase::Succeeded);
+        }
+        for name in live_objects(world) {
+            with_object(world, &name, "Done");
         }
         world.wait(400);
     }
@@ -477,6 +529,8 @@ proptest! {
         prop_assert!(!world.sights.values().any(runs_on), "a pod of a finished run runs on");
         let held = |sight: &Sight| matches!(sight, Sight::Pod(pod) if pod.held);
         prop_assert!(!world.sights.values().any(held), "a pod kept its finalizer");
+        let live = live_objects(&world);
+        prop_assert!(live.is_empty(), "objects of a finished run go on: {:?}", live);
     }
 
     #[test]
@@ -492,7 +546,7 @@ proptest! {
                 for effect in &effects {
                     world.carry_out(effect);
                 }
-                let live = [live_pods(&world), live_children(&world)].concat();
+                let live = [live_pods(&world), live_children(&world), live_objects(&world)].concat();
                 // One at a time, each time another one.
                 let Some(name) = pick(&live, usize::from(order).wrapping_mul(round + 1) >> 1).cloned() else {
                     if effects.is_empty() {
@@ -506,6 +560,11 @@ proptest! {
                     let task = units(&world.full()).into_iter().find(of_it).unwrap().name;
                     let task = task.split('[').next().unwrap();
                     with_child(&mut world, &name, if ends_well(task) { RunPhase::Succeeded } else { RunPhase::Failed });
+                    continue;
+                }
+                if let Some(Sight::Resource(facts)) = world.resources.get(&name) {
+                    let well = ends_well(&facts.task);
+                    with_object(&mut world, &name, if well { "Done" } else { "Failed" });
                     continue;
                 }
                 let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) else { panic!("it is there") };

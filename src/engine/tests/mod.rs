@@ -13,6 +13,7 @@ mod laws;
 mod log;
 mod packed;
 mod reference;
+mod resource;
 mod retention;
 mod retry;
 mod rules;

@@ -3,8 +3,24 @@
 use serde_json::json;
 
 use super::world::World;
-use crate::api::{TaskPhase, WorkflowSpec};
+use crate::api::{ItemsStatus, TaskPhase, WorkflowSpec};
 use crate::engine::{Effect, HOT, Hot, PodFacts, PodPhase, Sight};
+
+/// One task with so many items, each of which is an object of another kind than a pod and is tried twice.
+fn many_objects(count: usize) -> World {
+    let spec: WorkflowSpec = serde_json::from_value(json!({ "tasks": [{
+        "name": "a",
+        "forEach": { "values": (0..count).collect::<Vec<usize>>() },
+        "retry": { "limit": 1, "backoff": { "initial": "1h", "jitterPercent": 0 } },
+        "resource": {
+            "manifest": { "apiVersion": "example.org/v1", "kind": "Fetch" },
+            "success": "object.status.phase == 'Done'",
+            "failure": "object.status.phase == 'Broken'",
+        },
+    }] }))
+    .unwrap();
+    World::of(&spec)
+}
 
 /// So many tasks, none of which needs another, and `z` after the last.
 fn many(count: usize) -> World {
@@ -171,4 +187,36 @@ fn a_child_run_that_failed_is_spelt_out_since_a_retry_goes_on_with_it() {
     world.settle();
     let told: Vec<&str> = world.status.tasks.iter().map(|task| task.name.as_str()).collect();
     assert_eq!((states(&world).as_str(), told), ("mf", vec!["c"]));
+}
+
+#[test]
+fn objects_under_way_are_spelt_out_and_bounded_also_while_they_wait_to_be_tried_again() {
+    let mut world = many_objects(500);
+    let mut largest = 0;
+    for round in 0..100 {
+        world.settle();
+        largest = largest.max(bytes(&world));
+        let items = world.status.tasks[0].items.as_ref();
+        let live = items.map_or(0, |items| {
+            let whole = items.entries.iter().filter(|entry| !entry.phase.is_finished());
+            whole.filter(|entry| entry.attempts.last().is_some_and(|last| last.resource.is_some())).count()
+        });
+        let phases = world.full().tasks[0].items.as_ref().map(ItemsStatus::phases).unwrap_or_default();
+        let begun = phases.iter().filter(|phase| !phase.is_finished() && **phase != TaskPhase::Pending).count();
+        assert_eq!((live, live <= 64), (begun, true), "each that is under way, and no more than the bound");
+        // Every third object breaks at its first attempt.
+        for (name, sight) in &mut world.resources {
+            let Sight::Resource(facts) = sight else { continue };
+            let is_first = |item: u32| item.is_multiple_of(3) && name.starts_with(&format!("run-a-{item}-1-"));
+            let breaks = facts.item.is_some_and(is_first);
+            let phase = if breaks { "Broken" } else { "Done" };
+            facts.object = Ok(json!({ "status": { "phase": phase } }).to_string().into());
+        }
+        if round % 2 == 1 {
+            world.wait(3600);
+        }
+    }
+    assert_eq!(world.story_of_run(), "Succeeded");
+    assert_eq!(world.made.len(), 500 + 167, "each once, and once more what broke");
+    assert!(largest < 64 * 1024, "{largest}");
 }

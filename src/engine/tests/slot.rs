@@ -12,7 +12,7 @@ use crate::engine::{
     Claims, Decision, Definition, HOT, Lineage, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide,
     is_held_back, needs_live_peers,
 };
-use crate::plan::Plan;
+use crate::plan::{Granted, Plan};
 
 fn workflow(concurrency: &serde_json::Value) -> WorkflowSpec {
     let mut workflow = serde_json::to_value(spec(&[("a", &[])])).unwrap();
@@ -319,6 +319,8 @@ impl Cluster {
             claims: &claims,
             children: &sights,
             lineage: &lineage,
+            resources: &sights,
+            granted: &Granted::default(),
             peers: &peers,
             kept_pods: 1,
             hot: HOT,

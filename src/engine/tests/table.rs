@@ -174,6 +174,8 @@ fn a_pod_of_the_run_that_no_attempt_names_is_removed() {
         Effect::Release { pod, .. } | Effect::Delete { pod, .. } => pod == "stray",
         Effect::Create { .. }
         | Effect::CreateRun { .. }
+        | Effect::CreateResource { .. }
+        | Effect::DeleteResource { .. }
         | Effect::CreateClaim { .. }
         | Effect::Clear { .. }
         | Effect::DeleteRun => false,

@@ -1,15 +1,16 @@
 //! A small world for tests: a plan, a stored status, and pods that a kubelet of few words moves on.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::api::{
-    Cancel, Reason, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
+    Cancel, Reason, ResourceRef, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
 };
 use crate::engine::{
     ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, HOT, Hot, Lineage, MainEnd, MainState,
-    NamedSegment, Observed, Peers, PodFacts, PodPhase, RunFacts, Sight, Sights, Urgency, decide, unpack,
+    NamedSegment, Observed, Peers, PodFacts, PodPhase, ResourceFacts, RunFacts, Sight, Sights, Urgency, decide, unpack,
 };
-use crate::plan::Plan;
+use crate::plan::{Granted, Plan};
 
 pub(super) struct World {
     pub(super) plan: Plan,
@@ -20,6 +21,9 @@ pub(super) struct World {
     pub(super) claims: Claims,
     pub(super) children: Sights,
     pub(super) lineage: Lineage,
+    /// Objects of any kind.
+    pub(super) resources: Sights,
+    pub(super) granted: Granted,
     pub(super) now: Timestamp,
     /// Names of pods ever made, in order.
     pub(super) made: Vec<String>,
@@ -64,6 +68,8 @@ impl World {
             claims: Claims::new(),
             children: Sights::new(),
             lineage: Lineage::default(),
+            resources: Sights::new(),
+            granted: Granted::new(vec!["example.org/v1/Fetch=fetches".parse().unwrap()]),
             now: Timestamp::from_second(1_000).unwrap(),
             made: Vec::new(),
             lost: false,
@@ -107,7 +113,9 @@ impl World {
 
     pub(super) fn decide_on(&self, definition: &Definition<'_>) -> Decision {
         let run = self.facts();
-        let World { status, sights, claims, peers, kept_pods, hot, taken, children, lineage, .. } = self;
+        let World {
+            status, sights, claims, peers, kept_pods, hot, taken, children, lineage, resources, granted, ..
+        } = self;
         let (kept_pods, hot, taken) = (*kept_pods, *hot, *taken);
         let plan = matches!(definition, Definition::Ready { .. }).then_some(&self.plan);
         let (stored, status) = (status, &unpack(status, &run, plan));
@@ -124,6 +132,8 @@ impl World {
             taken,
             children,
             lineage,
+            resources,
+            granted,
         };
         decide(&seen, self.now)
     }
@@ -166,6 +176,20 @@ impl World {
                 assert!(!self.made.contains(run), "{run} was made twice");
                 self.made.push(run.clone());
                 self.children.insert(run.clone(), Sight::Child(new_child(run)));
+            }
+            Effect::CreateResource { resource: name, task, item, attempt, manifest } => {
+                assert!(!self.made.contains(name), "{name} was made twice");
+                self.made.push(name.clone());
+                let task = &self.plan.tasks()[*task].name;
+                let made = new_resource(name, task, *item, &manifest.clone().into(), self.now);
+                let made = ResourceFacts { attempt: *attempt, ..made };
+                self.resources.insert(name.clone(), Sight::Resource(made));
+            }
+            Effect::DeleteResource { resource, uid } => {
+                let of_uid = |sight: &Sight| matches!(sight, Sight::Resource(facts) if facts.uid == *uid);
+                if self.resources.get(&resource.name).is_some_and(of_uid) {
+                    self.resources.insert(resource.name.clone(), Sight::Absent);
+                }
             }
             Effect::Release { pod, uid } => {
                 let gone = match self.sights.get_mut(pod) {
@@ -237,6 +261,16 @@ impl World {
         match self.children.get_mut(&name) {
             Some(Sight::Child(facts)) => facts,
             other => panic!("child run of {task}: {other:?}"),
+        }
+    }
+
+    /// The newest object of a task.
+    pub(super) fn resource(&mut self, task: &str) -> &mut ResourceFacts {
+        let status = self.status.tasks.iter().find(|it| it.name == task).unwrap();
+        let name = status.attempts.last().unwrap_or_else(|| panic!("{task} has no attempt")).object().to_owned();
+        match self.resources.get_mut(&name) {
+            Some(Sight::Resource(facts)) => facts,
+            other => panic!("object of {task}: {other:?}"),
         }
     }
 
@@ -353,6 +387,19 @@ pub(super) fn new_child(name: &str) -> ChildFacts {
         finished_at: None,
         outputs: None,
         given: None,
+        deleting: false,
+    }
+}
+
+pub(super) fn new_resource(name: &str, task: &str, item: Option<u32>, object: &Value, now: Timestamp) -> ResourceFacts {
+    ResourceFacts {
+        resource: ResourceRef { api_version: "example.org/v1".into(), kind: "Fetch".into(), name: name.to_owned() },
+        uid: format!("uid-{name}"),
+        task: task.to_owned(),
+        item,
+        attempt: 1,
+        created_at: Some(now),
+        object: Ok(object.to_string().into()),
         deleting: false,
     }
 }

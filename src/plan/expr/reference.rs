@@ -16,6 +16,8 @@ pub enum Place {
     Key,
     /// What a run hands on when it has succeeded: `params`, `run`, `tasks`.
     RunOutput,
+    /// What an object of any kind has come to, and what it hands on: the same as of a variable, and `object`.
+    Object,
     /// A rule about a failed attempt: the same as of a variable, but `attempt` has fields.
     Rule,
 }
@@ -26,6 +28,7 @@ impl Place {
     pub fn roots(self) -> &'static [&'static str] {
         match self {
             Place::Env | Place::Rule => &["params", "run", "tasks", "attempt", "item", "index"],
+            Place::Object => &["params", "run", "tasks", "attempt", "item", "index", "object"],
             Place::When | Place::RunOutput => &["params", "run", "tasks"],
             Place::Key => &["params", "run"],
             Place::ParamDefault => &["run"],
@@ -66,6 +69,8 @@ pub enum Reference {
     Item,
     /// `index`
     Index,
+    /// `object`, or something of it.
+    Object,
 }
 
 /// The fields of `attempt`, where it has any.
@@ -130,6 +135,7 @@ impl Reads {
             "tasks" => task(at, segments)?,
             "item" => (Reference::Item, 0),
             "index" => (Reference::Index, 0),
+            "object" => (Reference::Object, 0),
             _ => (attempt(place, segments)?, 0),
         };
         let path: &[Segment] = segments.get(..used).unwrap_or(segments);

@@ -1,7 +1,7 @@
 //! Doing it.
 
 use gantline::api::{API_VERSION, label};
-use gantline::plan::{child_name, claim_name, pod_name};
+use gantline::plan::{child_name, claim_name, pod_name, resource_name};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -22,10 +22,10 @@ impl Human {
         match self {
             Self::Cancel { run, grace_seconds } => {
                 let mut cancel = json!({ "reason": "not needed" });
-                // What goes on is meant.
-                let present = get(&wire, "workflowruns", run).map(|run| run["status"]["generation"].clone());
-                if let Some(generation) = present.and_then(|it| it.as_u64()).filter(|generation| *generation > 0) {
-                    cancel["generation"] = generation.into();
+                // A cancel stops no generation after its own.
+                let object = get(&wire, "workflowruns", run);
+                if let Some(newest) = object.and_then(|object| object["spec"]["retry"]["generation"].as_u64()) {
+                    cancel["generation"] = newest.into();
                 }
                 if let Some(seconds) = grace_seconds {
                     cancel["graceSeconds"] = (*seconds).into();
@@ -95,6 +95,9 @@ impl Human {
                 changes(&mut wire, "workflowruns", name, &json!({ "spec": { "cancel": { "reason": "not needed" } } }))
             }),
             Self::ForeignRun { run, task } => foreign_run(&mut wire, run, task),
+            Self::DeleteResource { run, task } => newest_load(&wire, run, task)
+                .is_some_and(|load| wire.delete(&path_of(&load), json!({ "propagationPolicy": "Background" }))),
+            Self::ForeignResource { run, task } => foreign_load(&mut wire, run, task),
             Self::EditWorkflow { workflow } => edit_workflow(&mut wire, workflow),
             Self::DeleteWorkflow { workflow } => {
                 there(&wire, "workflows", workflow) && wire.delete(&workflow_path(workflow), json!({}))
@@ -260,6 +263,7 @@ fn next_attempt(wire: &Wire<'_>, run: &str, task: &str) -> Option<(String, Optio
             || !attempt["outcome"].is_null()
             || is_there("pods", "pod")
             || is_there("workflowruns", "run")
+            || get(wire, "loads", attempt["resource"]["name"].as_str().unwrap_or_default()).is_some()
     });
     let number = u32::try_from(made.count()).unwrap_or(u32::MAX).saturating_add(1);
     Some((uid.to_owned(), item, number))
@@ -278,13 +282,38 @@ fn newest_child(wire: &Wire<'_>, run: &str, task: &str) -> Option<Value> {
     newest.map(|child| Value::clone(child))
 }
 
+/// The object of any kind of a task's newest attempt, of the run of that name that exists now.
+fn newest_load(wire: &Wire<'_>, run: &str, task: &str) -> Option<Value> {
+    let uid = get(wire, "workflowruns", run)?["metadata"]["uid"].clone();
+    let of = |load: &Value, name: &str| load["metadata"]["labels"][name].clone();
+    let loads = wire.server.list("loads").filter(|load| {
+        of(load, label::RUN_UID) == uid
+            && of(load, label::TASK) == task
+            && load["metadata"]["deletionTimestamp"].is_null()
+    });
+    let newest = loads.max_by_key(|load| of(load, label::ATTEMPT).as_str().and_then(|it| it.parse::<u32>().ok()));
+    newest.map(|load| Value::clone(load))
+}
+
+/// An object of someone else's under the name that the task's next object will have, if that name is still free. It says at once
+/// that it is done.
+fn foreign_load(wire: &mut Wire<'_>, run: &str, task: &str) -> bool {
+    let Some((uid, item, number)) = next_attempt(wire, run, task) else { return false };
+    wire.create(&json!({
+        "apiVersion": "example.org/v1",
+        "kind": "Load",
+        "metadata": { "name": resource_name(run, &uid, task, item, number), "namespace": NAMESPACE },
+        "spec": { "comes": ["Done"] },
+    }))
+}
+
 /// The uid of a run that is long gone.
 const OLDER_RUN: &str = "01d3a0e5-0000-4000-8000-00000000001d";
 
 fn edit_workflow(wire: &mut Wire<'_>, workflow: &str) -> bool {
     let Some(mut object) = get(wire, "workflows", workflow) else { return false };
     for task in object["spec"]["tasks"].as_array_mut().into_iter().flatten() {
-        if ["join", "workflow", "workflowRef"].iter().all(|kind| task.get(kind).is_none()) {
+        if ["join", "workflow", "workflowRef", "resource"].iter().all(|kind| task.get(kind).is_none()) {
             task["command"] = json!(["edited"]);
         }
     }

@@ -49,6 +49,10 @@ pub enum Human {
     CancelChild { run: String, task: String },
     /// Makes a run under the name that the next child run of a task will have.
     ForeignRun { run: String, task: String },
+    /// Deletes the object of any kind of a task's newest attempt.
+    DeleteResource { run: String, task: String },
+    /// Makes an object under the name that the next one of a task will have.
+    ForeignResource { run: String, task: String },
     /// Sets `spec.params` of a run.
     EditParams { run: String },
     /// Changes what every task of a workflow runs.
@@ -163,6 +167,16 @@ impl Human {
                 ]);
             }
         }
+        for run in scenario.names("WorkflowRun") {
+            let tasks = scenario.tasks_of(&run);
+            let objects = tasks.iter().filter(|task| task.get("resource").is_some());
+            for task in objects.filter_map(|task| task["name"].as_str()) {
+                all.extend([
+                    Self::DeleteResource { run: run.clone(), task: task.to_owned() },
+                    Self::ForeignResource { run: run.clone(), task: task.to_owned() },
+                ]);
+            }
+        }
         for workflow in scenario.names("Workflow") {
             let workflow = || workflow.clone();
             all.extend([
@@ -180,7 +194,7 @@ impl Human {
         matches!(self, Self::EditStatus { .. })
     }
 
-    /// The task whose pods or child runs it is about.
+    /// The task whose objects it is about.
     pub fn task(&self) -> Option<&str> {
         match self {
             Self::DeletePod { task, .. }
@@ -191,7 +205,9 @@ impl Human {
             | Self::ForeignPod { task, .. }
             | Self::DeleteChild { task, .. }
             | Self::CancelChild { task, .. }
-            | Self::ForeignRun { task, .. } => Some(task),
+            | Self::ForeignRun { task, .. }
+            | Self::DeleteResource { task, .. }
+            | Self::ForeignResource { task, .. } => Some(task),
             _ => None,
         }
     }
@@ -223,6 +239,8 @@ impl Human {
             | Self::DeleteChild { run, .. }
             | Self::CancelChild { run, .. }
             | Self::ForeignRun { run, .. }
+            | Self::DeleteResource { run, .. }
+            | Self::ForeignResource { run, .. }
             | Self::EditParams { run }
             | Self::DeleteRecord { run }
             | Self::DeleteSegment { run }

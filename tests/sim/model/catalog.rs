@@ -90,6 +90,7 @@ static CATALOG: LazyLock<Vec<Resource>> = LazyLock::new(|| {
             include_str!("../../../crds/workflow.yaml"),
             include_str!("../../../crds/workflowrun.yaml"),
             include_str!("../../../crds/workflowrecord.yaml"),
+            include_str!("load.yaml"),
         ]
         .map(custom),
     );

@@ -13,6 +13,7 @@ mod namespace;
 mod patch;
 mod refusal;
 mod request;
+mod review;
 mod rule;
 mod schema;
 mod selector;
@@ -36,6 +37,7 @@ use crate::check::journal::{Entry, Journal, Verb, Write};
 pub use self::garbage::GarbageCollector;
 pub use self::namespace::NamespaceController;
 pub use self::request::{Answer, Request};
+pub use self::review::MAY_NOT;
 pub use self::watch::Watch;
 
 /// Largest body that the API server reads, in bytes.
@@ -67,6 +69,9 @@ impl Server {
 
     /// Carries out one request of `actor` at `now`, the server's own clock.
     pub fn handle(&mut self, actor: &str, request: &Request, now: Timestamp) -> Answer {
+        if let Some(answer) = review::answer(request) {
+            return answer;
+        }
         let answer = match Call::parse(actor, request, now) {
             Ok(call) => self.carry_out(&call),
             Err(refusal) => Err(refusal),

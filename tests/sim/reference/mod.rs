@@ -6,6 +6,7 @@
 
 mod child;
 mod pod;
+mod resource;
 mod retry;
 mod rule;
 mod task;
@@ -120,15 +121,16 @@ pub fn judge(server: &Server, scenario: &Scenario, deeds: &[Human]) -> [(&'stati
         verdict.err().map(|wrong| format!("run {name}: {wrong}"))
     };
     let ends = scenario.names("WorkflowRun").into_iter().filter_map(verdict).collect();
-    let deleted = ["namespaces", "persistentvolumeclaims", "pods", "workflowrecords", "workflowruns", "workflows"]
-        .into_iter()
-        .flat_map(|resource| {
-            let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
-            // Whether a pod without labels could have been found, the checker judges (S11).
-            let going =
-                going.filter(move |object| resource != "pods" || object["metadata"]["labels"][RUN_UID].is_string());
-            going.map(move |object| format!("{resource}/{} is still being deleted", object["metadata"]["name"]))
-        });
+    let deleted =
+        ["loads", "namespaces", "persistentvolumeclaims", "pods", "workflowrecords", "workflowruns", "workflows"]
+            .into_iter()
+            .flat_map(|resource| {
+                let going = server.list(resource).filter(|object| !object["metadata"]["deletionTimestamp"].is_null());
+                // Whether a pod without labels could have been found, the checker judges (S11).
+                let going =
+                    going.filter(move |object| resource != "pods" || object["metadata"]["labels"][RUN_UID].is_string());
+                going.map(move |object| format!("{resource}/{} is still being deleted", object["metadata"]["name"]))
+            });
     [("L1", ends), ("L2", deleted.collect())]
 }
 

@@ -8,7 +8,7 @@ use super::pod::{Outcome, outcomes};
 use super::retry::{self, Failure, Next};
 use super::rule::{Need, has_ended, kept_from, lets_run};
 use super::time::{self, TimesOut};
-use super::{End, child};
+use super::{End, child, resource};
 use crate::human::Human;
 use crate::kubelet::{Behaviour, OnTerm, Taken, Taker, When};
 use crate::scenario::Scenario;
@@ -60,6 +60,13 @@ impl TaskEnds {
         } else if task.get("workflow").is_some() || task.get("workflowRef").is_some() {
             own = child::ends(scenario, task, above);
             if deeds.iter().any(|deed| child::may_fail_it(deed, task)) {
+                own.insert("Failed");
+            }
+        } else if task.get("resource").is_some() {
+            let deleted = deeds.iter().filter(|deed| resource::takes_it(deed, task)).count();
+            let ends = resource::ends(task, deleted);
+            own = items(task).map_or_else(|| ends.clone(), |total| together(task, &vec![ends.clone(); total]));
+            if deeds.iter().any(|deed| resource::may_fail_it(deed, task)) || scenario.clock_is_off && is_timed(task) {
                 own.insert("Failed");
             }
         } else {
@@ -158,6 +165,11 @@ impl TaskEnds {
 /// whose it is: it has the name, like a foreign one. So has one that took the place of a pod before that was on record.
 fn takes_a_name(deed: &Human) -> bool {
     matches!(deed, Human::ForeignPod { .. } | Human::StripLabels { .. } | Human::ReplacePod { .. })
+}
+
+/// Whether something of a task may take too long.
+fn is_timed(task: &Value) -> bool {
+    ["timeout", "totalTimeout"].iter().any(|field| !task[*field].is_null())
 }
 
 /// How many items a task has, where it is done for each: of a list that is written out, or of `lists.range`.

@@ -7,8 +7,10 @@ mod for_each;
 mod generation;
 mod limits;
 mod log;
+mod measured;
 mod packed;
 mod people;
+mod resource;
 mod rules;
 mod standard;
 #[cfg(test)]
@@ -19,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use self::measured::{graph, items};
 pub use self::standard::standard;
 
 use crate::human::Human;
@@ -62,6 +65,8 @@ pub struct Scenario {
     pub short_logs: bool,
     /// How many tasks or items the statuses of its runs spell out, where that isn't left to chance.
     pub spelt: Option<usize>,
+    /// Whether it is there to be measured: nothing of it is left to chance.
+    pub measured: bool,
     /// Whether the clock of an operator is off in it, so that what has a timeout may time out at any time.
     pub clock_is_off: bool,
 }
@@ -167,6 +172,14 @@ impl Scenario {
             .any(|run| self.workflow_of(run).is_some_and(timed) || self.tasks_of(run).into_iter().any(timed));
         let held_up = |script: &Behaviour| script.hindrances.iter().any(|it| it.kind != Trouble::Unschedulable);
         by_spec || self.behaviours.values().flatten().any(held_up)
+    }
+
+    /// Whether somebody deletes objects of tasks in it.
+    pub fn loses_objects(&self) -> bool {
+        let comes = |task: &Value| {
+            task.pointer("/resource/manifest/spec/comes").is_some_and(|all| all.to_string().contains("Gone"))
+        };
+        self.names("WorkflowRun").iter().any(|run| self.tasks_of(run).into_iter().any(comes))
     }
 
     fn all(&self) -> impl Iterator<Item = &Value> {

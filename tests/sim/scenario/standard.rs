@@ -8,6 +8,7 @@ use super::follow::follow;
 use super::for_each::for_each;
 use super::generation::generations;
 use super::people::{controls, deletions};
+use super::resource::resources;
 use super::rules::{conditions, finally, rules};
 use super::{Refusal, Scenario};
 use crate::kubelet::{Behaviour, OnTerm, Taker, Trouble, When, Work};
@@ -27,6 +28,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(timeouts());
     all.extend(for_each());
     all.extend(children());
+    all.extend(resources());
     all.extend(generations());
     all.extend(controls());
     all.extend(deletions());
