@@ -143,7 +143,7 @@ impl Findings {
 
 /// Follows the journal and says what in it must never happen.
 pub fn check(journal: &Journal, rules: &Rules) -> Findings {
-    let wholes = packed::read(journal);
+    let wholes = packed::read(journal, &rules.operators);
     let mut invariants: Vec<Box<dyn Invariant<'_> + '_>> = vec![
         Box::new(packed::Agreement),
         Box::new(pods::Pods::default()),

@@ -69,8 +69,8 @@ impl<'j> Invariant<'j> for Agreement {
 }
 
 /// The statuses of runs in a journal, by the index of the entry; `None` for what is none, or can't be read.
-pub fn read(journal: &Journal) -> Vec<Option<Whole<'_>>> {
-    let mut reader = Reader { records: Records::default(), last: BTreeMap::new(), wholes: Vec::new() };
+pub fn read<'j>(journal: &'j Journal, operators: &'j [String]) -> Vec<Option<Whole<'j>>> {
+    let mut reader = Reader { operators, records: Records::default(), last: BTreeMap::new(), wholes: Vec::new() };
     for (index, entry) in journal.entries.iter().enumerate() {
         let whole = if let Entry::Write(write) = entry { reader.read(index, write) } else { None };
         reader.wholes.push(whole);
@@ -93,6 +93,7 @@ fn names(spec: &Value) -> Vec<&str> {
 }
 
 struct Reader<'j> {
+    operators: &'j [String],
     records: Records<'j>,
     /// The newest status of each run, by its uid: the index of its entry, and itself.
     last: BTreeMap<&'j str, (usize, &'j Value)>,
@@ -125,6 +126,8 @@ struct Before<'a, 'j> {
     lines: BTreeMap<String, Value>,
     /// Whether a new generation begins.
     reopens: bool,
+    /// Whether a hand writes: what it leaves out is on record no more.
+    by_hand: bool,
 }
 
 impl<'j> Reader<'j> {
@@ -151,6 +154,7 @@ impl<'j> Reader<'j> {
             by_name: units.iter().map(|unit| (unit.name.as_str(), unit)).collect(),
             lines: told.units.iter().filter_map(line).collect(),
             reopens: generation(status) > generation(old),
+            by_hand: !self.operators.contains(&write.actor),
         };
         let mut faults = Vec::new();
         let units = self.units(write, status, &before, told.is_lost, &mut faults)?;
@@ -289,6 +293,7 @@ impl<'j> Place<'_, 'j> {
     ) -> Rc<Unit<'j>> {
         let same_place = before.units.get(index).filter(|old| old.name == self.name);
         let old = same_place.or_else(|| before.by_name.get(self.name).copied());
+        let old = old.filter(|_| !before.by_hand || self.spelt.is_some());
         let line = before.lines.get(self.name).filter(|_| self.phase.is_finished());
         let stays = |old: &Rc<Unit<'_>>| old.phase.is_finished() && self.phase.is_finished();
         let mut is_logged = line.is_some() || old.is_some_and(|old| old.is_logged && stays(old));
