@@ -50,7 +50,10 @@ pub(super) fn packed() -> Vec<Scenario> {
             .behaves("f", [Behaviour::succeeds(2_000, "rows=4\n")])
             .behaves(
                 "f[2]",
-                [plain().taken(When::Running(1_000), Taker::Eviction), Behaviour::succeeds(2_000, "rows=4\n")],
+                [
+                    Behaviour::succeeds(2_000, "rows=4\n").taken(When::Running(1_000), Taker::Eviction),
+                    Behaviour::succeeds(2_000, "rows=4\n"),
+                ],
             )
             .succeeds(),
         of("packed-items-cancelled", 2, &list(none.clone()))
