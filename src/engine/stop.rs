@@ -79,6 +79,10 @@ pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: impl Into<
     let sight = seen.sight(last);
     let is_made = last.uid.is_some() || !matches!(sight, Some(Sight::Absent | Sight::Refused(_)));
     if is_made && (last.run.is_empty() || !is(Mutant::EndsBeforeChild)) {
+        if matches!(sight, Some(Sight::Child(child)) if child.phase.is_finished()) {
+            // It was to go on, and won't now: nothing will change about it, so this run has to look again by itself.
+            ledger.wake(ledger.now);
+        }
         ledger.move_task(unit, TaskPhase::Stopping, Some(reason));
         return;
     }

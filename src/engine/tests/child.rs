@@ -161,6 +161,7 @@ fn a_child_that_was_to_go_on_and_is_stopped_first_has_ended_already() {
     ends_badly(&mut world, RunPhase::Failed);
     is_retried(&mut world, 1);
     world.spec.cancel = Some(Cancel { generation: 1, ..Cancel::default() });
+    assert_eq!(world.round().wake_at, Some(world.now), "nothing else would have it looked at again");
     world.settle();
     assert_eq!(world.story(), "Cancelled(CancelRequested) a:Cancelled#2(CancelRequested) b:Cancelled(CancelRequested)");
 }
