@@ -52,6 +52,11 @@ impl<'j> Invariant<'j> for Attempts {
 fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) -> Option<String> {
     let task = changed.new.as_ref();
     let (old, new) = (changed.old_attempts(), &task.attempts);
+    if new.is_empty() {
+        // What ended anew without having begun lists no attempts of a former generation.
+        let may_go = |old: &&Attempt<'_>| old.generation < status.generation && status.has_counted(task, old.number);
+        return old.iter().find(|old| !may_go(old)).map(|old| format!("attempt {} is gone", old.number));
+    }
     let was_told = changed.old.as_ref().is_none_or(|old| old.is_told) && task.is_told;
     let first = new.first().map_or(0, |first| first.number);
     let counted = old.iter().take_while(|old| old.number < first).count();

@@ -5,7 +5,7 @@ use gantline::api::{AttemptOutcome, Reason, RunPhase, TaskPhase};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::read::{self, Attempt, Status, list, meta, text};
+use super::read::{self, Attempt, Status, list, meta, task_of, text};
 use super::truth::End;
 use super::world::{Pod, Run, Step, World};
 use super::{Findings, Invariant};
@@ -58,7 +58,10 @@ impl<'j> Invariant<'j> for Outcomes {
                 continue;
             }
             let first = task.and_then(|task| task.attempts.first()).map_or(0, |first| first.number);
-            let counted = number < first && run.closed.contains_key(pod.name);
+            // Nor is anything told of the items of a list that was to be made anew, and then wasn't.
+            let of_no_list = task.is_none() && status.generation > 0 && task_of(&pod.task) != pod.task;
+            let counted = number < first || of_no_list || task.is_some_and(|task| status.has_counted(task, number));
+            let counted = counted && run.closed.contains_key(pod.name);
             let lost = own.is_empty() && !run.edited && !counted;
             findings.check("S6", world.entries, own.len() <= 1 && !lost, || {
                 format!("pod {} is that of {} attempts on record", pod.name, own.len())

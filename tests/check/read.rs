@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::log::Told;
 use super::packed::{Unit, Whole};
+use super::retry::Counts;
 
 /// The text of a field; empty where there is none.
 pub fn text<'j>(value: &'j Value, field: &str) -> &'j str {
@@ -137,6 +138,11 @@ impl<'j> Status<'j> {
             None => self.value.get("packed"),
         };
         list.and_then(|list| list["formerAttempts"].as_u64()).unwrap_or(0)
+    }
+
+    /// Whether an attempt of this number is one of a former generation, of which it is only counted that there were some.
+    pub fn has_counted(&self, task: &Task<'_>, number: u64) -> bool {
+        task.attempts.is_empty() && number <= self.former(task).max(Counts::earlier(task).former)
     }
 
     /// The transitions that are listed.

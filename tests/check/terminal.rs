@@ -38,7 +38,8 @@ impl<'j> Invariant<'j> for Terminal {
             let is_whole = old.is_told && new.is_told;
             for old in old.attempts.iter().filter(|it| it.outcome.is_some() && !new.is_bare()) {
                 // It may have made room for others; that it is counted then is S5.
-                let counted = new.attempts.first().is_some_and(|first| old.number < first.number);
+                let counted = new.attempts.first().is_some_and(|first| old.number < first.number)
+                    || old.generation < after.generation && after.has_counted(new, old.number);
                 let is_same =
                     |new: &Attempt<'_>| if is_whole { new.value == old.value } else { new.outcome == old.outcome };
                 let same = new.attempts.iter().any(|new| new.number == old.number && is_same(new)) || counted;

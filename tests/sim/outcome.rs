@@ -128,7 +128,12 @@ fn set_behaviour(scenario: &mut Scenario, task: &str, index: usize) {
     let usual = scenario.behaviours.entry(task.to_owned()).or_insert_with(|| vec![Behaviour::succeeds(2_000, "")]);
     let message = usual.first().map(|behaviour| behaviour.message().to_owned()).unwrap_or_default();
     if let Some(behaviour) = catalogue(&message).into_iter().nth(index) {
+        // What an attempt is to find hangs on its number, and not on how the one before it behaved.
+        let expected: Vec<_> = usual.iter().map(|behaviour| behaviour.expects.clone()).collect();
         usual.insert(0, behaviour);
+        for (behaviour, expects) in usual.iter_mut().zip(expected) {
+            behaviour.expects = expects;
+        }
     }
 }
 
