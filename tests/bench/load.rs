@@ -96,7 +96,7 @@ impl Load {
     }
 
     /// The name of a run.
-    pub fn run(self, number: usize) -> String {
+    pub fn run(number: usize) -> String {
         format!("r{number}")
     }
 

@@ -75,7 +75,9 @@ async fn bench() -> Result<bool> {
     }
     compare(&mut all);
     println!("\nBeside the bare pods before and after:\n{}", table::head());
-    all.iter().for_each(|figures| println!("{}", table::line(figures)));
+    for figures in &all {
+        println!("{}", table::line(figures));
+    }
     println!("\n{}", table::bars(&all));
     if let Some(path) = options.json {
         let text = serde_json::to_string_pretty(&json!({ "rounds": all })).map_err(|error| error.to_string())?;

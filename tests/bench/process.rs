@@ -11,7 +11,7 @@ use super::api::Result;
 /// Ticks a second in which Linux tells CPU time (`sysconf(_SC_CLK_TCK)`, 100 on every platform of ours).
 const TICKS: u64 = 100;
 /// The longest that an operator takes until it is ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The operator's program, as it is released.
 fn binary() -> Result<String> {

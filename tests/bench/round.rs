@@ -19,7 +19,7 @@ use super::process::{Operator, cluster_cpu, release};
 /// How often the log is looked at, by one who waits for what only it tells.
 const LOOK: Duration = Duration::from_millis(200);
 /// After so long without any request of anyone nothing more comes.
-const STILL: Duration = Duration::from_secs(60);
+const STILL: Duration = Duration::from_mins(1);
 
 /// Where rounds are played.
 pub struct Ground {
@@ -90,7 +90,7 @@ impl Ground {
     }
 
     async fn create_runs(&self, load: Load, namespace: &str) -> Result<()> {
-        let runs = (0..load.runs()).map(|number| async move { self.create_run(namespace, &load.run(number)).await });
+        let runs = (0..load.runs()).map(|number| async move { self.create_run(namespace, &Load::run(number)).await });
         stream::iter(runs).buffer_unordered(CREATES).try_collect().await
     }
 
@@ -121,14 +121,14 @@ impl Ground {
                 let all = load.runs() * load.pods();
                 seen.until(|requests| requests.iter().filter(|it| is_of_node(it)).count() >= all).await?;
                 used.took = begun.elapsed();
-                used.replace(&mut operator, namespace).await?;
+                used.replace(&mut operator, namespace)?;
                 self.create_run(namespace, "more").await?;
                 let since = used.restarted_at;
                 seen.until(|requests| requests.iter().any(|it| is_create(it) && it.answered > since)).await?;
             }
             Shape::Restart => {
                 seen.until(|requests| requests.iter().filter(|it| is_create(it)).count() * 2 >= load.size).await?;
-                used.replace(&mut operator, namespace).await?;
+                used.replace(&mut operator, namespace)?;
                 self.await_ends(load, namespace, &version).await?;
             }
             _ => self.await_ends(load, namespace, &version).await?,
@@ -191,7 +191,7 @@ impl Default for Used {
 
 impl Used {
     /// Ends an operator as by `kill -9`, and starts another.
-    async fn replace(&mut self, operator: &mut Operator, namespace: &str) -> Result<()> {
+    fn replace(&mut self, operator: &mut Operator, namespace: &str) -> Result<()> {
         self.cpu += operator.cpu();
         self.memory = self.memory.max(operator.peak_memory());
         self.restarts += 1;

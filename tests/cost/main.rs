@@ -9,12 +9,15 @@ use gantline::engine::{
     Claims, Decision, Definition, Effect, HOT, KEPT_PODS, Lineage, MainEnd, MainState, Observed, Peers, PodFacts,
     PodPhase, RunFacts, Sight, Sights, decide, unpack,
 };
-use gantline::plan::{Origin, Plan};
+use gantline::plan::{Granted, Origin, Plan};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+/// Makes the spec of a workflow.
+type Make = fn() -> Value;
+
 /// The runs, each with the tasks and items that it has.
-const RUNS: [(&str, fn() -> Value); 5] = [
+const RUNS: [(&str, Make); 5] = [
     ("diamond-10", diamond),
     ("fan-out-500", || tasks(500, |_| Vec::new())),
     ("layers-2000", || {
@@ -27,7 +30,9 @@ const RUNS: [(&str, fn() -> Value); 5] = [
 fn main() -> ExitCode {
     let named: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let [name] = named.as_slice() else {
-        RUNS.iter().for_each(|(name, _)| println!("{name}"));
+        for (name, _) in RUNS {
+            println!("{name}");
+        }
         return ExitCode::SUCCESS;
     };
     let Some((_, spec)) = RUNS.iter().find(|(known, _)| known == name) else {
@@ -127,7 +132,7 @@ impl World {
                     pod.phase = PodPhase::Running;
                     pod.main = MainState::Running { since: Some(now) };
                 }
-                MainState::Running { since } if (place + round) % 2 == 0 => {
+                MainState::Running { since } if (place + round).is_multiple_of(2) => {
                     let started_at = *since;
                     let (reason, message) = ("Completed".to_owned(), String::new());
                     pod.phase = PodPhase::Succeeded;
@@ -154,9 +159,7 @@ impl World {
             Effect::Clear { pod, .. } => {
                 self.sights.remove(pod);
             }
-            Effect::Delete { .. } | Effect::CreateClaim { .. } | Effect::CreateRun { .. } | Effect::DeleteRun => {
-                unreachable!("nothing is stopped: {effect:?}")
-            }
+            _ => unreachable!("nothing is stopped, and all is pods: {effect:?}"),
         }
     }
 
@@ -182,6 +185,8 @@ impl World {
             taken: 0,
             children: &Sights::new(),
             lineage: &Lineage::default(),
+            resources: &Sights::new(),
+            granted: &Granted::default(),
         };
         decide(&seen, self.now)
     }
