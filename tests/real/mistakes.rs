@@ -60,14 +60,14 @@ fn refused() -> Vec<Refused> {
     let inline = "workflow: {tasks: [{name: a, image: i}]}";
     let tasks = |count: usize| (0..count).map(|n| format!("{{name: t{n}, image: i}}")).collect::<Vec<_>>().join(", ");
     let claim = "{name: w, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}";
-    let needs = (0..1001).map(|n| format!("t{n}")).collect::<Vec<_>>().join(", ");
+    let needs = (0..5001).map(|n| format!("t{n}")).collect::<Vec<_>>().join(", ");
     vec![
         ("no tasks", workflow("refused", "tasks: []"), "spec.tasks in body should have at least 1 items"),
         ("tasks left out", workflow("refused", "description: none"), "spec.tasks: Required value"),
-        ("too many tasks", workflow("refused", &format!("tasks: [{}]", tasks(1001))), "spec.tasks: Too many: 1001: must have at most 1000 items"),
+        ("too many tasks", workflow("refused", &format!("tasks: [{}]", tasks(5001))), "spec.tasks: Too many: 5001: must have at most 5000 items"),
         ("two tasks of one name", workflow("refused", "tasks: [{name: a, image: i}, {name: a, image: j}]"), "Duplicate value: {\"name\":\"a\"}"),
         ("a need twice", workflow("refused", "tasks: [{name: a, image: i}, {name: b, image: i, needs: [a, a]}]"), "spec.tasks[1].needs[1]: Duplicate value: \"a\""),
-        ("too many needs", task(&format!("needs: [{needs}]")), "spec.tasks[0].needs: Too many: 1001: must have at most 1000 items"),
+        ("too many needs", task(&format!("needs: [{needs}]")), "spec.tasks[0].needs: Too many: 5001: must have at most 5000 items"),
         ("a name of a task that is no DNS label", workflow("refused", "tasks: [{name: Load_Sales, image: i}]"), "spec.tasks[0].name in body should match"),
         ("a name of a task that is too long", workflow("refused", &format!("tasks: [{{name: {}, image: i}}]", "a".repeat(41))), "spec.tasks[0].name: Too long: may not be more than 40"),
         ("a field that there isn't", task("nedds: [b]"), "unknown field \"spec.tasks[0].nedds\""),
