@@ -1,4 +1,4 @@
-//! How an attempt ended, from what is seen of its pod.
+//! An attempt: which object it is, and how it ended, from what is seen of its pod.
 //!
 //! The rules of precedence, first match (Kubernetes documentation: Pod Lifecycle; Disruptions; KEP-3329):
 //!
@@ -13,11 +13,26 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::observed::{Disruption, MainEnd, MainState, PodFacts, PodPhase};
+use super::observed::{Disruption, MainEnd, MainState, PodFacts, PodPhase, RunFacts};
 use super::{disruption, outputs, text};
-use crate::api::{AttemptOutcome, OutputDecl, Reason};
+use crate::api::{Attempt, AttemptOutcome, OutputDecl, Reason, ResourceRef};
 use crate::mutant::{Mutant, is};
-use crate::plan::PlannedTask;
+use crate::plan::{PlannedTask, Work, child_name, pod_name, resource_name};
+
+/// The attempt of this number of a task or its item, with the name of its object.
+pub(super) fn named(run: &RunFacts<'_>, planned: &PlannedTask, item: Option<u32>, number: u32) -> Attempt {
+    let of =
+        |name: fn(&str, &str, &str, Option<u32>, u32) -> String| name(run.name, run.uid, &planned.name, item, number);
+    match &planned.work {
+        Work::Pod | Work::Join => Attempt { number, pod: of(pod_name), ..Attempt::default() },
+        Work::Child(_) => Attempt { number, run: of(child_name), ..Attempt::default() },
+        Work::Resource(resource) => {
+            let (api_version, kind) = (resource.api_version.clone(), resource.kind.clone());
+            let resource = Some(ResourceRef { api_version, kind, name: of(resource_name) });
+            Attempt { number, resource, ..Attempt::default() }
+        }
+    }
+}
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]

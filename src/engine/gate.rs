@@ -15,10 +15,10 @@ use super::text::{names, time};
 use super::track::fail;
 use super::unit::Unit;
 use super::verdict::is_main_finished;
-use super::{deadline, disruption, for_each, former, resource, retry, tally};
-use crate::api::{Attempt, Reason, ResourceRef, RunPhase, TaskPhase, TaskStatus, WaitKind};
+use super::{attempt, deadline, disruption, for_each, former, resource, retry, tally};
+use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
-use crate::plan::{Plan, PlannedTask, Work, child_name, pod_name, resource_name};
+use crate::plan::{Plan, PlannedTask, Work};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
 const STARTING: usize = 64;
@@ -311,28 +311,17 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
             return false;
         }
     }
-    let attempt = match &planned.work {
-        Work::Pod | Work::Join => {
-            let pod = pod_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
-            ledger.wait(unit, WaitKind::Node, &to_start(&pod));
-            Attempt { number, pod, ..Attempt::default() }
-        }
-        Work::Child(_) => {
-            if let Some(same) = goes_on(ledger, unit, planned, seen, &inputs) {
-                Attempt { number, ..same }
-            } else {
-                let run = child_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
-                ledger.wait(unit, WaitKind::Child, &child::to_start(&run));
-                Attempt { number, run, ..Attempt::default() }
-            }
-        }
-        Work::Resource(of) => {
-            let name = resource_name(seen.run.name, seen.run.uid, &planned.name, unit.item, number);
-            let resource = ResourceRef { api_version: of.api_version.clone(), kind: of.kind.clone(), name };
-            ledger.wait(unit, WaitKind::Resource, &resource::to_make(&resource));
-            Attempt { number, resource: Some(resource), ..Attempt::default() }
-        }
-    };
+    let same = goes_on(ledger, unit, planned, seen, &inputs).map(|same| Attempt { number, ..same });
+    let attempt = same.unwrap_or_else(|| {
+        let attempt = attempt::named(&seen.run, planned, unit.item, number);
+        let (kind, detail) = match &attempt {
+            Attempt { resource: Some(resource), .. } => (WaitKind::Resource, resource::to_make(resource)),
+            Attempt { run, .. } if !run.is_empty() => (WaitKind::Child, child::to_start(run)),
+            Attempt { pod, .. } => (WaitKind::Node, to_start(pod)),
+        };
+        ledger.wait(unit, kind, &detail);
+        attempt
+    });
     let with_items = ledger.items.values().map(Items::total).fold(0, usize::saturating_add);
     let listed = tally::listed(ledger.status.tasks.len().saturating_add(with_items));
     let generation = ledger.status.generation;

@@ -20,12 +20,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::attempt;
 use super::observed::RunFacts;
 use crate::api::{
     Attempt, EarlierAttempts, ItemStatus, ItemsStatus, Reason, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus,
 };
 use crate::mutant::{Mutant, is};
-use crate::plan::{Plan, pod_name};
+use crate::plan::{Plan, PlannedTask};
 use row::Row;
 pub use starting::{Start, is_starting};
 use state::State;
@@ -236,7 +237,7 @@ pub fn unpack(stored: &WorkflowRunStatus, run: &RunFacts<'_>, plan: Option<&Plan
                 if let Some(task) = spelt.remove(&planned.name) {
                     return task;
                 }
-                let mut task = restore(&planned.name, None, state, rows.get(&index), &base, stored);
+                let mut task = restore(&planned.name, Some(planned), None, state, rows.get(&index), &base, stored);
                 task.finally = planned.finally;
                 if is_live_phase(task.phase) && planned.when.is_some() {
                     // It has begun, so it came to true.
@@ -260,7 +261,8 @@ pub fn unpack(stored: &WorkflowRunStatus, run: &RunFacts<'_>, plan: Option<&Plan
         if let Some(items) = task.items.as_mut().filter(|items| !items.states.is_empty()) {
             let number = items.former_attempts.saturating_add(1);
             let base = Base { number, generation: stored.generation, stop, run: Some(run) };
-            unpack_items(&name, items, &base, stored);
+            let planned = plan.and_then(|plan| plan.tasks().get(plan.index(&name)?));
+            unpack_items(&name, planned, items, &base, stored);
         }
     }
     full
@@ -275,14 +277,20 @@ pub(super) fn close(full: &mut WorkflowRunStatus) {
     packed.rows.clear();
 }
 
-fn unpack_items(name: &str, items: &mut ItemsStatus, base: &Base<'_>, stored: &WorkflowRunStatus) {
+fn unpack_items(
+    name: &str,
+    planned: Option<&PlannedTask>,
+    items: &mut ItemsStatus,
+    base: &Base<'_>,
+    stored: &WorkflowRunStatus,
+) {
     let total = usize::try_from(items.total.min(crate::api::MAX_ITEMS)).unwrap_or(0);
     let states = state::read(&items.states, total);
     let rows: BTreeMap<u32, Row> = row::read(&items.rows).map(|row| (row.index, row)).collect();
     let spelt: BTreeSet<u32> = items.entries.iter().map(|entry| entry.index).collect();
     let live = (0..).zip(&states).filter(|(index, state)| !spelt.contains(index) && is_live_phase(state.phase()));
     let restored = live.map(|(index, state)| {
-        let task = restore(name, Some(index), *state, rows.get(&index), base, stored);
+        let task = restore(name, planned, Some(index), *state, rows.get(&index), base, stored);
         super::items::entry((index, &task))
     });
     let restored: Vec<ItemStatus> = restored.collect();
@@ -300,6 +308,7 @@ const fn is_live_phase(phase: TaskPhase) -> bool {
 /// A unit as its letter and row tell of it.
 fn restore(
     name: &str,
+    planned: Option<&PlannedTask>,
     item: Option<u32>,
     state: State,
     row: Option<&Row>,
@@ -325,11 +334,11 @@ fn restore(
         task.reason = base.stop;
     }
     let number = row.map_or(base.number, |row| row.number);
-    let pod = base.run.map(|run| pod_name(run.name, run.uid, name, item, number)).unwrap_or_default();
+    let named = base.run.zip(planned).map(|(run, planned)| attempt::named(run, planned, item, number));
     // It was made; what its uid is isn't on record.
     let is_made = !matches!(state, State::Intended | State::StoppingUnmade) && !is(Mutant::UntoldIsUnmade);
     let uid = is_made.then(String::new);
-    let attempt = Attempt { number, generation: base.generation, pod, uid, ..Attempt::default() };
+    let attempt = Attempt { number, generation: base.generation, uid, ..named.unwrap_or_default() };
     match row {
         Some(row) => row.restore(&mut task, attempt, stored.started_at.as_ref()),
         None => task.attempts = vec![attempt],

@@ -1,10 +1,12 @@
 //! Large runs, step by step: what is stored stays small, and nothing that matters is forgotten.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 
 use super::world::World;
-use crate::api::{ItemsStatus, TaskPhase, WorkflowSpec};
-use crate::engine::{Effect, HOT, Hot, PodFacts, PodPhase, Sight};
+use crate::api::{ItemsStatus, TaskPhase, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
+use crate::engine::{Effect, HOT, Hot, PodFacts, PodPhase, RunFacts, Sight, unpack};
+use crate::plan::{Origin, Plan, child_name, pod_name, resource_name};
 
 /// One task with so many items, each of which is an object of another kind than a pod and is tried twice.
 fn many_objects(count: usize) -> World {
@@ -219,4 +221,27 @@ fn objects_under_way_are_spelt_out_and_bounded_also_while_they_wait_to_be_tried_
     assert_eq!(world.story_of_run(), "Succeeded");
     assert_eq!(world.made.len(), 500 + 167, "each once, and once more what broke");
     assert!(largest < 64 * 1024, "{largest}");
+}
+
+/// By hand: what is no pod is spelt out as long as it is under way.
+#[test]
+fn a_letter_where_an_entry_was_is_still_the_object_of_its_task() {
+    let spec = json!({ "tasks": [
+        { "name": "a", "workflowRef": { "name": "inner" } },
+        { "name": "b", "resource": { "manifest": { "apiVersion": "batch/v1", "kind": "Job" }, "success": "true" } },
+        { "name": "c", "image": "i" },
+    ]});
+    let plan = Plan::checked(&serde_json::from_value(spec).unwrap(), Origin::Workflow).unwrap();
+    let stored = json!({ "packed": { "total": 3, "states": "2mr", "newestAttempt": 1 } });
+    let stored: WorkflowRunStatus = serde_json::from_value(stored).unwrap();
+    let meta = ObjectMeta { name: Some("r".into()), uid: Some("u".into()), ..ObjectMeta::default() };
+    let full = unpack(&stored, &RunFacts::of(&meta, &WorkflowRunSpec::default()), Some(&plan));
+    let [a, b, c] = ["a", "b", "c"].map(|name| {
+        let task = full.tasks.iter().find(|task| task.name == name).unwrap();
+        task.attempts[0].clone()
+    });
+    assert_eq!((a.run.as_str(), a.pod.as_str()), (child_name("r", "u", "a", None, 1).as_str(), ""));
+    let resource = b.resource.unwrap();
+    assert_eq!((resource.kind.as_str(), resource.name), ("Job", resource_name("r", "u", "b", None, 1)));
+    assert_eq!((b.pod.as_str(), c.pod), ("", pod_name("r", "u", "c", None, 1)));
 }
