@@ -1,7 +1,7 @@
 //! What is known of a unit that is under way, or hasn't begun, and is a letter.
 
 use gantline::api::{AttemptOutcome, TaskPhase};
-use gantline::plan::pod_name;
+use gantline::plan::{child_name, pod_name, resource_name};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -34,6 +34,8 @@ pub struct Lettered<'a> {
     /// Its own name.
     pub name: &'a str,
     pub item: Option<u32>,
+    /// The task as its spec has it; null where that isn't known.
+    pub planned: &'a Value,
     pub letter: Letter,
     pub row: Option<&'a Row>,
 }
@@ -103,8 +105,7 @@ impl Lettered<'_> {
                     None => fault(format!("{counted:?} attempts had ended before it, and then {before:?}")),
                 }
             }
-            let pod = pod_name(self.run.name, self.run.uid, self.task, self.item, u32::try_from(number).unwrap_or(0));
-            let mut attempt = json!({ "number": number, "pod": pod });
+            let mut attempt = self.made(u32::try_from(number).unwrap_or(0));
             if self.run.generation > 0 {
                 attempt["generation"] = self.run.generation.into();
             }
@@ -125,6 +126,21 @@ impl Lettered<'_> {
             last["uid"] = "".into();
         } else if !self.letter.is_made && last.get("uid").is_some() {
             fault(format!("attempt {number} was made, and is to be made again"));
+        }
+    }
+
+    /// The attempt of this number, by the name of its object.
+    fn made(&self, number: u32) -> Value {
+        let Run { name, uid, .. } = *self.run;
+        let of =
+            |named: fn(&str, &str, &str, Option<u32>, u32) -> String| named(name, uid, self.task, self.item, number);
+        let has = |field: &str| self.planned.get(field).is_some();
+        if has("resource") {
+            json!({ "number": number, "resource": { "name": of(resource_name) } })
+        } else if has("workflowRef") || has("workflow") {
+            json!({ "number": number, "run": of(child_name) })
+        } else {
+            json!({ "number": number, "pod": of(pod_name) })
         }
     }
 

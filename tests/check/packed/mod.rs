@@ -89,7 +89,16 @@ pub fn phases(status: &Value, spec: &Value) -> Option<Vec<(String, TaskPhase)>> 
 
 /// The names of the tasks of a spec, those of `finally` last.
 fn names(spec: &Value) -> Vec<&str> {
-    list(spec, "tasks").iter().chain(list(spec, "finally")).map(|task| read::text(task, "name")).collect()
+    tasks(spec).map(|task| read::text(task, "name")).collect()
+}
+
+/// A task of a spec; null if there is none of this name.
+fn planned<'a>(spec: &'a Value, name: &str) -> &'a Value {
+    tasks(spec).find(|task| read::text(task, "name") == name).unwrap_or(&Value::Null)
+}
+
+fn tasks(spec: &Value) -> impl Iterator<Item = &Value> {
+    list(spec, "tasks").iter().chain(list(spec, "finally"))
 }
 
 struct Reader<'j> {
@@ -112,6 +121,8 @@ struct List<'a, 'j> {
 
 struct Place<'a, 'j> {
     name: &'a str,
+    /// Its task, or that which it is an item of, as the spec has it; null where that isn't known.
+    planned: &'a Value,
     spelt: Option<&'j Value>,
     phase: TaskPhase,
     letter: Option<Letter>,
@@ -197,7 +208,7 @@ impl<'j> Reader<'j> {
             }
             units.push(task);
             if let Some(value) = place.spelt {
-                items(value, &list.run, &mut units, before, faults)?;
+                items(value, place.planned, &list.run, &mut units, before, faults)?;
             }
         }
         Some(units)
@@ -219,6 +230,7 @@ impl<'j> Reader<'j> {
             list(status, "tasks").iter().map(|task| (read::text(task, "name"), task)).collect();
         let packed = status.get("packed").map_or("", |packed| read::text(packed, "states"));
         let spec = self.records.pinned(&write.namespace, &write.object, read::text(status, "revision"));
+        let planned = |name: &str| spec.map_or(&Value::Null, |spec| planned(spec, name));
         let of_before = || before.units.iter().filter(|unit| unit.item.is_none()).map(|unit| unit.name.as_str());
         let names: Vec<&'a str> = spec.map_or_else(|| of_before().collect(), |spec| names(spec));
         let letters = text::letters(packed, names.len()).filter(|_| !packed.is_empty());
@@ -227,7 +239,8 @@ impl<'j> Reader<'j> {
                 faults.push(("S7", format!("{packed} does not tell the states of {} tasks", names.len())));
             }
             let place = |(name, value): &(&'j str, &'j Value)| {
-                Some(Place { name, spelt: Some(value), phase: read::word(value, "phase")?, letter: None, row: None })
+                let (planned, phase) = (planned(name), read::word(value, "phase")?);
+                Some(Place { name, planned, spelt: Some(value), phase, letter: None, row: None })
             };
             return spelt.iter().map(place).collect();
         };
@@ -235,7 +248,7 @@ impl<'j> Reader<'j> {
         let place = |(index, (name, letter)): (usize, (&&'a str, &Letter))| {
             let spelt = by_name.remove(*name);
             let phase = spelt.map_or(Some(letter.phase), |value| read::word(value, "phase"))?;
-            Some(Place { name, spelt, phase, letter: Some(*letter), row: rows.get(&index) })
+            Some(Place { name, planned: planned(name), spelt, phase, letter: Some(*letter), row: rows.get(&index) })
         };
         names.iter().zip(&letters).enumerate().map(place).collect()
     }
@@ -244,6 +257,7 @@ impl<'j> Reader<'j> {
 /// The items of a task, by index.
 fn items<'j>(
     task: &'j Value,
+    planned: &Value,
     run: &Run<'_>,
     units: &mut Vec<Rc<Unit<'j>>>,
     before: &Before<'_, 'j>,
@@ -271,7 +285,7 @@ fn items<'j>(
     let mut entries = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let letter = letters.as_ref().map(|letters| letters[index]);
-        entries.push(Place { name, spelt: spelt[index], phase: phases[index], letter, row: rows.get(&index) });
+        entries.push(Place { name, planned, spelt: spelt[index], phase: phases[index], letter, row: rows.get(&index) });
     }
     let list = List { task: name, entries, run: Run { former, stop, ..*run } };
     for (index, place) in (0..).zip(&list.entries) {
@@ -347,7 +361,8 @@ impl<'j> Place<'_, 'j> {
                 let Some(letter) = self.letter else { return Rc::new(self.untold(item)) };
                 let run = &list.run;
                 let task = if item.is_some() { list.task } else { self.name };
-                let lettered = Lettered { run, task, name: self.name, item, letter, row: self.row };
+                let lettered =
+                    Lettered { run, task, name: self.name, item, planned: self.planned, letter, row: self.row };
                 let begins = before.reopens && old.is_some_and(|old| old.phase.is_finished());
                 (lettered.value(old.map(|old| &*old.value), begins, faults), false)
             }
