@@ -79,25 +79,33 @@ impl Api {
         Ok(self.get::<List<T>>(path).await?.items)
     }
 
-    /// Watches what changes after a version, until `is_enough` says so of an object.
+    /// Watches what changes after a version, until `is_enough` says so of an object. An API server may end a watch at any time: it goes
+    /// on from the last version then.
     pub async fn watch(
         &self,
         path: &str,
         version: &str,
         mut is_enough: impl FnMut(&Seen) -> Result<bool>,
     ) -> Result<()> {
-        let path = format!("{path}?watch=1&resourceVersion={version}");
-        let request = Request::get(&path).body(Vec::new()).map_err(|error| error.to_string())?;
-        let events = self.0.request_events::<Seen>(request).await.map_err(|error| error.to_string())?;
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match event.map_err(|error: kube::Error| error.to_string())? {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) if is_enough(&object)? => return Ok(()),
-                WatchEvent::Error(status) => return Err(format!("watch of {path}: {}", status.message)),
-                _ => {}
+        let mut version = version.to_owned();
+        loop {
+            let path = format!("{path}?watch=1&resourceVersion={version}");
+            let request = Request::get(&path).body(Vec::new()).map_err(|error| error.to_string())?;
+            let events = self.0.request_events::<Seen>(request).await.map_err(|error| error.to_string())?;
+            let mut events = std::pin::pin!(events);
+            while let Some(event) = events.next().await {
+                match event.map_err(|error: kube::Error| error.to_string())? {
+                    WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                        if is_enough(&object)? {
+                            return Ok(());
+                        }
+                        version = object.metadata.resource_version;
+                    }
+                    WatchEvent::Error(status) => return Err(format!("watch of {path}: {}", status.message)),
+                    _ => {}
+                }
             }
         }
-        Err(format!("the API server ended the watch of {path}"))
     }
 
     /// The version to watch from so that nothing made later is missed.
