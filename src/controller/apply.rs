@@ -19,15 +19,20 @@ use crate::api::{Attempt, RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, NamedSegment, Note, Urgency};
 use crate::mutant::{Mutant, is};
 
-/// Least time between writes that nothing hangs on.
+/// Least time between writes that nothing hangs on, where the API server answers quickly,
 const LAZY: Duration = Duration::from_secs(1);
+/// and how many times as long as the last one took it is otherwise,
+const LAZY_FACTOR: u32 = 50;
+/// up to this.
+const LAZY_MAX: Duration = Duration::from_secs(10);
 /// Least time before a write for the sake of wording alone.
 const WORDING: Duration = Duration::from_mins(5);
 /// The pause after someone else wrote first.
 const CONFLICT: Duration = Duration::from_millis(50);
-/// Live attempts above which urgent writes are paced, so that changes share a write. Of fewer one waits no longer than the last
-/// one took: a server that is slow to answer is asked less.
+/// Live attempts above which urgent writes are paced, so that changes share a write.
 const PACED_ABOVE: usize = 16;
+/// Of fewer one waits this many times as long as the last one took: a server that is slow to answer is asked less.
+const PACE_FEW: u32 = 2;
 /// A paced write waits this many times as long as the last one took,
 const PACE_FACTOR: u32 = 4;
 /// and so long for each live attempt: the more there are, the more changes share a write, and the more a write costs.
@@ -79,7 +84,7 @@ fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
     let Some((at, took)) = context.with_memory(uid, |memory| memory.last_write) else { return Duration::ZERO };
     let pause = match decision.urgency {
         Urgency::Wording => WORDING,
-        Urgency::Lazy => LAZY,
+        Urgency::Lazy => took.saturating_mul(LAZY_FACTOR).clamp(LAZY, LAZY_MAX),
         Urgency::Urgent => pace(&decision.full, took),
         Urgency::Unchanged => Duration::ZERO,
     };
@@ -90,7 +95,7 @@ fn wait(context: &Context, uid: &str, decision: &Decision) -> Duration {
 fn pace(status: &WorkflowRunStatus, took: Duration) -> Duration {
     let live = live_attempts(status);
     if live <= PACED_ABOVE {
-        return took.min(PACE_MAX);
+        return took.saturating_mul(PACE_FEW).min(PACE_MAX);
     }
     let by_live = PACE_LIVE.saturating_mul(u32::try_from(live).unwrap_or(u32::MAX));
     took.saturating_mul(PACE_FACTOR).max(by_live).min(PACE_MAX)
