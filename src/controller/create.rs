@@ -157,7 +157,11 @@ async fn review(context: &Context, target: &Target, start: &Start, (grant, accou
         return None;
     }
     let name = &target.name;
-    let (kind, message) = match context.cluster.review(&target.namespace, account, grant).await {
+    let answer = context.cluster.review(&target.namespace, account, grant).await;
+    // A binding that was applied together with the run may not be everywhere yet, so a no is asked for twice.
+    let is_denied = matches!(answer, Ok(Review::Denied(_)));
+    let again = context.with_memory(&target.run, |memory| memory.reviewed(name, is_denied));
+    let (kind, message) = match answer {
         // Meanwhile the run may have been cancelled.
         Ok(Review::Allowed) if is_wanted(context, target, start) => return None,
         Ok(Review::Allowed) | Err(Failure::NotLeading) => {
@@ -165,9 +169,7 @@ async fn review(context: &Context, target: &Target, start: &Start, (grant, accou
             return Some(After::UNSENT);
         }
         Ok(Review::Denied(words)) => {
-            // A binding that was applied together with the run may not be everywhere yet, so a no is asked for twice.
-            let asked = context.with_memory(&target.run, |memory| memory.refusals_of(name)) > 0;
-            let kind = if asked { RefusalKind::NotPermitted } else { RefusalKind::Unreviewed };
+            let kind = if again { RefusalKind::NotPermitted } else { RefusalKind::Unreviewed };
             (kind, resource::denied(account, &target.namespace, grant, &words))
         }
         Err(failure) => {

@@ -30,6 +30,8 @@ pub struct RunMemory {
     withdrawn: BTreeSet<String>,
     /// Until when a create that was given up may yet be carried out, by the name of the pod.
     given_up: BTreeMap<String, Instant>,
+    /// Objects whose last review said no.
+    denied: BTreeSet<String>,
     /// Releases and deletions under way.
     busy: BTreeSet<Doing>,
     /// Since when pods that are to go are known to have their outcome on record, by their uids.
@@ -106,14 +108,13 @@ impl RunMemory {
         true
     }
 
-    /// How often the create of this object was refused so far.
-    #[must_use]
-    pub fn refusals_of(&self, name: &str) -> u32 {
-        match self.creates.get(name) {
-            Some(Create::Sent { refusals }) => *refusals,
-            Some(Create::Refused(held) | Create::Unsure(held)) => held.refusals,
-            Some(Create::Intended) | None => 0,
+    /// What a review said of the create of this object; whether that is a second no in a row.
+    pub fn reviewed(&mut self, name: &str, is_denied: bool) -> bool {
+        if is_denied {
+            return !self.denied.insert(name.to_owned());
         }
+        self.denied.remove(name);
+        false
     }
 
     /// What was to be sent was not.
@@ -199,6 +200,7 @@ impl RunMemory {
     /// Forgets the creates of pods that no open attempt names, and what can't arrive any more.
     pub fn keep_only(&mut self, open: impl Fn(&str) -> bool, now: Instant) {
         self.given_up.retain(|_, until| *until > now);
+        self.denied.retain(|name| open(name));
         self.creates.retain(|pod, create| matches!(create, Create::Sent { .. }) || open(pod));
     }
 }

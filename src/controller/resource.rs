@@ -20,8 +20,8 @@ use super::create::refusal_kind;
 use super::loose::Loose;
 use super::watch::Pause;
 use super::{Cache, Context, Key};
-use crate::api::{ResourceRef, WorkflowRun, label};
-use crate::engine::{Refusal, RefusalKind, Sight, Sights};
+use crate::api::{ResourceRef, WorkflowRun, WorkflowRunStatus, label};
+use crate::engine::{Refusal, RefusalKind, ResourceFacts, Sight, Sights};
 use crate::mutant::{Mutant, is};
 use crate::objects::resource::{Tracked, api_resource};
 use crate::plan::Grant;
@@ -108,8 +108,15 @@ pub fn in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
         let here = entry.tracked.meta.namespace.as_deref() == Some(namespace);
         here && entry.tracked.belongs_to(uid) && cache.resources.is_followed(&entry.grant, namespace)
     };
+    // An object of another kind that has the name of an attempt's is nothing of it.
+    let status = run.object.as_ref().ok().and_then(|run| run.status.as_ref());
+    let attempts = status.into_iter().flat_map(WorkflowRunStatus::tried).flat_map(|(_, attempts)| attempts);
+    let named: BTreeMap<&str, &ResourceRef> =
+        attempts.filter_map(|attempt| attempt.resource.as_ref()).map(|it| (it.name.as_str(), it)).collect();
+    let is_meant =
+        |facts: &ResourceFacts| named.get(facts.resource.name.as_str()).is_none_or(|it| **it == facts.resource);
     let own = cache.resources.of_run(uid).filter(|entry| is_own(entry));
-    let own = own.map(|entry| entry.tracked.facts(&entry.grant));
+    let own = own.map(|entry| entry.tracked.facts(&entry.grant)).filter(is_meant);
     own.map(|facts| (facts.resource.name.clone(), Sight::Resource(facts))).collect()
 }
 
@@ -193,12 +200,15 @@ pub async fn look(
     let belongs = found.belongs_to(run_uid) || is(Mutant::ResourceByName);
     // Identity is the uid, whatever someone did to its labels or owner.
     let is_own = known_uid.map_or(belongs, |uid| found.meta.uid.as_deref() == Some(uid));
-    if is_own && !(belongs && followed) {
+    let facts = found.facts(grant);
+    let uid = found.meta.uid.clone().unwrap_or_default();
+    context.enqueue(|cache| cache.resources.put(grant, found).map(Key::Run).into_iter().collect());
+    // One whose labels were off for a while is gone for the watch.
+    let is_known = context.cache().resources.shelf.get(&uid).is_some();
+    if is_own && !(belongs && followed && is_known) {
         // No news of it leads here: it is looked at again and again.
         again();
     }
-    let facts = found.facts(grant);
-    context.enqueue(|cache| cache.resources.put(grant, found).map(Key::Run).into_iter().collect());
     Some(match known_uid {
         _ if is_own => Sight::Resource(facts),
         Some(_) => Sight::Absent,

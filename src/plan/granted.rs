@@ -24,8 +24,8 @@ const GROUPS: [&str; 11] = [
 ];
 
 /// The same of single kinds of the core group: each with its plural. A pod is a task of its own, and made this way would be none; the
-/// others hold secrets, give rights, or are in no namespace.
-const CORE: [(&str, &str); 11] = [
+/// others are a run's own volume claims, hold secrets, give rights, or are in no namespace.
+const CORE: [(&str, &str); 12] = [
     ("Binding", "bindings"),
     ("ComponentStatus", "componentstatuses"),
     ("Event", "events"),
@@ -33,6 +33,7 @@ const CORE: [(&str, &str); 11] = [
     ("Namespace", "namespaces"),
     ("Node", "nodes"),
     ("PersistentVolume", "persistentvolumes"),
+    ("PersistentVolumeClaim", "persistentvolumeclaims"),
     ("Pod", "pods"),
     ("ResourceQuota", "resourcequotas"),
     ("Secret", "secrets"),
@@ -46,6 +47,9 @@ pub fn forbidden(group: &str, kind: &str, plural: &str) -> Option<&'static str> 
     match (group, is_core) {
         ("", true) if kind == "Pod" || plural == "pods" => {
             Some("a pod is a task of its own: write image and command, or podTemplate")
+        }
+        ("", true) if kind == "PersistentVolumeClaim" || plural == "persistentvolumeclaims" => {
+            Some("a claim is made for its run: write volumeClaims")
         }
         ("", true) => Some("such objects hold secrets, give rights or are in no namespace"),
         (GROUP, _) => Some("a run within a run is a task with workflowRef"),

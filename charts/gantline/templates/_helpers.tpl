@@ -54,7 +54,7 @@ be passed over, no right may come of it.
 {{- define "gantline.group" -}}
 {{- $group := contains "/" .apiVersion | ternary (splitList "/" .apiVersion | first) "" -}}
 {{- $groups := list "admissionregistration.k8s.io" "apiextensions.k8s.io" "apiregistration.k8s.io" "authentication.k8s.io" "authorization.k8s.io" "certificates.k8s.io" "coordination.k8s.io" "events.k8s.io" "flowcontrol.apiserver.k8s.io" "gantline.dev" "rbac.authorization.k8s.io" -}}
-{{- $core := list "bindings" "componentstatuses" "events" "limitranges" "namespaces" "nodes" "persistentvolumes" "pods" "resourcequotas" "secrets" "serviceaccounts" -}}
+{{- $core := list "bindings" "componentstatuses" "events" "limitranges" "namespaces" "nodes" "persistentvolumeclaims" "persistentvolumes" "pods" "resourcequotas" "secrets" "serviceaccounts" -}}
 {{- if or (has $group $groups) (and (not $group) (has .resource $core)) (not (regexMatch "^[a-z][-a-z0-9]*$" .resource)) -}}
 {{- fail (printf "resourceTasks: %s %s may not be made by tasks: such objects hold secrets, give rights or are no plain kind" .apiVersion .resource) -}}
 {{- end -}}
