@@ -61,7 +61,7 @@ pub struct ItemsStatus {
     /// Of those that were tried before and aren't among the entries: index, number of the newest attempt, how many before it failed, were
     /// disrupted before and after their start, and were not yet; then its end, and times in milliseconds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 65_536))]
+    #[schemars(length(max = 1_048_576))]
     pub rows: String,
     /// Where there are at most 64 items, those that are under way, and some that have ended: failed ones and the newest. Of more, some of
     /// each. By index.

@@ -57,6 +57,6 @@ pub struct Segment {
     pub lines: u64,
     /// The lines, oldest first, each in JSON. A transition is an array: number, time, task, item, attempt, the phase left, the phase
     /// entered, reason. What is told of a task or an item that has ended is an object, with the fields that it had in the status.
-    #[schemars(length(max = 262_144))]
+    #[schemars(length(max = 1_048_576))]
     pub log: String,
 }

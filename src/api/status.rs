@@ -96,7 +96,7 @@ pub struct WorkflowRunStatus {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub history: Vec<Transition>,
-    /// What fell out of history and tasks since the log was last sealed, a line of JSON each, oldest first; at most 24 KiB. A
+    /// What fell out of history and tasks since the log was last sealed, a line of JSON each, oldest first; at most 12 KiB. A
     /// transition is an array: number, time, task, item, attempt, the phase left, the phase entered, reason.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 24_576))]
@@ -133,11 +133,11 @@ pub struct PackedTasks {
     /// Of those that were tried before and aren't among the tasks: index, number of the newest attempt, how many before it failed, were
     /// disrupted before and after their start, and were not yet; then its end, and times in milliseconds.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 65_536))]
+    #[schemars(length(max = 1_048_576))]
     pub rows: String,
     /// The outputs of those that aren't among the tasks, as JSON: by the name of the task, then of the output.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 524_288))]
+    #[schemars(length(max = 1_048_576))]
     pub outputs: String,
     /// The highest number of an attempt of any task.
     #[serde(default)]

@@ -65,7 +65,7 @@ fn run(page: &mut String, story: &Story<'_>) {
     if status.generation > 0 {
         field(page, "Generation", status.generation);
     }
-    let json = |values| serde_json::to_string(values).unwrap_or_default();
+    let json = |values| clip(&serde_json::to_string(values).unwrap_or_default(), usize::MAX);
     field(page, "Params", status.params.as_ref().filter(|params| !params.is_empty()).map(json).unwrap_or_default());
     field(page, "Outputs", status.outputs.as_ref().map(json).unwrap_or_default());
     let [sealed, logged, listed] = story.places;

@@ -128,7 +128,8 @@ impl Ledger {
 
     /// Takes the room for what is to be on record of a unit that was a letter. False if there is none.
     pub(super) fn take_row(&mut self) -> bool {
-        let rows = self.rows.unwrap_or_else(|| packed::ROWS.saturating_sub(packed::rows(&self.status, self.hot.spelt)));
+        let rows =
+            self.rows.unwrap_or_else(|| self.hot.rows.saturating_sub(packed::rows(&self.status, self.hot.spelt)));
         self.rows = Some(rows.saturating_sub(1));
         rows > 0
     }

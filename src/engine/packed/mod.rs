@@ -3,7 +3,8 @@
 //!
 //! | a unit | is on record as |
 //! |---|---|
-//! | is something else than a pod and not over, a child run that hasn't succeeded, or has items of its own | an entry, always |
+//! | is something else than a pod and not over, or has items of its own | an entry, always |
+//! | is a child run that ended and did not succeed | an entry, up to 256 |
 //! | waits for something unusual; has failed; was the last to end; runs | an entry, as long as there is room |
 //! | was tried before, waits for its next attempt, has a deadline, is stopped for a reason of its own | a row |
 //! | else | a letter: its attempt has the number that all have, and the pod of its name |
@@ -31,8 +32,8 @@ use row::Row;
 pub use starting::{Start, is_starting};
 use state::State;
 
-/// Rows that a run may have: what fails when there is no room is put on record once there is.
-pub(super) const ROWS: usize = 512;
+/// Child runs that did not succeed, of which all is told, so that a retry goes on with them. Of more a retry makes others.
+const CHILDREN: usize = 256;
 
 /// What the units of a list have in common that are letters.
 struct Base<'a> {
@@ -145,6 +146,7 @@ fn spelt(known: &[(u32, &TaskStatus)], base: &Base<'_>, room: usize) -> BTreeSet
         spelt.extend(such);
     };
     take(usize::MAX, &|task| is_whole(task));
+    take(CHILDREN, &|task| may_go_on(task));
     take(eighths(3), &|task| is_live(task) && (is_troubled(task) || needs_row(task, base)));
     take(eighths(2), &|task| task.phase == TaskPhase::Failed && is_told(task));
     take(eighths(1), &is_live);
@@ -155,12 +157,16 @@ fn spelt(known: &[(u32, &TaskStatus)], base: &Base<'_>, room: usize) -> BTreeSet
     spelt
 }
 
-/// Whether it has to be spelt out: it is something else than a pod and not over, a child run with which a retry goes on, or has items.
+/// Whether it has to be spelt out: it is something else than a pod and not over, or has items.
 fn is_whole(task: &TaskStatus) -> bool {
-    let last = task.attempts.last();
-    let is_object = last.is_some_and(|last| !last.is_pod());
-    let is_child = last.is_some_and(|last| !last.run.is_empty());
-    task.items.is_some() || is_object && !task.phase.is_finished() || is_child && task.phase != TaskPhase::Succeeded
+    let is_object = task.attempts.last().is_some_and(|last| !last.is_pod());
+    task.items.is_some() || is_object && !task.phase.is_finished()
+}
+
+/// Whether it was a child run that a retry goes on with.
+fn may_go_on(task: &TaskStatus) -> bool {
+    let is_child = task.attempts.last().is_some_and(|last| !last.run.is_empty());
+    is_child && task.phase.is_finished() && task.phase != TaskPhase::Succeeded
 }
 
 fn is_live(task: &TaskStatus) -> bool {

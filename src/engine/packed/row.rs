@@ -97,8 +97,8 @@ impl Row {
         }
     }
 
-    /// Restores what the row tells. `attempt` is the newest attempt as far as it is known without it, and `now` any time: that of a
-    /// start which is on record no more.
+    /// Restores what the row tells. `attempt` is the newest attempt as far as it is known without it, and `started_at` the time
+    /// that counts for a start which is on record no more.
     pub(super) fn restore(&self, task: &mut TaskStatus, attempt: Attempt, started_at: Option<&MicroTime>) {
         let at =
             |millis: Option<i64>| millis.and_then(|millis| Timestamp::from_millisecond(millis).ok()).map(MicroTime);

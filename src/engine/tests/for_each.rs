@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::world::{World, main_end};
 use crate::api::{AttemptOutcome, RunPhase, TaskPhase, WorkflowSpec};
-use crate::engine::packed::ROWS;
-use crate::engine::{Effect, HOT, MainState, PodPhase, Sight};
+use crate::engine::{Effect, HOT, Hot, MainState, PodPhase, Sight};
 
 /// A task `f` with a list, and `z`, which needs it.
 fn world(f: &Value) -> World {
@@ -330,6 +329,7 @@ fn a_list_that_has_changed_fails_what_has_not_begun() {
 
 #[test]
 fn failures_that_have_no_room_in_the_status_go_on_record_once_there_is() {
+    const ROWS: usize = 512;
     let retry = json!({ "limit": 1, "backoff": { "initial": "1h", "max": "1h" } });
     let mut world = world(&json!({ "forEach": { "items": "lists.range(2000)" }, "retry": retry }));
     let fail_all = |world: &mut World| {
@@ -339,6 +339,7 @@ fn failures_that_have_no_room_in_the_status_go_on_record_once_there_is() {
             pod.main = MainState::Ended(main_end(1, "", world.now));
         }
     };
+    world.hot = Hot { rows: ROWS, ..HOT };
     // All begin, and all fail.
     for _ in 0..40 {
         world.settle();
