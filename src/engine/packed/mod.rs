@@ -47,8 +47,8 @@ struct Base<'a> {
     run: Option<&'a RunFacts<'a>>,
 }
 
-/// The status as it is stored. `spelt` is up to how many tasks, or items of a task, all that are known are spelt out; of more, half as
-/// many at most, but for those that have to be.
+/// The status as it is stored. `spelt` is up to how many tasks, or items of a task, all that are known are spelt out; of more, three
+/// eighths of that at most, but for those that have to be.
 #[must_use]
 pub fn pack(full: &WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
     let mut stored = full.clone();
@@ -56,15 +56,20 @@ pub fn pack(full: &WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
         let stop = task.reason.filter(|_| task.phase == TaskPhase::Stopping);
         if let Some(items) = task.items.as_mut().filter(|items| is_long(items, spelt)) {
             let number = items.former_attempts.saturating_add(1);
-            pack_items(items, &Base { number, generation: full.generation, stop, run: None }, spelt / 2);
+            pack_items(items, &Base { number, generation: full.generation, stop, run: None }, room(spelt));
         }
     }
     // Without its plan it could not be unpacked.
     let is_unpacked = stored.packed.as_ref().is_none_or(|packed| packed.states.is_empty());
     if stored.tasks.len() > spelt && is_unpacked {
-        pack_tasks(&mut stored, spelt / 2);
+        pack_tasks(&mut stored, room(spelt));
     }
     stored
+}
+
+/// How many are spelt out of more than that.
+fn room(spelt: usize) -> usize {
+    spelt.saturating_mul(3) / 8
 }
 
 fn is_long(items: &ItemsStatus, spelt: usize) -> bool {
