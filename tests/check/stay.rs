@@ -42,7 +42,7 @@ fn run(step: &Step<'_>, world: &World<'_>) -> Option<String> {
     let pinned = world.pinned(run, status).and_then(|spec| spec.get("ttl"));
     let ttl: Option<SignedDuration> = pinned.and_then(Value::as_str).and_then(|text| text.parse().ok());
     let ended =
-        run.statuses.iter().rev().take_while(|recorded| recorded.status.phase.is_finished()).last().map(|it| it.at);
+        run.statuses.iter().rev().take_while(|recorded| recorded.status.phase.is_finished()).last().map(|it| it.sent);
     let stayed = ended.map(|ended| step.write.sent.duration_since(ended));
     match ttl {
         // One that ended before it was pinned knew its workflow all the same.
@@ -56,7 +56,7 @@ fn run(step: &Step<'_>, world: &World<'_>) -> Option<String> {
     }
 }
 
-/// How long it may take until an end that was decided is on record.
+/// How long it may take until an end that was decided is sent to be put on record.
 const WRITING: SignedDuration = SignedDuration::from_secs(10);
 
 /// For how long the outcome of a pod that ended by itself has been on record; nothing where it is deleted for another reason.

@@ -71,6 +71,8 @@ pub struct Run<'j> {
 pub struct Recorded<'j> {
     /// When.
     pub at: Timestamp,
+    /// When it was sent.
+    pub sent: Timestamp,
     /// Whether an operator wrote it, and no hand.
     pub by_operator: bool,
     pub status: Status<'j>,
@@ -337,7 +339,7 @@ impl<'j> World<'j> {
         for attempt in read.iter().flat_map(|task| &task.attempts).filter(|attempt| attempt.outcome.is_some()) {
             run.closed.entry(attempt.pod).or_insert(write.at);
         }
-        run.statuses.push(Recorded { at: write.at, by_operator: step.by_operator, status });
+        run.statuses.push(Recorded { at: write.at, sent: write.sent, by_operator: step.by_operator, status });
     }
 
     fn take_pod(&mut self, step: &Step<'j>) {
