@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 type Make = fn() -> Value;
 
 /// The runs, each with the tasks and items that it has.
-const RUNS: [(&str, Make); 5] = [
+const RUNS: [(&str, Make); 6] = [
     ("diamond-10", diamond),
     ("fan-out-500", || tasks(500, |_| Vec::new())),
     ("layers-2000", || {
@@ -25,6 +25,7 @@ const RUNS: [(&str, Make); 5] = [
     }),
     ("items-100", || items(100)),
     ("items-2000", || items(2000)),
+    ("items-10000", || items(10_000)),
 ];
 
 fn main() -> ExitCode {
