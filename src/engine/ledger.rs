@@ -16,10 +16,7 @@ use super::text::{MESSAGE_BYTES, clip};
 use super::transition::{run_may, task_may};
 use super::unit::Unit;
 use crate::api::log::{transition_line, unit_line};
-use crate::api::{
-    ItemStatus, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, Transition, WaitKind, WaitingFor,
-    WorkflowRunStatus,
-};
+use crate::api::{ItemStatus, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, Transition, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 
 /// Bytes of a task's name in history.
@@ -27,9 +24,7 @@ const NAME: usize = 63;
 /// Bytes that all messages of a run share; when they are used up, further messages are cut to [`SHORT_MESSAGE`].
 const ALL_MESSAGES: usize = 256 * 1024;
 /// Bytes of a message when the run has used up what all its messages share.
-const SHORT_MESSAGE: usize = 80;
-/// Tasks up to which what a task waits for is told in full; in larger runs it is cut to [`SHORT_MESSAGE`].
-const FULL_DETAIL_TASKS: usize = 64;
+pub(super) const SHORT_MESSAGE: usize = 80;
 
 /// A transition that the facts asked for and the law forbids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -341,43 +336,6 @@ impl Ledger {
         self.notes.push(Note { seq: self.seq, warning, reason, message: clip(message, MESSAGE_BYTES) });
     }
 
-    /// Records what a task or an item waits for. The time since when stays while the kind does.
-    pub(super) fn wait(&mut self, unit: impl Into<Unit>, kind: WaitKind, detail: &str) {
-        self.wait_since(unit, kind, detail, self.now);
-    }
-
-    /// The same; where it is new, it is so since then.
-    pub(super) fn wait_since(&mut self, unit: impl Into<Unit>, kind: WaitKind, detail: &str, now: Timestamp) {
-        let unit: Unit = unit.into();
-        let many = self.status.tasks.len() > FULL_DETAIL_TASKS
-            || self.items.get(&unit.task).is_some_and(|items| items.total() > FULL_DETAIL_TASKS);
-        let room = if many { SHORT_MESSAGE } else { MESSAGE_BYTES };
-        if let Some(task) = self.unit_mut(unit) {
-            task.waiting_for = Some(waiting(task.waiting_for.as_ref(), kind, clip(detail, room), now));
-        }
-    }
-
-    /// Records what the items of a task wait for that have not begun, if any do; while none has begun, that is what the task waits
-    /// for.
-    pub(super) fn wait_items(&mut self, index: usize, what: Option<(WaitKind, String)>) {
-        let now = self.now;
-        let pending = self.task(index).is_some_and(|task| task.phase == TaskPhase::Pending);
-        let begun = self.items.get(&index).is_some_and(|items| items.any_in(|phase| phase != TaskPhase::Pending));
-        if let (Some((kind, detail)), true, false) = (&what, pending, begun) {
-            self.wait(index, *kind, detail);
-        }
-        if let Some(items) = self.items.get_mut(&index) {
-            let old = items.waiting_for.take();
-            items.waiting_for = what.map(|(kind, detail)| waiting(old.as_ref(), kind, detail, now));
-        }
-    }
-
-    /// Records what the run itself waits for.
-    pub(super) fn wait_run(&mut self, kind: WaitKind, detail: &str) {
-        let next = waiting(self.status.waiting_for.as_ref(), kind, clip(detail, MESSAGE_BYTES), self.now);
-        self.status.waiting_for = Some(next);
-    }
-
     fn record(
         &mut self,
         task: Option<(String, Option<u32>)>,
@@ -411,15 +369,11 @@ fn bytes_of(items: &ItemsStatus) -> usize {
     items.entries.iter().map(of).fold(0, usize::saturating_add)
 }
 
-fn waiting(old: Option<&WaitingFor>, kind: WaitKind, detail: String, now: Timestamp) -> WaitingFor {
-    let since = old.filter(|old| old.kind == kind).map_or(MicroTime(now), |old| old.since.clone());
-    WaitingFor { kind, detail, since }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::LogLine;
+    use crate::api::WaitKind;
     use crate::engine::log::HOT;
 
     fn ledger() -> Ledger {

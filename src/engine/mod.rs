@@ -33,6 +33,7 @@
 //! | `retention` | which pods stay with the run? |
 //! | `ttl` | how long does the run stay? |
 //! | `ledger` | the record being written: every transition goes through it |
+//! | `waiting` | what tasks, items and the run wait for, as it goes on record |
 //! | `log` | where do transitions go that the status no longer spells out? |
 //! | `transition` | which transitions are legal |
 //! | `packed` | how is all that stored in few words, where there is much? |
@@ -89,6 +90,7 @@ mod transition;
 mod ttl;
 mod unit;
 mod verdict;
+mod waiting;
 
 pub use claim::{ClaimSight, Claims};
 pub use control::is_suspended;

@@ -11,6 +11,7 @@ use super::inline;
 use super::output::check_identifier;
 use super::problem::{Code, Problem};
 use super::report::{Path, Report, bounded};
+use super::task::of_pods;
 use super::words::{is_dns_label, listing, quote};
 use super::{PlannedTask, Work, limits, size, value};
 use crate::api::{ChildParam, Task};
@@ -91,20 +92,11 @@ fn check_alone(task: &Task, path: &Path<'_>, report: &mut Report) {
     let kind = if task.workflow.is_some() { "workflow" } else { "workflowRef" };
     let fields = [
         ("workflowRef", task.workflow_ref.is_some() && task.workflow.is_some()),
-        ("image", task.image.is_some()),
-        ("script", task.script.is_some()),
-        ("shell", task.shell.is_some()),
-        ("command", task.command.is_some()),
-        ("args", task.args.is_some()),
-        ("env", !task.env.is_empty()),
-        ("resources", task.resources.is_some()),
-        ("podTemplate", task.pod_template.is_some()),
-        ("podExpr", task.pod_expr.is_some()),
-        ("outputs", !task.outputs.is_empty()),
         ("logTail", task.log_tail.is_some()),
         ("onNodeLost", task.on_node_lost.is_some()),
     ];
-    let found: Vec<&str> = fields.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
+    let found: Vec<&str> =
+        of_pods(task).iter().chain(&fields).filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
     if !found.is_empty() {
         report.add(Code::ChildWithContainer, &path.field(kind), || {
             let found = listing(found.iter().copied());

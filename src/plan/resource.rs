@@ -11,6 +11,7 @@ use super::granted::{forbidden, is_kind, split};
 use super::output::check_identifier;
 use super::problem::{Code, Problem};
 use super::report::{Path, Report, bounded};
+use super::task::of_pods;
 use super::template::is_ours;
 use super::words::{is_dns_label, listing, quote};
 use super::{PlannedTask, Work, limits, pointer, size, value};
@@ -111,21 +112,12 @@ fn check_alone(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("workflowRef", task.workflow_ref.is_some()),
         ("workflow", task.workflow.is_some()),
         ("params", !task.params.is_empty()),
-        ("image", task.image.is_some()),
-        ("script", task.script.is_some()),
-        ("shell", task.shell.is_some()),
-        ("command", task.command.is_some()),
-        ("args", task.args.is_some()),
-        ("env", !task.env.is_empty()),
-        ("resources", task.resources.is_some()),
-        ("podTemplate", task.pod_template.is_some()),
-        ("podExpr", task.pod_expr.is_some()),
-        ("outputs", !task.outputs.is_empty()),
         ("startTimeout", task.start_timeout.is_some()),
         ("logTail", task.log_tail.is_some()),
         ("onNodeLost", task.on_node_lost.is_some()),
     ];
-    let found: Vec<&str> = fields.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
+    let found: Vec<&str> =
+        of_pods(task).iter().chain(&fields).filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
     if !found.is_empty() {
         report.add(Code::ResourceNotAlone, &path.field("resource"), || {
             let found = listing(found.iter().copied());

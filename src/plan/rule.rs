@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::problem::Code;
 use super::report::{Path, Report};
+use super::task::of_pods;
 use super::words::{did_you_mean, listing, quote};
 use crate::api::Task;
 
@@ -123,16 +124,6 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
         return;
     }
     let fields = [
-        ("image", task.image.is_some()),
-        ("script", task.script.is_some()),
-        ("shell", task.shell.is_some()),
-        ("command", task.command.is_some()),
-        ("args", task.args.is_some()),
-        ("env", !task.env.is_empty()),
-        ("resources", task.resources.is_some()),
-        ("podTemplate", task.pod_template.is_some()),
-        ("podExpr", task.pod_expr.is_some()),
-        ("outputs", !task.outputs.is_empty()),
         ("logTail", task.log_tail.is_some()),
         ("retry", task.retry.is_some()),
         ("timeout", task.timeout.is_some()),
@@ -145,7 +136,8 @@ pub(super) fn check_join(task: &Task, path: &Path<'_>, report: &mut Report) {
         ("params", !task.params.is_empty()),
         ("forEach", task.for_each.is_some()),
     ];
-    let found: Vec<&str> = fields.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
+    let found: Vec<&str> =
+        of_pods(task).iter().chain(&fields).filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
     if !found.is_empty() {
         report.add(Code::JoinWithContainer, &path.field("join"), || {
             let found = listing(found.iter().copied());

@@ -18,6 +18,22 @@ use super::{
 };
 use crate::api::{LogTail, OnNodeLost, Resources, Task, TaskDefaults};
 
+/// The fields that only pods have a use for, and whether a task has them.
+pub(super) fn of_pods(task: &Task) -> [(&'static str, bool); 10] {
+    [
+        ("image", task.image.is_some()),
+        ("script", task.script.is_some()),
+        ("shell", task.shell.is_some()),
+        ("command", task.command.is_some()),
+        ("args", task.args.is_some()),
+        ("env", !task.env.is_empty()),
+        ("resources", task.resources.is_some()),
+        ("podTemplate", task.pod_template.is_some()),
+        ("podExpr", task.pod_expr.is_some()),
+        ("outputs", !task.outputs.is_empty()),
+    ]
+}
+
 /// What tasks have unless they say otherwise, checked once. Tasks share the large parts.
 pub(super) struct Defaults<'a> {
     image: Option<&'a String>,

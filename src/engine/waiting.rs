@@ -1,0 +1,56 @@
+//! What tasks, items and the run wait for, as it goes on record.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+use super::ledger::{Ledger, SHORT_MESSAGE};
+use super::text::{MESSAGE_BYTES, clip};
+use super::unit::Unit;
+use crate::api::{TaskPhase, WaitKind, WaitingFor};
+
+/// Tasks up to which what a task waits for is told in full; in larger runs it is cut to [`SHORT_MESSAGE`].
+const FULL_DETAIL_TASKS: usize = 64;
+
+impl Ledger {
+    /// Records what a task or an item waits for. The time since when stays while the kind does.
+    pub(super) fn wait(&mut self, unit: impl Into<Unit>, kind: WaitKind, detail: &str) {
+        self.wait_since(unit, kind, detail, self.now);
+    }
+
+    /// The same; where it is new, it is so since then.
+    pub(super) fn wait_since(&mut self, unit: impl Into<Unit>, kind: WaitKind, detail: &str, now: Timestamp) {
+        let unit: Unit = unit.into();
+        let many = self.status.tasks.len() > FULL_DETAIL_TASKS
+            || self.items.get(&unit.task).is_some_and(|items| items.total() > FULL_DETAIL_TASKS);
+        let room = if many { SHORT_MESSAGE } else { MESSAGE_BYTES };
+        if let Some(task) = self.unit_mut(unit) {
+            task.waiting_for = Some(waiting(task.waiting_for.as_ref(), kind, clip(detail, room), now));
+        }
+    }
+
+    /// Records what the items of a task wait for that have not begun, if any do; while none has begun, that is what the task waits
+    /// for.
+    pub(super) fn wait_items(&mut self, index: usize, what: Option<(WaitKind, String)>) {
+        let now = self.now;
+        let pending = self.task(index).is_some_and(|task| task.phase == TaskPhase::Pending);
+        let begun = self.items.get(&index).is_some_and(|items| items.any_in(|phase| phase != TaskPhase::Pending));
+        if let (Some((kind, detail)), true, false) = (&what, pending, begun) {
+            self.wait(index, *kind, detail);
+        }
+        if let Some(items) = self.items.get_mut(&index) {
+            let old = items.waiting_for.take();
+            items.waiting_for = what.map(|(kind, detail)| waiting(old.as_ref(), kind, detail, now));
+        }
+    }
+
+    /// Records what the run itself waits for.
+    pub(super) fn wait_run(&mut self, kind: WaitKind, detail: &str) {
+        let next = waiting(self.status.waiting_for.as_ref(), kind, clip(detail, MESSAGE_BYTES), self.now);
+        self.status.waiting_for = Some(next);
+    }
+}
+
+fn waiting(old: Option<&WaitingFor>, kind: WaitKind, detail: String, now: Timestamp) -> WaitingFor {
+    let since = old.filter(|old| old.kind == kind).map_or(MicroTime(now), |old| old.since.clone());
+    WaitingFor { kind, detail, since }
+}
