@@ -3,7 +3,8 @@
 //! The status write is the only fence: it succeeds only if nobody else wrote since it was read. Everything after it may be
 //! cut off at any point, and the next round asks for it again.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,8 +72,9 @@ pub async fn decision(context: &Arc<Context>, gathered: &Gathered, decision: Dec
         return Ok(());
     }
     context.with_memory(&uid, |memory| {
-        let objects = open_attempts(&decision.full).map(|attempt| attempt.object().to_owned());
-        let open: BTreeSet<String> = objects.chain(claim::wanted(&decision.status).map(claim::key)).collect();
+        let objects = open_attempts(&decision.full).map(|attempt| Cow::Borrowed(attempt.object()));
+        let claims = claim::wanted(&decision.status).map(|name| Cow::Owned(claim::key(name)));
+        let open: HashSet<Cow<'_, str>> = objects.chain(claims).collect();
         memory.keep_only(|name| open.contains(name), Instant::now());
     });
     effect::start(context, gathered, decision.effects);
@@ -170,7 +172,7 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     if !is(Mutant::SegmentAfterStatus) && !write_segments(context, gathered, &decision.segments).await? {
         return Ok(false);
     }
-    let wanted: BTreeSet<&str> = wanted(&decision.full).collect();
+    let wanted: HashSet<&str> = wanted(&decision.full).collect();
     context.with_memory(uid, |memory| memory.withdraw_all_but(|pod| wanted.contains(pod)));
     let begun = Instant::now();
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {

@@ -8,22 +8,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::Key;
 use super::groups::Groups;
 use super::loose::Loose;
 use super::resource::Resources;
+use super::shelf::Shelf;
 use crate::api::{FINALIZER, Workflow, WorkflowRun};
 use crate::engine::{Peer, PodFacts};
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
 use crate::pods::{SlimPod, belongs_to, facts};
 
-/// Uids of deleted objects that are remembered, oldest forgotten first.
-const GRAVES: usize = 20_000;
-
 /// A pod as far as decisions need it.
 #[derive(Clone, Debug)]
 pub struct PodEntry {
+    /// Uid of the run that its label names.
+    pub run_uid: String,
     /// Its namespace.
     pub namespace: String,
     /// Name of the run that its label names; only for finding that run.
@@ -35,100 +37,37 @@ pub struct PodEntry {
     /// Finalizers as they stand, for taking off ours alone.
     pub finalizers: Vec<String>,
     /// Its facts.
-    pub facts: PodFacts,
+    pub facts: Arc<PodFacts>,
 }
 
 impl PodEntry {
-    /// The pod's entry, and the uid of the run that its label names. `None` for a pod that isn't labelled as a run's.
+    /// The pod's entry; `None` for a pod that isn't labelled as a run's.
     #[must_use]
-    pub fn of(pod: &SlimPod) -> Option<(String, Self)> {
+    pub fn of(pod: &SlimPod) -> Option<Self> {
         let meta = &pod.metadata;
         let run_uid = Some(meta.labels.run_uid.clone()).filter(|uid| !uid.is_empty())?;
-        let entry = Self {
+        Some(Self {
             namespace: meta.namespace.clone(),
             run_name: meta.labels.run.clone(),
             version: version(Some(&meta.resource_version)),
             ours: belongs_to(pod, &run_uid) || is(Mutant::OwnByLabel),
             finalizers: meta.finalizers.clone(),
-            facts: facts(pod),
-        };
-        Some((run_uid, entry))
+            facts: Arc::new(facts(pod)),
+            run_uid,
+        })
     }
 
     /// Whether another sight of the pod tells nothing else.
     fn tells_the_same(&self, other: &Self) -> bool {
-        let Self { namespace, run_name, version: _, ours, finalizers, facts } = self;
-        (namespace, run_name, ours, finalizers, facts)
-            == (&other.namespace, &other.run_name, &other.ours, &other.finalizers, &other.facts)
+        let Self { run_uid, namespace, run_name, version: _, ours, finalizers, facts } = self;
+        (run_uid, namespace, run_name, ours, finalizers, facts)
+            == (&other.run_uid, &other.namespace, &other.run_name, &other.ours, &other.finalizers, &other.facts)
     }
 
     /// Whether it carries our finalizer.
     #[must_use]
     pub fn held(&self) -> bool {
         self.finalizers.iter().any(|finalizer| finalizer == FINALIZER)
-    }
-}
-
-/// Objects of one kind, by uid.
-#[derive(Debug)]
-pub(super) struct Shelf<T> {
-    items: BTreeMap<String, (u64, Arc<T>)>,
-    graves: Graves,
-}
-
-/// Uids of deleted objects.
-#[derive(Debug, Default)]
-struct Graves {
-    order: std::collections::VecDeque<String>,
-    uids: BTreeSet<String>,
-}
-
-impl Graves {
-    fn bury(&mut self, uid: &str) {
-        if self.uids.insert(uid.to_owned()) {
-            self.order.push_back(uid.to_owned());
-        }
-        while self.order.len() > GRAVES {
-            if let Some(oldest) = self.order.pop_front() {
-                self.uids.remove(&oldest);
-            }
-        }
-    }
-}
-
-impl<T> Default for Shelf<T> {
-    fn default() -> Self {
-        Self { items: BTreeMap::new(), graves: Graves::default() }
-    }
-}
-
-impl<T> Shelf<T> {
-    /// Takes an object in; false if what is known is as new, or the object was deleted.
-    pub(super) fn put(&mut self, uid: &str, version: u64, item: T) -> bool {
-        let known = self.items.get(uid).is_some_and(|(known, _)| *known >= version) && !is(Mutant::OlderNewsWins);
-        if known || self.graves.uids.contains(uid) && !is(Mutant::DeadRise) {
-            return false;
-        }
-        self.items.insert(uid.to_owned(), (version, Arc::new(item)));
-        true
-    }
-
-    pub(super) fn bury(&mut self, uid: &str) -> bool {
-        self.graves.bury(uid);
-        self.items.remove(uid).is_some()
-    }
-
-    fn known(&self, namespace: Option<&str>, of: impl Fn(&T) -> Option<&str>) -> BTreeSet<String> {
-        self.uids(|item| namespace.is_none() || of(item) == namespace)
-    }
-
-    /// Uids of those of which this is so.
-    pub(super) fn uids(&self, which: impl Fn(&T) -> bool) -> BTreeSet<String> {
-        self.items.iter().filter(|(_, (_, item))| which(item)).map(|(uid, _)| uid.clone()).collect()
-    }
-
-    pub(super) fn get(&self, uid: &str) -> Option<Arc<T>> {
-        self.items.get(uid).map(|(_, item)| Arc::clone(item))
     }
 }
 
@@ -139,9 +78,7 @@ pub struct Cache {
     workflows: Shelf<Loose<Workflow>>,
     pods: Shelf<PodEntry>,
     /// The pods of each run, by uid.
-    by_run: BTreeMap<String, BTreeMap<String, Arc<PodEntry>>>,
-    /// The run of each pod.
-    run_of: BTreeMap<String, String>,
+    by_run: IndexMap<String, IndexMap<String, Arc<PodEntry>>>,
     /// Runs that share slots.
     groups: Groups,
     /// Uids of the child runs of each run.
@@ -205,7 +142,7 @@ impl Cache {
 
     /// All runs.
     pub fn runs(&self) -> impl Iterator<Item = (&String, &Loose<WorkflowRun>)> {
-        self.runs.items.iter().map(|(uid, (_, run))| (uid, run.as_ref()))
+        self.runs.iter()
     }
 
     /// Takes in a workflow.
@@ -228,47 +165,52 @@ impl Cache {
 
     /// All workflows.
     pub fn workflows(&self) -> impl Iterator<Item = (&String, &Loose<Workflow>)> {
-        self.workflows.items.iter().map(|(uid, (_, workflow))| (uid, workflow.as_ref()))
+        self.workflows.iter()
     }
 
     /// Takes in a pod; returns the uid of the run that it is labelled with, if that was news. Half of what becomes of a pod, such
     /// as its way to a node, no decision reads.
     pub fn put_pod(&mut self, pod: &SlimPod) -> Option<String> {
-        let (run_uid, entry) = PodEntry::of(pod)?;
-        let uid = entry.facts.uid.clone();
-        let is_known = self.run_of.get(&uid) == Some(&run_uid)
-            && self.pods.get(&uid).is_some_and(|before| before.tells_the_same(&entry));
-        if !self.pods.put(&uid, entry.version, entry) {
+        let entry = PodEntry::of(pod)?;
+        let (uid, version, run_uid) = (entry.facts.uid.clone(), entry.version, entry.run_uid.clone());
+        let before = self.pods.get(&uid);
+        if before.as_ref().is_some_and(|before| before.tells_the_same(&entry)) {
+            self.pods.keep(&uid, version);
             return None;
         }
-        self.by_run.entry(run_uid.clone()).or_default().extend(self.pods.get(&uid).map(|entry| (uid.clone(), entry)));
-        // A label can be edited; a pod counts for one run only.
-        if let Some(former) = self.run_of.insert(uid.clone(), run_uid.clone()).filter(|former| *former != run_uid) {
-            self.forget(&former, &uid);
+        if !self.pods.put(&uid, version, entry) {
+            return None;
         }
-        (!is_known).then_some(run_uid)
+        // A label can be edited; a pod counts for one run only.
+        if let Some(before) = before.filter(|before| before.run_uid != run_uid) {
+            self.forget(&before.run_uid, &uid);
+        }
+        let pods = self.by_run.entry(run_uid.clone()).or_default();
+        pods.extend(self.pods.get(&uid).map(|entry| (uid, entry)));
+        Some(run_uid)
     }
 
     /// A pod is gone; returns the uid of the run that it was labelled with.
     pub fn bury_pod(&mut self, uid: &str) -> Option<String> {
+        let known = self.pods.get(uid);
         self.pods.bury(uid);
-        let run_uid = self.run_of.remove(uid)?;
-        self.forget(&run_uid, uid);
-        Some(run_uid)
+        let known = known?;
+        self.forget(&known.run_uid, uid);
+        Some(known.run_uid.clone())
     }
 
     fn forget(&mut self, run_uid: &str, uid: &str) {
         if let Some(pods) = self.by_run.get_mut(run_uid) {
-            pods.remove(uid);
+            pods.swap_remove(uid);
             if pods.is_empty() {
-                self.by_run.remove(run_uid);
+                self.by_run.swap_remove(run_uid);
             }
         }
     }
 
     /// The pods labelled with this run.
-    pub fn pods_of<'a>(&'a self, run_uid: &str) -> impl Iterator<Item = Arc<PodEntry>> + use<'a> {
-        self.by_run.get(run_uid).into_iter().flat_map(BTreeMap::values).cloned()
+    pub fn pods_of<'a>(&'a self, run_uid: &str) -> impl Iterator<Item = &'a Arc<PodEntry>> + use<'a> {
+        self.by_run.get(run_uid).into_iter().flat_map(IndexMap::values)
     }
 
     /// The pod of this uid.
@@ -285,17 +227,19 @@ impl Cache {
     /// Everything that is to be looked at: workflows, runs, and runs that are known by their pods alone.
     #[must_use]
     pub fn keys(&self) -> BTreeSet<Key> {
-        let workflows = self.workflows.items.keys().cloned().map(Key::Workflow);
-        workflows.chain(self.runs.items.keys().chain(self.by_run.keys()).cloned().map(Key::Run)).collect()
+        let workflows = self.workflows.iter().map(|(uid, _)| Key::Workflow(uid.clone()));
+        let runs = self.runs.iter().map(|(uid, _)| uid);
+        workflows.chain(runs.chain(self.by_run.keys()).cloned().map(Key::Run)).collect()
     }
 
     /// Uids of a kind that are known, in one namespace or in all.
     #[must_use]
     pub fn known(&self, kind: Kind, namespace: Option<&str>) -> BTreeSet<String> {
+        let here = |of: Option<&str>| namespace.is_none() || of == namespace;
         match kind {
-            Kind::Run => self.runs.known(namespace, |run| run.meta.namespace.as_deref()),
-            Kind::Workflow => self.workflows.known(namespace, |workflow| workflow.meta.namespace.as_deref()),
-            Kind::Pod => self.pods.known(namespace, |pod| Some(&pod.namespace)),
+            Kind::Run => self.runs.uids(|run| here(run.meta.namespace.as_deref())),
+            Kind::Workflow => self.workflows.uids(|workflow| here(workflow.meta.namespace.as_deref())),
+            Kind::Pod => self.pods.uids(|pod| here(Some(&pod.namespace))),
         }
     }
 }

@@ -1,15 +1,15 @@
 //! What a decision asks to be done to the objects of a run. Each effect runs by itself within a bound; when it is done its run is looked at
 //! again, and asks anew for what is still to be done.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::bound::Bound;
 use super::client::Failure;
 use super::create::{self, Making};
 use super::gather::Gathered;
@@ -50,14 +50,14 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
     let clears = effects
         .iter()
         .filter_map(|effect| if let Effect::Clear { uid, .. } = effect { Some(uid.as_str()) } else { None });
-    let clears: BTreeSet<&str> = clears.collect();
+    let clears: HashSet<&str> = clears.collect();
     context.with_memory(&run, |memory| memory.keep_clears(|uid| clears.contains(uid)));
     let make = |name: String, making: Making| {
         if context.with_memory(&run, |memory| memory.sent(&name)) {
             let target = Target { run: run.clone(), namespace: namespace.clone(), name };
             let undo = target.name.clone();
             let effect = create::create(Arc::clone(context), target.clone(), making);
-            spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&undo));
+            spawn(context, |context| &context.creates, &target, effect, move |memory| memory.look_up(&undo));
         }
     };
     for effect in effects {
@@ -77,7 +77,7 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                 if context.with_memory(&run, |memory| memory.sent(&key)) {
                     let target = target(String::new());
                     let effect = claim::create(Arc::clone(context), target.clone(), name, manifest);
-                    spawn(context, &context.creates, &target, effect, move |memory| memory.look_up(&key));
+                    spawn(context, |context| &context.creates, &target, effect, move |memory| memory.look_up(&key));
                 }
             }
             Effect::Release { pod, uid } => {
@@ -90,7 +90,7 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                 if context.with_memory(&run, |memory| memory.begin(&doing)) {
                     let target = target(pod);
                     let effect = release(Arc::clone(context), target.clone(), uid);
-                    spawn(context, &context.others, &target, effect, move |memory| memory.end(&doing));
+                    spawn(context, |context| &context.others, &target, effect, move |memory| memory.end(&doing));
                 }
             }
             Effect::Clear { pod, uid } => {
@@ -111,7 +111,7 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
                 if context.with_memory(&run, |memory| memory.begin(&Doing::DeleteRun)) {
                     let effect = delete_run(Arc::clone(context), Arc::clone(&gathered.run));
                     let clear = |memory: &mut RunMemory| memory.end(&Doing::DeleteRun);
-                    spawn(context, &context.others, &target(String::new()), effect, clear);
+                    spawn(context, |context| &context.others, &target(String::new()), effect, clear);
                 }
             }
         }
@@ -122,7 +122,7 @@ fn start_delete(context: &Arc<Context>, target: &Target, uid: String, grace_seco
     let doing = Doing::Delete(uid.clone());
     if context.with_memory(&target.run, |memory| memory.begin(&doing)) {
         let effect = delete(Arc::clone(context), target.clone(), uid, grace_seconds);
-        spawn(context, &context.others, target, effect, move |memory| memory.end(&doing));
+        spawn(context, |context| &context.others, target, effect, move |memory| memory.end(&doing));
     }
 }
 
@@ -134,7 +134,7 @@ fn start_delete_resource(context: &Arc<Context>, target: Target, grant: Grant, u
         context.wake_in(Key::Run(target.run), wait);
     } else if context.with_memory(&target.run, |memory| memory.begin(&doing)) {
         let effect = delete_resource(Arc::clone(context), target.clone(), grant, uid);
-        spawn(context, &context.others, &target, effect, move |memory| memory.end(&doing));
+        spawn(context, |context| &context.others, &target, effect, move |memory| memory.end(&doing));
     }
 }
 
@@ -142,17 +142,17 @@ fn start_delete_resource(context: &Arc<Context>, target: Target, grant: Grant, u
 /// its run is looked at, at once or when the effect says.
 fn spawn(
     context: &Arc<Context>,
-    bound: &Arc<Semaphore>,
+    bound: fn(&Context) -> &Bound,
     target: &Target,
     effect: impl Future<Output = After> + Send + 'static,
     clear: impl FnOnce(&mut RunMemory) + Send + 'static,
 ) {
-    let (inner, bound, run) = (Arc::clone(context), Arc::clone(bound), target.run.clone());
+    let (inner, run) = (Arc::clone(context), target.run.clone());
     context.spawn(async move {
         // Closed: the operator is stopping, and whoever comes next asks for the effect anew.
-        let Ok(permit) = bound.acquire_owned().await else { return };
+        let Some(turn) = bound(&inner).turn(&run).await else { return };
         let after = AssertUnwindSafe(effect).catch_unwind().await;
-        drop(permit);
+        drop(turn);
         let after = after.unwrap_or_else(|panic| {
             tracing::error!(panic = super::told(panic.as_ref()), "a fault of ours, please report it");
             After { clear: true, wait: Some(UNSURE) }

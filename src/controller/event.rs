@@ -22,11 +22,12 @@ pub fn publish<T: Typed>(context: &Arc<Context>, of: &Loose<T>, notes: &[Note]) 
         return;
     }
     let (inner, namespace) = (Arc::clone(context), of.meta.namespace.clone().unwrap_or_default());
+    let uid = of.meta.uid.clone().unwrap_or_default();
     let now = context.now();
     let events: Vec<_> =
         notes.iter().map(|note| manifest::<T>(&of.meta, note, now, &context.settings.identity)).collect();
     context.spawn(async move {
-        let Ok(_permit) = inner.others.acquire().await else { return };
+        let Some(_turn) = inner.others.turn(&uid).await else { return };
         for event in events {
             match inner.cluster.create_event(&namespace, &event).await {
                 Ok(()) => {}

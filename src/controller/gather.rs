@@ -1,6 +1,6 @@
 //! Everything a decision needs, read: from the caches where they are sure to tell the truth, from the API server where not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use std::time::Duration;
@@ -189,13 +189,13 @@ pub async fn live_of(
 fn pods_in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
     let (uid, namespace) = (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref());
     let ours = cache.pods_of(uid).filter(|entry| entry.ours && Some(entry.namespace.as_str()) == namespace);
-    ours.map(|entry| (entry.facts.name.clone(), Sight::Pod(entry.facts.clone()))).collect()
+    ours.map(|entry| (entry.facts.name.clone(), Sight::Pod(Arc::clone(&entry.facts)))).collect()
 }
 
 /// Whether one of the pods or other objects is named by no attempt. The status at hand may be older than that.
 fn has_stray(status: &WorkflowRunStatus, seen: &Seen) -> bool {
     let tried = status.tried().flat_map(|(_, attempts)| attempts);
-    let named: BTreeSet<&str> = tried.map(Attempt::object).collect();
+    let named: HashSet<&str> = tried.map(Attempt::object).collect();
     let tasks: BTreeMap<&str, &TaskStatus> = status.tasks.iter().map(|task| (task.name.as_str(), task)).collect();
     let with_items = status.tasks.iter().filter_map(|task| Some((task.name.as_str(), task.items.as_ref()?.phases())));
     let phases: BTreeMap<&str, Vec<TaskPhase>> = with_items.collect();
@@ -287,7 +287,7 @@ async fn look(
         Some(uid) => uid == pod.metadata.uid,
         None => is_unlabelled_of(&pod, run_uid) || is(Mutant::ExistingIsOurs),
     };
-    let own = own.or_else(|| is_known.then(|| facts(&pod)));
+    let own = own.or_else(|| is_known.then(|| Arc::new(facts(&pod))));
     Ok(match (own, known_uid) {
         (Some(facts), _) if !(is(Mutant::ExistingIsForeign) && known_uid.is_none()) => {
             // No watch tells of it, if its labels were taken off for a while: it is looked at again and again.
@@ -344,8 +344,8 @@ pub fn is_child_of(run: &Loose<WorkflowRun>, uid: &str) -> bool {
 
 /// The pod's entry if it is the run's own; the cache learns of it.
 pub fn own(context: &Context, pod: &SlimPod, run_uid: &str) -> Option<PodEntry> {
-    let (labelled, entry) = PodEntry::of(pod)?;
-    if labelled != run_uid || !entry.ours {
+    let entry = PodEntry::of(pod)?;
+    if entry.run_uid != run_uid || !entry.ours {
         return None;
     }
     context.cache().put_pod(pod);

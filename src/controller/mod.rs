@@ -19,14 +19,15 @@
 //! | `claim` | what it reads and writes of volume claims |
 //! | `resource` | what it watches, reads and writes of objects of any kind |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
-//! | `watch`, `loose`, `cache`, `groups`, `memory` | what is known |
-//! | `queue` | whose turn it is |
+//! | `watch`, `loose`, `cache`, `shelf`, `groups`, `memory` | what is known |
+//! | `queue`, `bound` | whose turn it is: of keys, and of requests |
 //! | `client` | the wire |
 //! | `sweep` | old records |
 //! | `history` | reading a run back with all of its log |
 //! | `release` | letting go of every pod, before the operator itself goes |
 
 mod apply;
+mod bound;
 mod cache;
 mod claim;
 mod client;
@@ -50,6 +51,7 @@ mod revision;
 mod run;
 mod segment;
 pub mod selftest;
+mod shelf;
 mod sweep;
 mod watch;
 mod work;
@@ -66,7 +68,7 @@ use futures::StreamExt;
 use futures::future::{BoxFuture, join_all};
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 pub use cache::{Cache, Kind};
@@ -80,6 +82,7 @@ use crate::lease::Place;
 use crate::mutant::{Mutant, is};
 use crate::plan::Granted;
 use crate::pods::{PodSecurity, SlimPod};
+use bound::Bound;
 use memory::RunMemory;
 use revision::Plans;
 
@@ -130,9 +133,9 @@ pub struct Context {
     /// Plans of pinned revisions.
     pub plans: Plans,
     /// Bounds the creates under way.
-    pub creates: Arc<Semaphore>,
+    pub creates: Bound,
     /// Bounds the releases, deletions and Events under way.
-    pub others: Arc<Semaphore>,
+    pub others: Bound,
     clock: Clock,
     cache: Mutex<Cache>,
     /// Whose turn it is, as long as a term lasts: in between nobody would ever take a key out.
@@ -150,10 +153,10 @@ impl Context {
     pub fn new(cluster: Cluster, settings: Settings, clock: Clock) -> Self {
         Self {
             cluster,
-            creates: Arc::new(Semaphore::new(settings.creates)),
+            creates: Bound::new(settings.creates),
             settings,
             plans: Plans::default(),
-            others: Arc::new(Semaphore::new(OTHERS)),
+            others: Bound::new(OTHERS),
             clock,
             cache: Mutex::default(),
             queue: Mutex::default(),

@@ -14,7 +14,7 @@ use crate::mutant::{Mutant, is};
 /// Releases every pod labelled with this run whose namespace doesn't hold the run, if a live read agrees that it is gone or
 /// going.
 pub async fn settle(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
-    let pods: Vec<_> = context.cache().pods_of(uid).collect();
+    let pods: Vec<_> = context.cache().pods_of(uid).cloned().collect();
     if pods.is_empty() || is(Mutant::OrphansKept) {
         context.forget(uid);
         return Ok(());
@@ -42,7 +42,7 @@ pub async fn settle(context: &Arc<Context>, uid: &str) -> Result<(), Failure> {
 /// labels or owner someone changed. Nobody else looks after them, and nothing of theirs will go on record.
 pub async fn release_strangers(context: &Arc<Context>, uid: &str, namespace: &str) -> Result<(), Failure> {
     let is_stranger = |pod: &Arc<PodEntry>| pod.namespace != namespace || !pod.ours;
-    let pods: Vec<_> = context.cache().pods_of(uid).filter(|pod| is_stranger(pod) && pod.held()).collect();
+    let pods: Vec<_> = context.cache().pods_of(uid).filter(|pod| is_stranger(pod) && pod.held()).cloned().collect();
     for pod in pods {
         release(context, &pod, "it is not its run's own").await?;
     }

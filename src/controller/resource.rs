@@ -14,10 +14,11 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::cache::{Shelf, version};
+use super::cache::version;
 use super::client::{Cluster, FIELD_MANAGER, Failure};
 use super::create::refusal_kind;
 use super::loose::Loose;
+use super::shelf::Shelf;
 use super::watch::Pause;
 use super::{Cache, Context, Key};
 use crate::api::{ResourceRef, WorkflowRun, WorkflowRunStatus, label};

@@ -32,7 +32,7 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         peers: &gathered.peers,
         kept_pods: context.settings.kept_pods,
         hot: context.settings.hot,
-        taken: context.memory(uid).taken,
+        taken: context.with_memory(uid, |memory| memory.taken),
         children: &gathered.seen.children,
         lineage: &gathered.lineage,
         resources: &gathered.seen.resources,

@@ -1,7 +1,7 @@
 //! What is to be done so that the world follows the record. Nothing here is remembered from an earlier decision: the same
 //! record and the same world ask for the same effects, until they are seen done.
 
-use std::collections::BTreeMap;
+use indexmap::IndexMap;
 
 use super::control::is_suspended;
 use super::decision::{Decision, Effect, Urgency};
@@ -24,11 +24,9 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     ledger.write_items();
     let mut deletes = Vec::new();
     let owners = owners(&ledger);
-    for sight in seen.sights.values() {
-        if let Sight::Pod(pod) = sight {
-            let owner = owners.get(pod.name.as_str()).copied();
-            settle_pod(owner, &ledger, seen, pod, &mut effects, &mut deletes);
-        }
+    for pod in seen.pods() {
+        let owner = owners.get(pod.name.as_str()).copied();
+        settle_pod(owner, &ledger, seen, pod, &mut effects, &mut deletes);
     }
     effects.append(&mut deletes);
     effects.extend(resource::deletes(&ledger, seen));
@@ -148,7 +146,7 @@ pub(super) fn ended_as(ledger: &Ledger, task: &str, item: Option<u32>) -> Option
 }
 
 /// Attempts by the names of their pods, each with its task or item.
-pub(super) type Owners<'a> = BTreeMap<&'a str, (&'a TaskStatus, &'a Attempt)>;
+pub(super) type Owners<'a> = IndexMap<&'a str, (&'a TaskStatus, &'a Attempt)>;
 
 /// The attempts on record.
 fn owners(ledger: &Ledger) -> Owners<'_> {

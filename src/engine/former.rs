@@ -3,7 +3,7 @@
 
 use super::disruption;
 use super::ledger::Ledger;
-use super::observed::{Observed, PodFacts, Sight};
+use super::observed::{Observed, PodFacts};
 use super::unit::Unit;
 use crate::api::WaitKind;
 use crate::plan::PlannedTask;
@@ -22,8 +22,7 @@ pub(super) fn wait(
     let goes_on = |pod: &&PodFacts| {
         pod.task == planned.name && pod.item == unit.item && !disruption::is_over(pod, planned, ledger.now)
     };
-    let mut pods = seen.sights.values().filter_map(|sight| if let Sight::Pod(pod) = sight { Some(pod) } else { None });
-    pods.find(goes_on).map(|pod| (WaitKind::Node, format!("pod {} to end", pod.name)))
+    seen.pods().find(goes_on).map(|pod| (WaitKind::Node, format!("pod {} to end", pod.name)))
 }
 
 /// Whether a pod is that of an attempt of a former generation, of which its task or item tells no more than that there was one.

@@ -1,8 +1,8 @@
 //! What was seen of the world: the facts that a decision is made from. Every odd pod becomes a fact, never a panic.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value};
@@ -57,6 +57,11 @@ impl<'a> Observed<'a> {
             _ => self.sights,
         };
         sights.get(attempt.object())
+    }
+
+    /// The pods that were seen.
+    pub fn pods(&self) -> impl Iterator<Item = &'a PodFacts> + use<'a> {
+        self.sights.values().filter_map(|sight| if let Sight::Pod(pod) = sight { Some(pod.as_ref()) } else { None })
     }
 }
 
@@ -116,10 +121,9 @@ pub enum Definition<'a> {
 
 /// What is known of the object of one attempt.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every sight is a pod")]
 pub enum Sight {
     /// It exists, and is ours by uid and labels.
-    Pod(PodFacts),
+    Pod(Arc<PodFacts>),
     /// The same of a child run.
     Child(ChildFacts),
     /// The same of an object of another kind.
@@ -133,8 +137,16 @@ pub enum Sight {
     Refused(Refusal),
 }
 
-/// Objects by name. Of one that isn't here nothing is known, and nothing may be decided from that.
-pub type Sights = BTreeMap<String, Sight>;
+impl Sight {
+    /// The facts of a pod, to be changed; whoever else has them keeps them as they are.
+    pub fn pod_mut(&mut self) -> Option<&mut PodFacts> {
+        if let Self::Pod(pod) = self { Some(Arc::make_mut(pod)) } else { None }
+    }
+}
+
+/// Objects by name, in the order in which they were put in. Of one that isn't here nothing is known, and nothing may be decided from
+/// that.
+pub type Sights = IndexMap<String, Sight>;
 
 /// The facts of a child run.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::decision::Effect;
 use super::effects::Owners;
 use super::ledger::Ledger;
-use super::observed::{MainState, Observed, PodFacts, PodPhase, Sight};
+use super::observed::{MainState, Observed, PodFacts, PodPhase};
 use super::tally;
 use super::unit::Unit;
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus};
@@ -21,14 +21,13 @@ pub const KEPT_PODS: usize = 500;
 pub(super) fn clears(ledger: &Ledger, owners: &Owners<'_>, seen: &Observed<'_>) -> Vec<Effect> {
     let tasks: BTreeMap<&str, usize> =
         ledger.status.tasks.iter().enumerate().map(|(index, task)| (task.name.as_str(), index)).collect();
-    let pods = seen.sights.values().filter_map(|sight| if let Sight::Pod(pod) = sight { Some(pod) } else { None });
-    let there = pods.filter(|pod| !pod.deleting);
     let unit = |pod: &PodFacts| Some(Unit { task: *tasks.get(pod.task.as_str())?, item: pod.item });
     let is_counted = |pod: &&PodFacts| {
         let task = unit(pod).filter(|_| !owners.contains_key(pod.name.as_str())).and_then(|unit| ledger.unit(unit));
         task.is_some_and(|task| tally::is_counted(task, pod.attempt))
     };
-    let (counted, listed): (Vec<&PodFacts>, Vec<&PodFacts>) = there.partition(is_counted);
+    let (counted, listed): (Vec<&PodFacts>, Vec<&PodFacts>) =
+        seen.pods().filter(|pod| !pod.deleting).partition(is_counted);
     let may_go = |pod: &&PodFacts| pod.is_over() && !pod.held;
     let surplus = listed.len().saturating_sub(seen.kept_pods);
     let mut succeeded: Vec<&PodFacts> = Vec::new();

@@ -123,10 +123,7 @@ impl World {
     /// Each is made in one round, starts in the next, and ends in the third.
     fn pods_go_on(&mut self, round: usize) {
         let now = self.now;
-        let pods = self.sights.values_mut().filter_map(|sight| match sight {
-            Sight::Pod(pod) => Some(pod),
-            _ => None,
-        });
+        let pods = self.sights.values_mut().filter_map(Sight::pod_mut);
         for (place, pod) in pods.enumerate() {
             match &pod.main {
                 MainState::Waiting => {
@@ -150,15 +147,15 @@ impl World {
             Effect::Create { pod, item, attempt, task, .. } => {
                 let task = self.plan.tasks()[*task].name.clone();
                 self.made += 1;
-                self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, task, *item, *attempt, self.now)));
+                self.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, task, *item, *attempt, self.now).into()));
             }
             Effect::Release { pod, .. } => {
-                if let Some(Sight::Pod(facts)) = self.sights.get_mut(pod) {
+                if let Some(facts) = self.sights.get_mut(pod).and_then(Sight::pod_mut) {
                     facts.held = false;
                 }
             }
             Effect::Clear { pod, .. } => {
-                self.sights.remove(pod);
+                self.sights.swap_remove(pod);
             }
             _ => unreachable!("nothing is stopped, and all is pods: {effect:?}"),
         }

@@ -93,7 +93,7 @@ fn populate(world: &mut World, pods: &[Seen]) {
             if let (true, Some(uid)) = (seen.is_own, uid) {
                 facts.uid = uid;
             }
-            Some(Sight::Pod(facts))
+            Some(Sight::Pod(facts.into()))
         });
         if let Some(sight) = sight {
             world.sights.insert(name, sight);

@@ -115,8 +115,10 @@ impl World {
                 let task = self.plan.tasks()[*task].name.clone();
                 // A pod that is there already is the answer to a create, as good as a new one.
                 if !matches!(self.sights.get(pod), Some(Sight::Pod(_))) {
-                    self.sights
-                        .insert(pod.clone(), Sight::Pod(PodFacts { item: *item, ..new_pod(pod, &task, *attempt) }));
+                    self.sights.insert(
+                        pod.clone(),
+                        Sight::Pod(PodFacts { item: *item, ..new_pod(pod, &task, *attempt) }.into()),
+                    );
                 }
             }
             Effect::CreateClaim { name, .. } => {
@@ -147,10 +149,7 @@ impl World {
     }
 
     fn pod_of_uid(&mut self, name: &str, uid: &str) -> Option<&mut PodFacts> {
-        match self.sights.get_mut(name) {
-            Some(Sight::Pod(facts)) if facts.uid == uid => Some(facts),
-            _ => None,
-        }
+        self.sights.get_mut(name).and_then(Sight::pod_mut).filter(|facts| facts.uid == uid)
     }
 
     /// Goes on fairly until the run has ended and nothing is left to do; false if that never comes.
@@ -195,23 +194,17 @@ impl World {
     /// Every pod that lives ends well.
     fn end_pods(&mut self) {
         let now = self.now;
-        for sight in self.sights.values_mut() {
-            if let Sight::Pod(pod) = sight
-                && !pod.is_over()
-            {
-                let task = self.plan.index(&pod.task).map(|index| &self.plan.tasks()[index]);
-                end(pod, 0, &outputs(task.map_or(&[], |task| &task.outputs)), now);
-            }
+        for pod in self.sights.values_mut().filter_map(Sight::pod_mut).filter(|pod| !pod.is_over()) {
+            let task = self.plan.index(&pod.task).map(|index| &self.plan.tasks()[index]);
+            end(pod, 0, &outputs(task.map_or(&[], |task| &task.outputs)), now);
         }
     }
 
     /// The newest pod of a task.
     pub fn pod(&mut self, task: &str) -> &mut PodFacts {
         let name = self.newest(task);
-        match self.sights.get_mut(&name) {
-            Some(Sight::Pod(facts)) => facts,
-            other => panic!("the pod of {task}: {other:?}"),
-        }
+        let sight = self.sights.get_mut(&name);
+        sight.and_then(Sight::pod_mut).unwrap_or_else(|| panic!("{task} has no pod"))
     }
 
     fn newest(&self, task: &str) -> String {

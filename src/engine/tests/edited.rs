@@ -46,7 +46,7 @@ fn a_record_changed_by_hand_leaves_no_pod_behind() {
         let pod = world.made[0].clone();
         edit(&mut world.status);
         world.settle();
-        let Some(Sight::Pod(facts)) = world.sights.get_mut(&pod) else { panic!("{what}: the pod") };
+        let Some(facts) = world.sights.get_mut(&pod).and_then(Sight::pod_mut) else { panic!("{what}: the pod") };
         assert!(facts.deleting, "{what}: its pod is deleted");
         facts.phase = PodPhase::Failed;
         world.settle();

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::world::{World, main_end};
 use crate::api::{AttemptOutcome, RunPhase, TaskPhase, WorkflowSpec};
+use crate::engine::gate::STARTING;
 use crate::engine::{Effect, HOT, Hot, MainState, PodPhase, Sight};
 
 /// A task `f` with a list, and `z`, which needs it.
@@ -275,7 +276,7 @@ fn long_lists_are_worked_through_within_bounds() {
     for round in 0..2_000 {
         let decision = world.round();
         let creates = decision.effects.iter().filter(|effect| matches!(effect, Effect::Create { .. })).count();
-        assert!(creates <= 64, "{creates} at once");
+        assert!(creates <= STARTING, "{creates} at once");
         let items = world.status.tasks[0].items.as_ref().unwrap();
         assert!(items.entries.len() <= 564, "{}", items.entries.len());
         let live: Vec<u32> = items.entries.iter().filter(|it| it.phase.has_pod()).map(|it| it.index).collect();
@@ -333,8 +334,7 @@ fn failures_that_have_no_room_in_the_status_go_on_record_once_there_is() {
     let retry = json!({ "limit": 1, "backoff": { "initial": "1h", "max": "1h" } });
     let mut world = world(&json!({ "forEach": { "items": "lists.range(2000)" }, "retry": retry }));
     let fail_all = |world: &mut World| {
-        for sight in world.sights.values_mut() {
-            let Sight::Pod(pod) = sight else { continue };
+        for pod in world.sights.values_mut().filter_map(Sight::pod_mut) {
             pod.phase = PodPhase::Failed;
             pod.main = MainState::Ended(main_end(1, "", world.now));
         }

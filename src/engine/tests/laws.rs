@@ -335,7 +335,7 @@ fn attempts(world: &World) -> Vec<Attempt> {
 
 fn with_pod(world: &mut World, n: usize, change: impl FnOnce(&mut PodFacts)) {
     if let Some(name) = pick(&live_pods(world), n).cloned()
-        && let Some(Sight::Pod(pod)) = world.sights.get_mut(&name)
+        && let Some(pod) = world.sights.get_mut(&name).and_then(Sight::pod_mut)
     {
         change(pod);
     }
@@ -411,9 +411,9 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
             let all = world.sights.iter().chain(&world.children).chain(&world.resources);
             let names: Vec<String> = all.filter_map(absent).collect();
             if let Some(name) = pick(&names, n) {
-                world.sights.remove(name);
-                world.resources.remove(name);
-                world.children.remove(name);
+                world.sights.swap_remove(name);
+                world.resources.swap_remove(name);
+                world.children.swap_remove(name);
             }
         }
         Happening::Suspend => world.spec.suspend = true,
@@ -434,7 +434,7 @@ fn happen(world: &mut World, spec: &WorkflowSpec, effects: &mut Vec<Effect>, hap
                 .collect();
             if let Some((pod, number, task)) = pick(&unmade, n) {
                 world.made.push(pod.clone());
-                world.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, task, *number)));
+                world.sights.insert(pod.clone(), Sight::Pod(new_pod(pod, task, *number).into()));
                 effects.retain(|it| !matches!(it, Effect::Create { pod: it, .. } if it == pod));
             }
         }
@@ -494,7 +494,7 @@ fn run_out(world: &mut World, spec: &WorkflowSpec) {
         }
         let now = world.now;
         for name in live_pods(world) {
-            if let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) {
+            if let Some(pod) = world.sights.get_mut(&name).and_then(Sight::pod_mut) {
                 pod.phase = PodPhase::Succeeded;
                 pod.main = MainState::Ended(main_end(0, "", now));
             }
@@ -567,7 +567,7 @@ proptest! {
                     with_object(&mut world, &name, if well { "Done" } else { "Failed" });
                     continue;
                 }
-                let Some(Sight::Pod(pod)) = world.sights.get_mut(&name) else { panic!("it is there") };
+                let Some(pod) = world.sights.get_mut(&name).and_then(Sight::pod_mut) else { panic!("it is there") };
                 let well = ends_well(&pod.task);
                 pod.phase = if well { PodPhase::Succeeded } else { PodPhase::Failed };
                 pod.main = MainState::Ended(main_end(i32::from(!well), "", now));

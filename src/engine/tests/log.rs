@@ -2,6 +2,7 @@
 
 use super::world::World;
 use crate::api::{LogLine, RunPhase, Segment, WorkflowRunStatus};
+use crate::engine::gate::STARTING;
 use crate::engine::{Decision, HOT, Hot, Urgency};
 use crate::plan::segment_name;
 
@@ -123,10 +124,9 @@ fn what_is_too_much_for_a_status_goes_into_segments_at_once() {
         LogLine::Unit { status, .. } => Some(status.name),
         LogLine::Transition(_) => None,
     });
-    let started = HOT.spelt;
     assert_eq!(
         ended.collect::<Vec<String>>(),
-        names[started..],
+        names[STARTING..],
         "what ends is told of once, and has not ended that has a pod"
     );
 }

@@ -166,12 +166,12 @@ fn a_next_generation_waits_for_the_pod_that_the_last_one_left() {
     let former = world.made.len();
     // Another container of it goes on.
     let Some(Sight::Pod(over)) = world.sights.get(&name).cloned() else { panic!("its pod is there") };
-    let left = PodFacts { phase: PodPhase::Running, lingering: true, ..over.clone() };
-    world.sights.insert(name.clone(), Sight::Pod(left.clone()));
+    let left = PodFacts { phase: PodPhase::Running, lingering: true, ..over.as_ref().clone() };
+    world.sights.insert(name.clone(), Sight::Pod(left.clone().into()));
     asks_again(&mut world, 1);
     let decision = world.round();
     assert!(decision.effects.iter().any(|effect| matches!(effect, Effect::Delete { .. })), "it is stopped");
-    world.sights.insert(name.clone(), Sight::Pod(left));
+    world.sights.insert(name.clone(), Sight::Pod(left.into()));
     world.round();
     assert_eq!((states(&world).as_str(), world.made.len()), ("p", former));
     world.sights.insert(name, Sight::Pod(over));

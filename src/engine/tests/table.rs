@@ -168,7 +168,7 @@ fn a_pod_that_vanished_was_lost_and_a_foreign_one_in_its_place_is_left_alone() {
 fn a_pod_of_the_run_that_no_attempt_names_is_removed() {
     let mut world = World::new(&[("a", &[])]);
     world.settle();
-    world.sights.insert("stray".into(), Sight::Pod(super::world::new_pod("stray", "a", 7)));
+    world.sights.insert("stray".into(), Sight::Pod(super::world::new_pod("stray", "a", 7).into()));
     let effects = world.decide().effects;
     let stray = |effect: &Effect| match effect {
         Effect::Release { pod, .. } | Effect::Delete { pod, .. } => pod == "stray",
@@ -270,7 +270,7 @@ fn a_cancel_waits_for_a_create_that_is_under_way() {
     world.cancel();
     world.settle();
     assert_eq!(world.story(), "Stopping(CancelRequested) a:Stopping(CancelRequested)");
-    world.sights.insert(pod.clone(), Sight::Pod(super::world::new_pod(&pod, "a", 1)));
+    world.sights.insert(pod.clone(), Sight::Pod(super::world::new_pod(&pod, "a", 1).into()));
     world.settle();
     assert!(world.pod("a").deleting, "it came to be, so it is deleted");
 }
@@ -392,7 +392,7 @@ fn a_view_older_than_the_record_deletes_nothing() {
     let older = world.pod("a").clone();
     world.end("a", 0);
     world.settle();
-    world.sights.insert(older.name.clone(), Sight::Pod(older));
+    world.sights.insert(older.name.clone(), Sight::Pod(older.into()));
     let effects = world.decide().effects;
     assert!(!effects.iter().any(|it| matches!(it, Effect::Delete { .. })), "its log would be lost: {effects:?}");
 }

@@ -166,7 +166,8 @@ impl World {
                 assert!(!self.made.contains(pod), "{pod} was made twice");
                 self.made.push(pod.clone());
                 let task = self.plan.tasks()[*task].name.clone();
-                self.sights.insert(pod.clone(), Sight::Pod(PodFacts { item: *item, ..new_pod(pod, &task, *attempt) }));
+                self.sights
+                    .insert(pod.clone(), Sight::Pod(PodFacts { item: *item, ..new_pod(pod, &task, *attempt) }.into()));
             }
             Effect::CreateClaim { name, .. } => {
                 let before = self.claims.insert(name.clone(), ClaimSight::Exists { uid: format!("uid-{name}") });
@@ -192,8 +193,8 @@ impl World {
                 }
             }
             Effect::Release { pod, uid } => {
-                let gone = match self.sights.get_mut(pod) {
-                    Some(Sight::Pod(facts)) if facts.uid == *uid => {
+                let gone = match self.sights.get_mut(pod).and_then(Sight::pod_mut) {
+                    Some(facts) if facts.uid == *uid => {
                         facts.held = false;
                         facts.deleting && facts.is_over()
                     }
@@ -205,7 +206,7 @@ impl World {
             }
             Effect::DeleteRun => self.deleted = true,
             Effect::Delete { pod, uid, .. } | Effect::Clear { pod, uid } => {
-                if let Some(Sight::Pod(facts)) = self.sights.get_mut(pod)
+                if let Some(facts) = self.sights.get_mut(pod).and_then(Sight::pod_mut)
                     && facts.uid == *uid
                 {
                     facts.deleting = true;
@@ -248,10 +249,8 @@ impl World {
             }
         };
         let name = attempts.last().unwrap_or_else(|| panic!("{task} has no attempt")).pod.clone();
-        match self.sights.get_mut(&name) {
-            Some(Sight::Pod(facts)) => facts,
-            other => panic!("pod of {task}: {other:?}"),
-        }
+        let sight = self.sights.get_mut(&name);
+        sight.and_then(Sight::pod_mut).unwrap_or_else(|| panic!("{task} has no pod"))
     }
 
     /// The newest child run of a task.
