@@ -55,13 +55,18 @@ impl<K: Clone + Ord> Queue<K> {
         }
     }
 
-    /// The key, whose round goes on, is not to run again before `until`: whatever changes meanwhile is looked at then, at once.
+    /// The key, whose round goes on, is not to run again before `until`: whatever changes meanwhile is looked at then, at once. The
+    /// latest of several such times holds.
     pub fn hold(&mut self, key: K, until: Instant) {
         let state = self.states.entry(key.clone()).or_default();
+        let until = state.held.map_or(until, |later| later.max(until));
         state.held = Some(until);
         if std::mem::take(&mut state.dirty) || state.wake.is_some_and(|at| at < until) {
             self.forget_wake(&key);
             self.wake_at(key, until);
+        } else {
+            // Nobody may ask for it again; then it is forgotten.
+            self.wakes.insert((until, key));
         }
     }
 
@@ -90,10 +95,14 @@ impl<K: Clone + Ord> Queue<K> {
     /// Takes the next key to run at `now`. Its wishes for a later time are forgotten: the round makes them anew.
     pub fn next(&mut self, now: Instant) -> Option<K> {
         while self.wakes.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, key)) = self.wakes.pop_first() {
-                let state = self.states.entry(key.clone()).or_default();
-                (state.wake, state.held) = (None, None);
+            let Some((at, key)) = self.wakes.pop_first() else { break };
+            let Some(state) = self.states.get_mut(&key) else { continue };
+            state.held = state.held.filter(|until| *until > at);
+            if state.wake == Some(at) {
+                state.wake = None;
                 self.add(key);
+            } else if state.at_rest() {
+                self.states.remove(&key);
             }
         }
         let key = self.ready.pop_front()?;
@@ -188,10 +197,27 @@ mod tests {
         assert_eq!(queue.next(at(0)), Some("a"));
         queue.hold("a", at(5));
         queue.done(&"a");
-        assert_eq!(queue.next_wake(), None, "nothing changed, so it isn't woken");
+        assert_eq!(queue.next(at(5)), None, "nothing changed, so it isn't woken");
+        assert!(queue.states.is_empty(), "and it is forgotten");
         queue.wake_at("a", at(30));
         queue.add("a");
         assert_eq!(queue.next(at(6)), Some("a"));
+    }
+
+    #[test]
+    fn the_latest_of_several_times_until_which_a_key_is_held_back_holds() {
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
+        let mut queue = Queue::default();
+        queue.add("a");
+        assert_eq!(queue.next(at(0)), Some("a"));
+        queue.hold("a", at(3));
+        queue.hold("a", at(5));
+        queue.hold("a", at(4));
+        queue.done(&"a");
+        queue.add("a");
+        assert_eq!((queue.next(at(4)), queue.next_wake()), (None, Some(at(5))));
+        assert_eq!(queue.next(at(5)), Some("a"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Gives each key its rounds, and lets effects go on beside them.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,6 +25,13 @@ const MAX_FAILURE_WAIT: Duration = Duration::from_mins(1);
 const TOO_MANY_REQUESTS: u16 = 429;
 /// A round that takes longer is given up and tried again.
 const ROUND_TIMEOUT: Duration = Duration::from_mins(2);
+/// A round takes the one thread from all others. One that takes longer than this
+const SMALL: Duration = Duration::from_millis(1);
+/// is followed by a rest so many times as long as it took beyond that, in which what changes is looked at together: so a run never has
+/// more than about a thirtieth of the thread, however large it is,
+const REST: u32 = 32;
+/// and rests for this at most.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// The time between looks at an empty queue; it bounds what a lost notice could cost.
 const IDLE: Duration = Duration::from_hours(1);
 
@@ -71,6 +80,23 @@ impl Work {
     }
 }
 
+/// Does something, and tells how long it was at work itself, as opposed to waiting.
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let (mut work, mut busy) = (pin!(work), Duration::ZERO);
+    let done = poll_fn(|context| {
+        let begun = Instant::now();
+        let poll = work.as_mut().poll(context);
+        busy += begun.elapsed();
+        poll
+    });
+    (done.await, busy)
+}
+
+/// How long a key rests after a round that was at work for so long.
+fn rest(busy: Duration) -> Duration {
+    busy.saturating_sub(SMALL).saturating_mul(REST).min(LONGEST_REST)
+}
+
 /// One round. A panic costs this key a round, not everyone the operator.
 async fn round(context: Arc<Context>, key: Key) -> Key {
     context.rounds.fetch_add(1, Ordering::Relaxed);
@@ -82,7 +108,11 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
         }
     };
     let (Key::Run(uid) | Key::Workflow(uid)) = &key;
-    let problem = match AssertUnwindSafe(tokio::time::timeout(ROUND_TIMEOUT, look)).catch_unwind().await {
+    let (end, busy) = timed(AssertUnwindSafe(tokio::time::timeout(ROUND_TIMEOUT, look)).catch_unwind()).await;
+    if !rest(busy).is_zero() {
+        context.hold(key.clone(), rest(busy));
+    }
+    let problem = match end {
         Ok(Ok(Ok(()))) => {
             context.went_well(uid);
             return key;

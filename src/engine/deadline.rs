@@ -110,8 +110,8 @@ pub(super) fn write(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     for unit in ledger.unfinished() {
         let (Some(planned), Some(task)) = (plan.tasks().get(unit.task), ledger.unit(unit)) else { continue };
         let runs = counts || task.attempts.last().is_some_and(|last| last.run.is_empty());
-        if is_open(task) && runs && may_go_on(task, seen) {
-            wakes.extend(due(task, &planned.times).map(|(at, _)| at));
+        if is_open(task) && runs {
+            wakes.extend(due(task, &planned.times).filter(|_| may_go_on(task, seen)).map(|(at, _)| at));
         }
     }
     for at in wakes.into_iter().filter(|at| *at > now) {
@@ -212,10 +212,10 @@ fn remember(ledger: &mut Ledger, unit: Unit) {
 fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: Unit, planned: &PlannedTask) {
     let now = ledger.now;
     let Some(task) = ledger.unit_mut(unit) else { return };
-    if !may_go_on(task, seen) {
+    let timeout = if has_started(task) { planned.times.timeout } else { planned.times.start_timeout };
+    if timeout.is_none() && due(task, &planned.times).is_none() || !may_go_on(task, seen) {
         return;
     }
-    let timeout = if has_started(task) { planned.times.timeout } else { planned.times.start_timeout };
     if let Some(last) = task.attempts.last_mut() {
         has_passed(&mut last.deadline_at, timeout, now);
     }

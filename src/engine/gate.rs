@@ -21,7 +21,7 @@ use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, Work};
 
 /// Attempts of a run that may be without a pod at once: more intents would only queue behind the API server.
-const STARTING: usize = 64;
+pub(super) const STARTING: usize = 256;
 /// Items of a run that may be under way at once: an operator has their pods in its memory, and looks at all of them in each round.
 const ITEMS: usize = 10_000;
 /// Child runs and other objects but pods that may be under way at once in a run: each of them is spelt out in its status.

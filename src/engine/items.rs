@@ -91,7 +91,7 @@ impl Items {
             former_attempts: self.former_attempts,
             waiting_for: self.waiting_for.clone(),
             outputs: if self.added.is_empty() { self.outputs.clone() } else { text_of(&self.outputs()) },
-            entries: self.told(ended).into_iter().map(entry).collect(),
+            entries: self.told(ended).into_iter().map(|(index, item)| entry(index, item.clone())).collect(),
             ..ItemsStatus::default()
         };
         status.set_phases(&self.phases);
@@ -294,18 +294,10 @@ fn text_of(outputs: &Map<String, Value>) -> String {
     serde_json::to_string(outputs).unwrap_or_default()
 }
 
-pub(super) fn entry((index, item): (u32, &TaskStatus)) -> ItemStatus {
-    ItemStatus {
-        index,
-        phase: item.phase,
-        reason: item.reason,
-        message: item.message.clone(),
-        started_at: item.started_at.clone(),
-        finished_at: item.finished_at.clone(),
-        waiting_for: item.waiting_for.clone(),
-        attempts: item.attempts.clone(),
-        earlier: item.earlier,
-    }
+/// An item as it goes on record.
+pub(super) fn entry(index: u32, item: TaskStatus) -> ItemStatus {
+    let TaskStatus { phase, reason, message, started_at, finished_at, waiting_for, attempts, earlier, .. } = item;
+    ItemStatus { index, phase, reason, message, started_at, finished_at, waiting_for, attempts, earlier }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! takes. So only the newest attempts are listed, and those before them are counted by what came of them: that is all that
 //! budgets need. The numbers of attempts go on.
 
-use crate::api::{Attempt, AttemptOutcome, TaskStatus};
+use crate::api::{Attempt, AttemptOutcome, EarlierAttempts, TaskStatus};
 use crate::mutant::{Mutant, is};
 
 /// Attempts that all tasks of a run may list together.
@@ -29,14 +29,19 @@ pub(super) struct Tally {
 impl Tally {
     /// Of all attempts of a task in a generation, the newest.
     pub(super) fn of(task: &TaskStatus, generation: u32) -> Self {
-        let earlier = task.earlier.unwrap_or_default();
+        Self::of_attempts(&task.attempts, task.earlier, generation)
+    }
+
+    /// The same of attempts that are listed, and of those before them.
+    pub(super) fn of_attempts(listed: &[Attempt], earlier: Option<EarlierAttempts>, generation: u32) -> Self {
+        let earlier = earlier.unwrap_or_default();
         let mut tally = Self {
             failed: earlier.failed,
             disrupted_before_start: earlier.disrupted_before_start,
             disrupted_after_start: earlier.disrupted_after_start,
             not_yet: earlier.not_yet,
         };
-        let own = task.attempts.iter().filter(|attempt| attempt.generation == generation || is(Mutant::BudgetsGoOn));
+        let own = listed.iter().filter(|attempt| attempt.generation == generation || is(Mutant::BudgetsGoOn));
         own.for_each(|attempt| tally.add(attempt));
         tally
     }

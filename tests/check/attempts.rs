@@ -1,5 +1,5 @@
 //! S5: attempts are numbered from 1, only ever added to, each with one pod, and replaced only within the budgets. S10: at most
-//! 64 attempts of a run wait for their pods at once.
+//! 256 attempts of a run wait for their pods at once.
 
 use gantline::api::{AttemptOutcome, TaskPhase};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
 /// Attempts of a run that may wait for their pods.
-const WAITING: usize = 64;
+const WAITING: usize = 256;
 
 /// Attempts.
 pub struct Attempts;

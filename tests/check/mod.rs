@@ -13,7 +13,7 @@
 //! | `claims` | S3, S11, S16 of the volume claims of runs |
 //! | `rules` | S3 what is skipped, or failed by what it needs, is so by its trigger rule or its condition; S4 which is evaluated once |
 //! | `terminal` | S4 what has ended stays as it is |
-//! | `attempts` | S5 attempts only grow, within their budgets; S10 at most 64 wait for their pods |
+//! | `attempts` | S5 attempts only grow, within their budgets; S10 at most 256 wait for their pods |
 //! | `outcome` | S6 no attempt is lost, and each outcome is the truth |
 //! | `history` | S7 each transition is legal and on record once |
 //! | `log` | S7 and stays on record, in the log of its run or a segment of that |

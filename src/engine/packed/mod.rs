@@ -13,6 +13,7 @@
 //! reverse. Of a unit that is a letter the uid of its pod isn't on record, nor when that was made or started: its pod tells.
 //! Runs of few tasks and items are stored as they are.
 
+mod known;
 mod row;
 mod starting;
 mod state;
@@ -28,6 +29,7 @@ use crate::api::{
 };
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask};
+use known::Known;
 use row::Row;
 pub use starting::{Start, is_starting};
 use state::State;
@@ -77,8 +79,7 @@ fn is_long(items: &ItemsStatus, spelt: usize) -> bool {
 }
 
 fn pack_items(items: &mut ItemsStatus, base: &Base<'_>, room: usize) {
-    let known: Vec<(u32, TaskStatus)> = items.entries.iter().map(|entry| (entry.index, as_task(entry))).collect();
-    let known: Vec<(u32, &TaskStatus)> = known.iter().map(|(index, task)| (*index, task)).collect();
+    let known: Vec<(u32, Known<'_>)> = items.entries.iter().map(|entry| (entry.index, entry.into())).collect();
     let mut states: Vec<State> = items.phases().into_iter().map(State::of_phase).collect();
     let spelt = write(&known, &mut states, base, room, &mut items.rows);
     items.states = state::write(states);
@@ -93,12 +94,12 @@ fn pack_tasks(stored: &mut WorkflowRunStatus, room: usize) {
     packed.total = u32::try_from(stored.tasks.len()).unwrap_or(u32::MAX);
     let number = packed.former_attempts.saturating_add(1);
     let base = Base { number, generation: stored.generation, stop: stored.reason, run: None };
-    let known: Vec<(u32, &TaskStatus)> = (0..).zip(&stored.tasks).collect();
-    let mut states: Vec<State> = stored.tasks.iter().map(State::of).collect();
+    let known: Vec<(u32, Known<'_>)> = (0..).zip(stored.tasks.iter().map(Known::from)).collect();
+    let mut states: Vec<State> = known.iter().map(|(_, task)| State::of(task)).collect();
     let spelt = write(&known, &mut states, &base, room, &mut packed.rows);
     packed.states = state::write(states);
-    let rest = || known.iter().filter(|(index, _)| !spelt.contains(index));
-    let outputs = rest().filter_map(|(_, task)| Some((task.name.clone(), Value::Object(task.outputs.clone()?))));
+    let rest = (0..).zip(&stored.tasks).filter(|(index, _)| !spelt.contains(index));
+    let outputs = rest.filter_map(|(_, task)| Some((task.name.clone(), Value::Object(task.outputs.clone()?))));
     let outputs: Map<String, Value> = outputs.collect();
     packed.outputs = if outputs.is_empty() || is(Mutant::PackedOutputsLost) {
         String::new()
@@ -116,7 +117,7 @@ fn pack_tasks(stored: &mut WorkflowRunStatus, room: usize) {
 
 /// Writes states and rows of a list; returns the units that are spelt out.
 fn write(
-    known: &[(u32, &TaskStatus)],
+    known: &[(u32, Known<'_>)],
     states: &mut [State],
     base: &Base<'_>,
     room: usize,
@@ -138,10 +139,10 @@ fn write(
 
 /// The units that are spelt out, chosen so that what was chosen is chosen again: of what is unusual three eighths of the room, of what
 /// has failed two, of what runs one, of what was the last to end two.
-fn spelt(known: &[(u32, &TaskStatus)], base: &Base<'_>, room: usize) -> BTreeSet<u32> {
+fn spelt(known: &[(u32, Known<'_>)], base: &Base<'_>, room: usize) -> BTreeSet<u32> {
     let mut spelt = BTreeSet::new();
     let eighths = |share: usize| room.saturating_mul(share) / 8;
-    let mut take = |room: usize, is_such: &dyn Fn(&TaskStatus) -> bool| {
+    let mut take = |room: usize, is_such: &dyn Fn(&Known<'_>) -> bool| {
         let such: Vec<u32> = known
             .iter()
             .filter(|(index, task)| !spelt.contains(index) && is_such(task))
@@ -154,41 +155,41 @@ fn spelt(known: &[(u32, &TaskStatus)], base: &Base<'_>, room: usize) -> BTreeSet
     take(CHILDREN, &|task| may_go_on(task));
     take(eighths(3), &|task| is_live(task) && (is_troubled(task) || needs_row(task, base)));
     take(eighths(2), &|task| task.phase == TaskPhase::Failed && is_told(task));
-    take(eighths(1), &is_live);
+    take(eighths(1), &|task| is_live(task));
     let ended = known.iter().filter(|(_, task)| task.phase.is_finished() && is_told(task));
-    let mut ended: Vec<&(u32, &TaskStatus)> = ended.filter(|(index, _)| !spelt.contains(index)).collect();
-    ended.sort_by_key(|(index, task)| (std::cmp::Reverse(task.finished_at.as_ref().map(|at| at.0)), *index));
+    let mut ended: Vec<&(u32, Known<'_>)> = ended.filter(|(index, _)| !spelt.contains(index)).collect();
+    ended.sort_by_key(|(index, task)| (std::cmp::Reverse(task.finished_at.map(|at| at.0)), *index));
     spelt.extend(ended.into_iter().take(eighths(2)).map(|(index, _)| *index));
     spelt
 }
 
 /// Whether it has to be spelt out: it is something else than a pod and not over, or has items.
-fn is_whole(task: &TaskStatus) -> bool {
+fn is_whole(task: &Known<'_>) -> bool {
     let is_object = task.attempts.last().is_some_and(|last| !last.is_pod());
-    task.items.is_some() || is_object && !task.phase.is_finished()
+    task.has_items || is_object && !task.phase.is_finished()
 }
 
 /// Whether it was a child run that a retry goes on with.
-fn may_go_on(task: &TaskStatus) -> bool {
+fn may_go_on(task: &Known<'_>) -> bool {
     let is_child = task.attempts.last().is_some_and(|last| !last.run.is_empty());
     is_child && task.phase.is_finished() && task.phase != TaskPhase::Succeeded
 }
 
-fn is_live(task: &TaskStatus) -> bool {
+fn is_live(task: &Known<'_>) -> bool {
     task.phase.has_pod() || task.phase == TaskPhase::Backoff
 }
 
-fn is_troubled(task: &TaskStatus) -> bool {
-    task.waiting_for.as_ref().is_some_and(|waiting| !matches!(waiting.kind, WaitKind::Node | WaitKind::Backoff))
+fn is_troubled(task: &Known<'_>) -> bool {
+    task.waiting_for.is_some_and(|waiting| !matches!(waiting.kind, WaitKind::Node | WaitKind::Backoff))
 }
 
 /// Whether there is more to tell of it than that it has ended.
-fn is_told(task: &TaskStatus) -> bool {
+fn is_told(task: &Known<'_>) -> bool {
     task.finished_at.is_some()
 }
 
 /// Whether a unit that isn't spelt out needs a row.
-fn needs_row(task: &TaskStatus, base: &Base<'_>) -> bool {
+fn needs_row(task: &Known<'_>, base: &Base<'_>) -> bool {
     if !is_live(task) || is_whole(task) {
         return false;
     }
@@ -214,12 +215,12 @@ pub(super) fn rows(full: &WorkflowRunStatus, spelt: usize) -> usize {
     let of_items = of_items.map(|(task, items)| {
         let stop = task.reason.filter(|_| task.phase == TaskPhase::Stopping);
         let base = Base { number: items.former_attempts.saturating_add(1), generation, stop, run: None };
-        items.entries.iter().filter(|entry| needs_row(&as_task(entry), &base)).count()
+        items.entries.iter().filter(|entry| needs_row(&Known::from(*entry), &base)).count()
     });
     let former = full.packed.as_ref().map_or(0, |packed| packed.former_attempts);
     let base = Base { number: former.saturating_add(1), generation, stop: full.reason, run: None };
     let is_large = full.tasks.len() > spelt;
-    let tasks = full.tasks.iter().filter(|task| is_large && needs_row(task, &base)).count();
+    let tasks = full.tasks.iter().filter(|task| is_large && needs_row(&Known::from(*task), &base)).count();
     of_items.fold(tasks, usize::saturating_add)
 }
 
@@ -302,7 +303,7 @@ fn unpack_items(
     let live = (0..).zip(&states).filter(|(index, state)| !spelt.contains(index) && is_live_phase(state.phase()));
     let restored = live.map(|(index, state)| {
         let task = restore(name, planned, Some(index), *state, rows.get(&index), base, stored);
-        super::items::entry((index, &task))
+        super::items::entry(index, task)
     });
     let restored: Vec<ItemStatus> = restored.collect();
     items.entries.extend(restored);
@@ -355,16 +356,4 @@ fn restore(
         None => task.attempts = vec![attempt],
     }
     task
-}
-
-fn as_task(entry: &ItemStatus) -> TaskStatus {
-    TaskStatus {
-        phase: entry.phase,
-        reason: entry.reason,
-        finished_at: entry.finished_at.clone(),
-        waiting_for: entry.waiting_for.clone(),
-        attempts: entry.attempts.clone(),
-        earlier: entry.earlier,
-        ..TaskStatus::default()
-    }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
+use super::known::Known;
 use crate::api::{Attempt, AttemptOutcome, EarlierAttempts, Reason, TaskStatus};
 use crate::engine::tally::Tally;
 use crate::mutant::{Mutant, is};
@@ -79,20 +80,20 @@ impl End {
 
 impl Row {
     /// Of a unit.
-    pub(super) fn of(index: u32, task: &TaskStatus, generation: u32, own_reason: bool) -> Self {
+    pub(super) fn of(index: u32, task: &Known<'_>, generation: u32, own_reason: bool) -> Self {
         let last = task.attempts.last();
         let over = last.filter(|last| last.generation == generation).and_then(End::of);
-        let mut before = Tally::of(task, generation);
+        let mut before = Tally::of_attempts(task.attempts, task.earlier, generation);
         over.zip(last).into_iter().for_each(|(_, last)| before.take(last));
         let tally = before;
-        let millis = |at: &Option<MicroTime>| at.as_ref().map(|at| at.0.as_millisecond());
+        let millis = |at: &MicroTime| at.0.as_millisecond();
         Self {
             index,
             number: last.map_or(0, |last| last.number),
             tally: [tally.failed, tally.disrupted_before_start, tally.disrupted_after_start, tally.not_yet],
             end: over,
-            next_at: last.and_then(|last| millis(&last.next_at)).filter(|_| !is(Mutant::RowWithoutTime)),
-            deadline_at: millis(&task.deadline_at),
+            next_at: last.and_then(|last| last.next_at.as_ref()).map(millis).filter(|_| !is(Mutant::RowWithoutTime)),
+            deadline_at: task.deadline_at.map(millis),
             reason: task.reason.filter(|_| own_reason),
         }
     }

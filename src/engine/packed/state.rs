@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::api::{TaskPhase, TaskStatus};
+use super::known::Known;
+use crate::api::TaskPhase;
 
 /// What is on record of a unit that is not spelt out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ const LETTERS: [(State, char); 13] = [
 
 impl State {
     /// The state that a unit is in.
-    pub(super) fn of(task: &TaskStatus) -> Self {
+    pub(super) fn of(task: &Known<'_>) -> Self {
         let is_made = task.attempts.last().is_some_and(|last| last.uid.is_some());
         match task.phase {
             TaskPhase::Pending if task.when == Some(true) => Self::PendingWhen,

@@ -181,8 +181,8 @@ fn s9_who_writes_leads() {
 }
 
 #[test]
-fn s10_at_most_64_attempts_wait_for_their_pods() {
-    for (count, broken) in [(64, &[][..]), (65, &["S10"])] {
+fn s10_at_most_256_attempts_wait_for_their_pods() {
+    for (count, broken) in [(256, &[][..]), (257, &["S10"])] {
         let mut story = Story::new();
         let name = |index: usize| format!("t{index}");
         let planned: Vec<Value> = (0..count).map(|index| json!({ "name": name(index) })).collect();
