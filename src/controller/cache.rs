@@ -213,6 +213,12 @@ impl Cache {
         self.by_run.get(run_uid).into_iter().flat_map(IndexMap::values)
     }
 
+    /// How many those are.
+    #[must_use]
+    pub fn count_pods_of(&self, run_uid: &str) -> usize {
+        self.by_run.get(run_uid).map_or(0, IndexMap::len)
+    }
+
     /// The pod of this uid.
     #[must_use]
     pub fn pod(&self, uid: &str) -> Option<Arc<PodEntry>> {

@@ -189,7 +189,9 @@ pub async fn live_of(
 fn pods_in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
     let (uid, namespace) = (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref());
     let ours = cache.pods_of(uid).filter(|entry| entry.ours && Some(entry.namespace.as_str()) == namespace);
-    ours.map(|entry| (entry.facts.name.clone(), Sight::Pod(Arc::clone(&entry.facts)))).collect()
+    let mut sights = Sights::with_capacity(cache.count_pods_of(uid));
+    sights.extend(ours.map(|entry| (entry.facts.name.clone(), Sight::Pod(Arc::clone(&entry.facts)))));
+    sights
 }
 
 /// Whether one of the pods or other objects is named by no attempt. The status at hand may be older than that.

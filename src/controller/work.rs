@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -81,11 +80,11 @@ impl Work {
 }
 
 /// Does something, and tells how long it was at work itself, as opposed to waiting.
-async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
-    let (mut work, mut busy) = (pin!(work), Duration::ZERO);
+async fn timed<T>(mut work: impl Future<Output = T> + Unpin) -> (T, Duration) {
+    let mut busy = Duration::ZERO;
     let done = poll_fn(|context| {
         let begun = Instant::now();
-        let poll = work.as_mut().poll(context);
+        let poll = work.poll_unpin(context);
         busy += begun.elapsed();
         poll
     });
@@ -108,7 +107,8 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
         }
     };
     let (Key::Run(uid) | Key::Workflow(uid)) = &key;
-    let (end, busy) = timed(AssertUnwindSafe(tokio::time::timeout(ROUND_TIMEOUT, look)).catch_unwind()).await;
+    let look = AssertUnwindSafe(tokio::time::timeout(ROUND_TIMEOUT, look)).catch_unwind();
+    let (end, busy) = timed(Box::pin(look)).await;
     if !rest(busy).is_zero() {
         context.hold(key.clone(), rest(busy));
     }

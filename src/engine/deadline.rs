@@ -126,6 +126,9 @@ fn has_time(ledger: &Ledger, plan: &Plan) -> bool {
 
 /// When pods whose nodes are lost count as over.
 fn lost(ledger: &Ledger, plan: &Plan, seen: &Observed<'_>) -> Vec<Timestamp> {
+    if !seen.pods().any(disruption::is_lost) {
+        return Vec::new();
+    }
     let over = ledger.unfinished().into_iter().filter_map(|unit| {
         let (planned, task) = (plan.tasks().get(unit.task)?, ledger.unit(unit)?);
         let Some(Sight::Pod(pod)) = seen.sights.get(&task.attempts.last()?.pod) else { return None };

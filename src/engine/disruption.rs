@@ -38,9 +38,13 @@ const OVERDUE: SignedDuration = SignedDuration::from_secs(30);
 
 /// When a pod whose node is lost counts as over for a task that doesn't wait for the node; `None` for any other pod.
 pub(super) fn over_at(pod: &PodFacts, planned: &PlannedTask) -> Option<Timestamp> {
-    let lost = pod.disruption.as_ref().is_some_and(|it| it.reason == Reason::NodeLost);
-    let replaced = planned.on_node_lost == OnNodeLost::Replace && lost;
+    let replaced = planned.on_node_lost == OnNodeLost::Replace && is_lost(pod);
     pod.ends_by.filter(|_| replaced).and_then(|at| at.checked_add(OVERDUE).ok())
+}
+
+/// Whether the pod's node is lost.
+pub(super) fn is_lost(pod: &PodFacts) -> bool {
+    pod.disruption.as_ref().is_some_and(|it| it.reason == Reason::NodeLost)
 }
 
 /// Whether no container of the pod runs any more, or counts as running.

@@ -33,7 +33,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     effects.extend(retention::clears(&ledger, &owners, seen));
     ttl::settle(&mut ledger, seen, &mut effects);
     let segments = log::seal(&mut ledger, seen);
-    let status = packed::pack(&ledger.status, seen.hot.spelt);
+    let status = packed::pack(&mut ledger.status, seen.hot.spelt);
     Decision {
         urgency: urgency(seen.stored, &status, ledger.urgent),
         segments,
@@ -100,7 +100,8 @@ fn settle_pod(
             let grace = stop::words(seen).and_then(|cancel| cancel.grace_seconds).map(|seconds| seconds.max(1));
             let grace = grace.filter(|_| cancelled);
             // What has no outcome and isn't followed any more, since the record was changed by hand, comes to nothing.
-            let followed = task.phase.has_pod() && task.attempts.last() == Some(attempt) && !status.phase.is_finished();
+            let is_newest = task.attempts.last().is_some_and(|last| last.number == attempt.number);
+            let followed = task.phase.has_pod() && is_newest && !status.phase.is_finished();
             // A pod whose `main` has ended soon ends by itself, and keeps its log, unless another container goes on. Our view of
             // it may be older than the record, so that it seems to run still. Only one that the record never knew came to be
             // after its attempt was given up.

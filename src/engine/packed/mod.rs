@@ -50,22 +50,35 @@ struct Base<'a> {
 }
 
 /// The status as it is stored. `spelt` is up to how many tasks, or items of a task, all that are known are spelt out; of more, three
-/// eighths of that at most, but for those that have to be.
-#[must_use]
-pub fn pack(full: &WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
+/// eighths of that at most, but for those that have to be. `full` stays as it is.
+pub fn pack(full: &mut WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
+    // Of what is large most isn't stored, so it isn't copied either.
+    let mut tasks = std::mem::take(&mut full.tasks);
+    let long = |task: &mut TaskStatus| {
+        Some(std::mem::take(&mut task.items.as_mut().filter(|items| is_long(items, spelt))?.entries))
+    };
+    let entries: Vec<Option<Vec<ItemStatus>>> = tasks.iter_mut().map(long).collect();
     let mut stored = full.clone();
-    for task in &mut stored.tasks {
-        let stop = task.reason.filter(|_| task.phase == TaskPhase::Stopping);
-        if let Some(items) = task.items.as_mut().filter(|items| is_long(items, spelt)) {
-            let number = items.former_attempts.saturating_add(1);
-            pack_items(items, &Base { number, generation: full.generation, stop, run: None }, room(spelt));
-        }
-    }
     // Without its plan it could not be unpacked.
     let is_unpacked = stored.packed.as_ref().is_none_or(|packed| packed.states.is_empty());
-    if stored.tasks.len() > spelt && is_unpacked {
-        pack_tasks(&mut stored, room(spelt));
+    let told = (tasks.len() > spelt && is_unpacked).then(|| pack_tasks(&mut stored, &tasks, room(spelt)));
+    let of_all = (0..).zip(tasks.iter().zip(&entries));
+    let kept = of_all.filter(|(index, _)| told.as_ref().is_none_or(|told| told.contains(index)));
+    let kept = kept.map(|(_, (task, entries))| {
+        let mut task = task.clone();
+        let stop = task.reason.filter(|_| task.phase == TaskPhase::Stopping);
+        if let (Some(entries), Some(items)) = (entries, task.items.as_mut()) {
+            let number = items.former_attempts.saturating_add(1);
+            let base = Base { number, generation: full.generation, stop, run: None };
+            pack_items(items, entries, &base, room(spelt));
+        }
+        task
+    });
+    stored.tasks = kept.collect();
+    for (task, entries) in tasks.iter_mut().zip(entries) {
+        task.items.as_mut().zip(entries).into_iter().for_each(|(items, entries)| items.entries = entries);
     }
+    full.tasks = tasks;
     stored
 }
 
@@ -78,27 +91,29 @@ fn is_long(items: &ItemsStatus, spelt: usize) -> bool {
     usize::try_from(items.total).is_ok_and(|total| total > spelt)
 }
 
-fn pack_items(items: &mut ItemsStatus, base: &Base<'_>, room: usize) {
-    let known: Vec<(u32, Known<'_>)> = items.entries.iter().map(|entry| (entry.index, entry.into())).collect();
+/// `entries` are those of the items, which have none themselves.
+fn pack_items(items: &mut ItemsStatus, entries: &[ItemStatus], base: &Base<'_>, room: usize) {
+    let known: Vec<(u32, Known<'_>)> = entries.iter().map(|entry| (entry.index, entry.into())).collect();
     let mut states: Vec<State> = items.phases().into_iter().map(State::of_phase).collect();
     let spelt = write(&known, &mut states, base, room, &mut items.rows);
     items.states = state::write(states);
-    items.entries.retain(|entry| spelt.contains(&entry.index));
+    items.entries = entries.iter().filter(|entry| spelt.contains(&entry.index)).cloned().collect();
     items.cut_ranges();
 }
 
-fn pack_tasks(stored: &mut WorkflowRunStatus, room: usize) {
+/// Returns the tasks that are spelt out. `stored` has none yet.
+fn pack_tasks(stored: &mut WorkflowRunStatus, tasks: &[TaskStatus], room: usize) -> BTreeSet<u32> {
     let mut packed = stored.packed.take().unwrap_or_default();
     let newest = |task: &TaskStatus| task.attempts.last().map_or(0, |last| last.number);
-    packed.newest_attempt = stored.tasks.iter().map(newest).fold(packed.newest_attempt, u32::max);
-    packed.total = u32::try_from(stored.tasks.len()).unwrap_or(u32::MAX);
+    packed.newest_attempt = tasks.iter().map(newest).fold(packed.newest_attempt, u32::max);
+    packed.total = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
     let number = packed.former_attempts.saturating_add(1);
     let base = Base { number, generation: stored.generation, stop: stored.reason, run: None };
-    let known: Vec<(u32, Known<'_>)> = (0..).zip(stored.tasks.iter().map(Known::from)).collect();
+    let known: Vec<(u32, Known<'_>)> = (0..).zip(tasks.iter().map(Known::from)).collect();
     let mut states: Vec<State> = known.iter().map(|(_, task)| State::of(task)).collect();
     let spelt = write(&known, &mut states, &base, room, &mut packed.rows);
     packed.states = state::write(states);
-    let rest = (0..).zip(&stored.tasks).filter(|(index, _)| !spelt.contains(index));
+    let rest = (0..).zip(tasks).filter(|(index, _)| !spelt.contains(index));
     let outputs = rest.filter_map(|(_, task)| Some((task.name.clone(), Value::Object(task.outputs.clone()?))));
     let outputs: Map<String, Value> = outputs.collect();
     packed.outputs = if outputs.is_empty() || is(Mutant::PackedOutputsLost) {
@@ -106,13 +121,8 @@ fn pack_tasks(stored: &mut WorkflowRunStatus, room: usize) {
     } else {
         serde_json::to_string(&outputs).unwrap_or_default()
     };
-    let mut index = 0_u32;
-    stored.tasks.retain(|_| {
-        let is_spelt = spelt.contains(&index);
-        index = index.saturating_add(1);
-        is_spelt
-    });
     stored.packed = Some(packed);
+    spelt
 }
 
 /// Writes states and rows of a list; returns the units that are spelt out.
