@@ -110,9 +110,13 @@ impl Ledger {
 
     /// Whether the status may soon tell of it no longer, once it has ended.
     fn is_one_of_many(&self, unit: Unit) -> bool {
-        let of_list = self.items.get(&unit.task).map(Items::total);
-        let total = if unit.item.is_some() { of_list } else { of_list.is_none().then_some(self.status.tasks.len()) };
-        total.is_some_and(|total| total > self.hot.spelt)
+        let total = match unit.item {
+            // All lists share what is told of items that have ended.
+            Some(_) => self.items.values().map(Items::total).fold(0, usize::saturating_add),
+            None if self.items.contains_key(&unit.task) => return false,
+            None => self.status.tasks.len(),
+        };
+        total > self.hot.spelt
     }
 
     /// The index of the task of this name.

@@ -7,6 +7,8 @@ pub const TASKS: usize = 5_000;
 pub const INLINE_TASKS: usize = 100;
 /// Tasks of `finally`, of any workflow.
 pub const FINALLY: usize = 50;
+/// Tasks of a workflow that are done for every item of a list: of each the status of a run tells by itself.
+pub const FOR_EACH_TASKS: usize = 500;
 /// Bytes of a spec, serialised. An object in etcd is at most 1.5 MiB, and a run's bookkeeping needs room too.
 pub const SPEC_BYTES: usize = 768 * 1024;
 /// Bytes of a spec written inline, serialised.

@@ -45,6 +45,13 @@ pub(super) fn check(spec: &WorkflowSpec, origin: Origin, report: &mut Report) {
             format!("there are {last} tasks, {} are allowed: do more in one of them", limits::FINALLY)
         });
     }
+    let lists = spec.tasks.iter().chain(&spec.finally).filter(|task| task.for_each.is_some()).count();
+    if lists > limits::FOR_EACH_TASKS {
+        report.add(Code::TooMany, &path, || {
+            let max = limits::FOR_EACH_TASKS;
+            format!("{lists} tasks have a forEach, {max} may: make one list of several, or a workflow of its own that a task runs for each item")
+        });
+    }
     check_nesting(spec, report);
     check_patterns(spec, report);
     // Serialising walks every value recursively; what is nested too deep was refused above.
@@ -210,6 +217,13 @@ mod tests {
         assert!(
             Plan::checked(&spec(&format!("{}\nfinally: [{{name: x, image: i}}]", tasks(100))), Origin::Inline).is_ok()
         );
+    }
+
+    #[test]
+    fn how_many_tasks_can_have_lists() {
+        let lists = |count: usize| tasks(count).replace("image: i", "image: i, forEach: {items: '[1]'}");
+        assert!(Plan::new(&spec(&lists(500))).is_ok());
+        refused(&lists(501), Code::TooMany, "tasks", "501 tasks have a forEach, 500 may");
     }
 
     #[test]

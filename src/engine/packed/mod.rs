@@ -37,6 +37,9 @@ use state::State;
 /// Child runs that did not succeed, of which all is told, so that a retry goes on with them. Of more a retry makes others.
 const CHILDREN: usize = 256;
 
+/// So many times as many items as a list may have that is spelt out, several lists may have together.
+const MANY: usize = 4;
+
 /// What the units of a list have in common that are letters.
 struct Base<'a> {
     /// The number of their attempts.
@@ -54,8 +57,9 @@ struct Base<'a> {
 pub fn pack(full: &mut WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
     // Of what is large most isn't stored, so it isn't copied either.
     let mut tasks = std::mem::take(&mut full.tasks);
+    let lists = Lists::of(&tasks, spelt);
     let long = |task: &mut TaskStatus| {
-        Some(std::mem::take(&mut task.items.as_mut().filter(|items| is_long(items, spelt))?.entries))
+        Some(std::mem::take(&mut task.items.as_mut().filter(|items| lists.is_long(items))?.entries))
     };
     let entries: Vec<Option<Vec<ItemStatus>>> = tasks.iter_mut().map(long).collect();
     let mut stored = full.clone();
@@ -70,7 +74,7 @@ pub fn pack(full: &mut WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
         if let (Some(entries), Some(items)) = (entries, task.items.as_mut()) {
             let number = items.former_attempts.saturating_add(1);
             let base = Base { number, generation: full.generation, stop, run: None };
-            pack_items(items, entries, &base, room(spelt));
+            pack_items(items, entries, &base, lists.room());
         }
         task
     });
@@ -87,8 +91,31 @@ fn room(spelt: usize) -> usize {
     spelt.saturating_mul(3) / 8
 }
 
-fn is_long(items: &ItemsStatus, spelt: usize) -> bool {
-    usize::try_from(items.total).is_ok_and(|total| total > spelt)
+/// The lists of items of a run, as far as it matters to each how many there are.
+#[derive(Clone, Copy)]
+struct Lists {
+    count: usize,
+    /// Items in all of them.
+    total: usize,
+    spelt: usize,
+}
+
+impl Lists {
+    fn of(tasks: &[TaskStatus], spelt: usize) -> Self {
+        let totals = || tasks.iter().filter_map(|task| usize::try_from(task.items.as_ref()?.total).ok());
+        Self { count: totals().count(), total: totals().fold(0, usize::saturating_add), spelt }
+    }
+
+    /// Whether of a list few items are spelt out: it is long itself, or it is one of many.
+    fn is_long(self, items: &ItemsStatus) -> bool {
+        let is_long = usize::try_from(items.total).is_ok_and(|total| total > self.spelt);
+        is_long || self.total > self.spelt.saturating_mul(MANY)
+    }
+
+    /// How many items of each such list are spelt out, where all that are share the room.
+    fn room(self) -> usize {
+        room(self.spelt).checked_div(self.count).unwrap_or(0)
+    }
 }
 
 /// `entries` are those of the items, which have none themselves.
@@ -220,8 +247,9 @@ fn needs_row(task: &Known<'_>, base: &Base<'_>) -> bool {
 #[must_use]
 pub(super) fn rows(full: &WorkflowRunStatus, spelt: usize) -> usize {
     let generation = full.generation;
+    let lists = Lists::of(&full.tasks, spelt);
     let of_items =
-        full.tasks.iter().filter_map(|task| Some((task, task.items.as_ref().filter(|it| is_long(it, spelt))?)));
+        full.tasks.iter().filter_map(|task| Some((task, task.items.as_ref().filter(|it| lists.is_long(it))?)));
     let of_items = of_items.map(|(task, items)| {
         let stop = task.reason.filter(|_| task.phase == TaskPhase::Stopping);
         let base = Base { number: items.former_attempts.saturating_add(1), generation, stop, run: None };
