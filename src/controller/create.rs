@@ -22,11 +22,15 @@ use crate::pods::{Owner, SlimPod, build, is_unlabelled_of};
 /// Bytes kept of a refusal's message.
 const MESSAGE: usize = 1024;
 
-/// An object to be made for an attempt.
+/// An object to be made for an attempt. Its manifest is made when it has its turn: hundreds of each run may be waiting for theirs.
 pub struct Making {
     made: Made,
     start: Start,
-    manifest: Value,
+    /// What asks for it.
+    effect: Effect,
+    plan: Arc<Plan>,
+    /// Name of the run.
+    run: String,
 }
 
 /// What is made.
@@ -49,7 +53,7 @@ impl Made {
 }
 
 /// What an effect asks to be made, and its name; nothing where it asks for something else.
-pub fn wanted(context: &Context, owner: &Owner<'_>, plan: &Plan, effect: Effect) -> Option<(String, Making)> {
+pub fn wanted(context: &Context, run: &str, plan: &Arc<Plan>, effect: Effect) -> Option<(String, Making)> {
     let (index, item, number) = match &effect {
         Effect::Create { task, item, attempt, .. }
         | Effect::CreateRun { task, item, attempt, .. }
@@ -58,24 +62,36 @@ pub fn wanted(context: &Context, owner: &Owner<'_>, plan: &Plan, effect: Effect)
     };
     let planned = plan.tasks().get(index)?;
     let start = Start { index, task: planned.name.clone(), item, number };
-    let (name, made, manifest) = match effect {
-        Effect::Create { pod, values, .. } => {
-            let manifest = build(owner, planned, item, number, &pod, values, context.settings.pod_security);
-            (pod, Made::Pod, manifest)
-        }
-        Effect::CreateRun { run, params, .. } => {
-            let manifest = objects::child::build(owner, &planned.name, planned.child()?, item, number, &run, params);
-            (run, Made::Run, manifest)
-        }
-        Effect::CreateResource { resource, manifest, .. } => {
+    let (name, made) = match &effect {
+        Effect::Create { pod, .. } => (pod.clone(), Made::Pod),
+        Effect::CreateRun { run, .. } => (run.clone(), Made::Run),
+        Effect::CreateResource { resource, .. } => {
             let of = planned.resource()?;
             let grant = context.settings.granted.find(&of.api_version, &of.kind)?;
-            let manifest = objects::resource::build(owner, &planned.name, item, number, &resource, manifest);
-            (resource, Made::Resource(grant.clone(), of.account.clone()), manifest)
+            (resource.clone(), Made::Resource(grant.clone(), of.account.clone()))
         }
         _ => return None,
     };
-    Some((name, Making { made, start, manifest }))
+    Some((name, Making { made, start, effect, plan: Arc::clone(plan), run: run.to_owned() }))
+}
+
+/// The manifest of what an effect asks for.
+fn manifest(context: &Context, target: &Target, run: &str, plan: &Plan, effect: Effect) -> Option<Value> {
+    let owner = Owner { name: run, namespace: &target.namespace, uid: &target.run };
+    let tasks = plan.tasks();
+    Some(match effect {
+        Effect::Create { task, item, attempt, pod, values } => {
+            build(&owner, tasks.get(task)?, item, attempt, &pod, values, context.settings.pod_security)
+        }
+        Effect::CreateRun { task, item, attempt, run, params } => {
+            let planned = tasks.get(task)?;
+            objects::child::build(&owner, &planned.name, planned.child()?, item, attempt, &run, params)
+        }
+        Effect::CreateResource { task, item, attempt, resource, manifest } => {
+            objects::resource::build(&owner, &tasks.get(task)?.name, item, attempt, &resource, manifest)
+        }
+        _ => return None,
+    })
 }
 
 /// Whether the attempt still is to have its object. Between the decision and its turn the run may have been cancelled.
@@ -97,12 +113,14 @@ fn is_wanted(context: &Context, target: &Target, start: &Start) -> bool {
 }
 
 pub async fn create(context: Arc<Context>, target: Target, making: Making) -> After {
-    let Making { made, start, manifest } = making;
+    let Making { made, start, effect, plan, run } = making;
     let name = &target.name;
-    if !is_wanted(&context, &target, &start) {
+    let is_wanted = is_wanted(&context, &target, &start);
+    let manifest = is_wanted.then(|| manifest(&context, &target, &run, &plan, effect)).flatten();
+    let Some(manifest) = manifest else {
         context.with_memory(&target.run, |memory| memory.unsent(name));
         return After::TOLD;
-    }
+    };
     if let Made::Resource(grant, account) = &made
         && let Some(after) = review(&context, &target, &start, (grant, account)).await
     {

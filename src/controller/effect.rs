@@ -65,7 +65,7 @@ pub fn start(context: &Arc<Context>, gathered: &Gathered, effects: Vec<Effect>) 
         match effect {
             Effect::Create { .. } | Effect::CreateRun { .. } | Effect::CreateResource { .. } => {
                 let Pinned::Ready { plan, .. } = &gathered.definition else { continue };
-                if let Some((name, making)) = create::wanted(context, &owner, plan, effect) {
+                if let Some((name, making)) = create::wanted(context, owner.name, plan, effect) {
                     make(name, making);
                 }
             }

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::api::{Workflow, WorkflowRun};
 use crate::engine::clip;
-use crate::pods::SlimPod;
+use crate::pods::{SlimMeta, SlimPod};
 
 /// Bytes kept of the parser's words, which may hold a text of the object as long as that is.
 const WORDS: usize = 1024;
@@ -52,14 +52,21 @@ struct OnlyMetadata {
     status: Option<serde::de::IgnoredAny>,
 }
 
-impl<T: DeserializeOwned> Loose<T> {
+impl<T: Read> Loose<T> {
     /// Parses an object from its JSON text.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let (meta, has_status) = serde_json::from_str::<OnlyMetadata>(text)
-            .map(|only| (only.metadata, only.status.is_some()))
-            .unwrap_or_default();
         let object = serde_json::from_str::<T>(text).map_err(|error| clip(&error.to_string(), WORDS));
+        let told = object.as_ref().ok().and_then(T::told);
+        let (meta, has_status) = told
+            .unwrap_or_else(|| serde_json::from_str::<OnlyMetadata>(text).map(OnlyMetadata::told).unwrap_or_default());
+        Self { meta, has_status, object }
+    }
+}
+
+impl OnlyMetadata {
+    fn told(self) -> (ObjectMeta, bool) {
+        let Self { metadata: meta, status } = self;
         let meta = ObjectMeta {
             name: meta.name,
             namespace: meta.namespace,
@@ -72,11 +79,11 @@ impl<T: DeserializeOwned> Loose<T> {
             finalizers: meta.finalizers,
             ..ObjectMeta::default()
         };
-        Self { meta, has_status, object }
+        (meta, status.is_some())
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
+impl<'de, T: Read> Deserialize<'de> for Loose<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Ok(Self::parse(raw.get()))
@@ -84,7 +91,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
 }
 
 /// The Kubernetes type that a loose object is of.
-pub trait Typed: 'static {
+pub trait Typed: Read + 'static {
     /// The type with its group, version and plural.
     type Kind: kube::Resource<DynamicType = ()>;
 }
@@ -99,6 +106,52 @@ impl Typed for WorkflowRun {
 
 impl Typed for SlimPod {
     type Kind = k8s_openapi::api::core::v1::Pod;
+}
+
+/// What an object is parsed as.
+pub trait Read: DeserializeOwned {
+    /// Its metadata, and whether it has a status, where that is to be had without reading its text once more.
+    fn told(&self) -> Option<(ObjectMeta, bool)> {
+        None
+    }
+}
+
+impl Read for Workflow {
+    fn told(&self) -> Option<(ObjectMeta, bool)> {
+        Some((read(&self.metadata), self.status.is_some()))
+    }
+}
+
+impl Read for WorkflowRun {
+    fn told(&self) -> Option<(ObjectMeta, bool)> {
+        Some((read(&self.metadata), self.status.is_some()))
+    }
+}
+
+impl Read for SlimPod {
+    /// No more than what a watch needs: the rest is in the pod itself, and pods come by the thousands.
+    fn told(&self) -> Option<(ObjectMeta, bool)> {
+        let own = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let SlimMeta { name, namespace, uid, resource_version: version, .. } = &self.metadata;
+        let (name, namespace, uid, resource_version) = (own(name), own(namespace), own(uid), own(version));
+        Some((ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() }, true))
+    }
+}
+
+/// What we read of metadata.
+fn read(meta: &ObjectMeta) -> ObjectMeta {
+    ObjectMeta {
+        name: meta.name.clone(),
+        namespace: meta.namespace.clone(),
+        uid: meta.uid.clone(),
+        resource_version: meta.resource_version.clone(),
+        generation: meta.generation,
+        creation_timestamp: meta.creation_timestamp.clone(),
+        deletion_timestamp: meta.deletion_timestamp.clone(),
+        owner_references: meta.owner_references.clone(),
+        finalizers: meta.finalizers.clone(),
+        ..ObjectMeta::default()
+    }
 }
 
 impl<T: Typed> kube::Resource for Loose<T> {

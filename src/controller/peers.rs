@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Context;
 use super::client::Failure;
-use super::loose::Loose;
+use super::loose::{Loose, Read};
 use crate::api::{Cancel, ConcurrencyStatus, RunPhase, WorkflowRef, WorkflowRun};
 use crate::engine::{Peer, Peers, RunFacts, Told, is_held_back, needs_live_peers};
 use crate::plan::Plan;
@@ -32,6 +32,8 @@ struct Slim {
     #[serde(default)]
     status: SlimStatus,
 }
+
+impl Read for Slim {}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -14,7 +14,7 @@ use kube::Resource;
 use serde::Deserialize;
 
 use super::client::Failure;
-use super::loose::Loose;
+use super::loose::{Loose, Read};
 use super::{Context, revision};
 use crate::api::WorkflowRecord;
 
@@ -38,6 +38,8 @@ struct Page {
 struct Record {
     spec: Spec,
 }
+
+impl Read for Record {}
 
 #[derive(Deserialize)]
 struct Spec {

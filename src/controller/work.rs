@@ -144,3 +144,21 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
     }
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_rests_the_longer_its_round_took_up_to_a_second() {
+        let micros = [500, 1_000, 1_500, 5_000, 31_000, 33_000, 60_000_000];
+        let rests = micros.map(|busy| rest(Duration::from_micros(busy)).as_millis());
+        assert_eq!(rests, [0, 0, 16, 128, 960, 1_000, 1_000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_is_no_work() {
+        let (done, busy) = timed(Box::pin(tokio::time::sleep(Duration::from_secs(9)))).await;
+        assert_eq!((done, busy), ((), Duration::ZERO));
+    }
+}

@@ -35,4 +35,4 @@ pub use build::{Owner, PodSecurity, build};
 pub use claim::{is_claim_of, volume_claim};
 pub use facts::{belongs_to, facts, is_unlabelled_of, run_uid};
 pub use merge::merge;
-pub use slim::SlimPod;
+pub use slim::{SlimMeta, SlimPod};
