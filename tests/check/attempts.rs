@@ -1,11 +1,11 @@
-//! S5: attempts are numbered from 1, only ever added to, each with one pod, and replaced only within the budgets. S10: at most
+//! S5: attempts are numbered from 1, only ever added to, each with one pod, and replaced within the budgets and only there. S10: at most
 //! 64 attempts of a run wait for their pods at once.
 
 use gantline::api::{AttemptOutcome, TaskPhase};
 use jiff::Timestamp;
 
-use super::read::{Attempt, Changed, Status, Task, time, told_of};
-use super::retry::{Counts, Retry};
+use super::read::{Attempt, Changed, Status, Task, text, time, told_of};
+use super::retry::{Counts, FOR_GOOD, Retry};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -39,6 +39,8 @@ impl<'j> Invariant<'j> for Attempts {
             let retry = run.and_then(|run| Retry::of_task(world, run, after, &task.name));
             let fault = grown(after, changed, retry.as_ref());
             let fault = fault.or_else(|| waits(run?, after, changed, retry.as_ref()?));
+            let fault = fault
+                .or_else(|| given_up(after, changed, retry.as_ref()?).filter(|_| !run.is_some_and(|it| it.edited)));
             // A hand may have left a state that none of our own would be, such as an end without an outcome.
             let fault = fault.or_else(|| open(task).filter(|_| !run.is_some_and(|run| run.edited)));
             findings.check("S5", step.index, fault.is_none(), || {
@@ -154,6 +156,18 @@ fn waits(run: &Run<'_>, status: &Status<'_>, changed: &Changed<'_>, retry: &Retr
     // A row tells whole milliseconds.
     let is_it = found == due || !task.is_told && due.checked_sub(found).is_some_and(|less| less.as_millis() == 0);
     (!is_it).then(|| format!("attempt {} is followed by a wait of {found:?} instead of {due:?}", failed.number))
+}
+
+/// Whether a task failed with its newest attempt though its budgets, which are those of this generation, allow for another.
+fn given_up(status: &Status<'_>, changed: &Changed<'_>, retry: &Retry<'_>) -> Option<String> {
+    let task = changed.new.as_ref();
+    let last = task.attempts.last().filter(|last| last.generation == status.generation)?;
+    let was_closed = changed.old_attempts().iter().any(|old| old.number == last.number && old.outcome.is_some());
+    if task.phase != TaskPhase::Failed || was_closed || !task.is_told || FOR_GOOD.contains(&text(task.value, "reason"))
+    {
+        return None;
+    }
+    retry.demands(Counts::earlier(task).and(status.generation, &task.attempts), last)
 }
 
 /// When a task entered a phase with an attempt, by the newest transition that says so.
