@@ -178,6 +178,7 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     match context.cluster.put_status::<WorkflowRun>(run, &decision.status).await {
         Ok(written) => {
             let took = begun.elapsed();
+            let newest = written.meta.resource_version.clone();
             context.learn(written);
             let pace = pace(&decision.full, took);
             if !pace.is_zero() {
@@ -185,6 +186,7 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
                 context.hold(Key::Run(uid.to_owned()), pace);
             }
             context.with_memory(uid, |memory| {
+                memory.newest = newest;
                 memory.last_write = Some((begun, took));
                 for effect in &decision.effects {
                     match effect {

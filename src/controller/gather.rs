@@ -91,12 +91,14 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
     let mut known = record(context, &run).await?;
     let unsure = to_look_up(context, &known.status, &memory, &mut seen);
     let (mut claims, unsure_claims) = claim::known(context, status(&run), &memory);
-    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(&known.status, &seen) {
+    let is_newest = memory.newest.is_some() && memory.newest == run.meta.resource_version;
+    if !unsure.is_empty() || !unsure_claims.is_empty() || has_stray(&known.status, &seen, is_newest) {
         // What is on record may be older than what another process did: look at the run itself before its pods.
         run = match live(context, &run).await? {
             Some(live) => live,
             None => return Ok(None),
         };
+        context.with_memory(&uid, |memory| memory.newest.clone_from(&run.meta.resource_version));
         let namespace = run.meta.namespace.clone().unwrap_or_default();
         known = record(context, &run).await?;
         for attempt in to_look_up(context, &known.status, &memory, &mut seen) {
@@ -194,14 +196,15 @@ fn pods_in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
     sights
 }
 
-/// Whether one of the pods or other objects is named by no attempt. The status at hand may be older than that.
-fn has_stray(status: &WorkflowRunStatus, seen: &Seen) -> bool {
+/// Whether one of the pods or other objects is named by no attempt. The status at hand may be older than that, unless it is known to
+/// be the newest.
+fn has_stray(status: &WorkflowRunStatus, seen: &Seen, is_newest: bool) -> bool {
     let tried = status.tried().flat_map(|(_, attempts)| attempts);
     let named: HashSet<&str> = tried.map(Attempt::object).collect();
     let tasks: BTreeMap<&str, &TaskStatus> = status.tasks.iter().map(|task| (task.name.as_str(), task)).collect();
     let with_items = status.tasks.iter().filter_map(|task| Some((task.name.as_str(), task.items.as_ref()?.phases())));
     let phases: BTreeMap<&str, Vec<TaskPhase>> = with_items.collect();
-    // Of one that has ended, how is all that a large status goes on telling.
+    // Of one that has ended, how is all that a large status goes on telling. It may have begun anew since an old one.
     let has_ended = |task: &str, item: Option<u32>| {
         let phase = match item.map(usize::try_from) {
             Some(index) => index.ok().and_then(|index| phases.get(task)?.get(index)).copied(),
@@ -210,7 +213,7 @@ fn has_stray(status: &WorkflowRunStatus, seen: &Seen) -> bool {
             }
             None => None,
         };
-        phase.is_some_and(TaskPhase::is_finished)
+        is_newest && phase.is_some_and(TaskPhase::is_finished)
     };
     // Others have followed the attempt that it was.
     let is_former = |it: &ResourceFacts| {

@@ -52,7 +52,7 @@ struct OnlyMetadata {
     status: Option<serde::de::IgnoredAny>,
 }
 
-impl<T: Read> Loose<T> {
+impl<T: Readable> Loose<T> {
     /// Parses an object from its JSON text.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -83,7 +83,7 @@ impl OnlyMetadata {
     }
 }
 
-impl<'de, T: Read> Deserialize<'de> for Loose<T> {
+impl<'de, T: Readable> Deserialize<'de> for Loose<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Ok(Self::parse(raw.get()))
@@ -91,7 +91,7 @@ impl<'de, T: Read> Deserialize<'de> for Loose<T> {
 }
 
 /// The Kubernetes type that a loose object is of.
-pub trait Typed: Read + 'static {
+pub trait Typed: Readable + 'static {
     /// The type with its group, version and plural.
     type Kind: kube::Resource<DynamicType = ()>;
 }
@@ -109,26 +109,26 @@ impl Typed for SlimPod {
 }
 
 /// What an object is parsed as.
-pub trait Read: DeserializeOwned {
+pub trait Readable: DeserializeOwned {
     /// Its metadata, and whether it has a status, where that is to be had without reading its text once more.
     fn told(&self) -> Option<(ObjectMeta, bool)> {
         None
     }
 }
 
-impl Read for Workflow {
+impl Readable for Workflow {
     fn told(&self) -> Option<(ObjectMeta, bool)> {
         Some((read(&self.metadata), self.status.is_some()))
     }
 }
 
-impl Read for WorkflowRun {
+impl Readable for WorkflowRun {
     fn told(&self) -> Option<(ObjectMeta, bool)> {
         Some((read(&self.metadata), self.status.is_some()))
     }
 }
 
-impl Read for SlimPod {
+impl Readable for SlimPod {
     /// No more than what a watch needs: the rest is in the pod itself, and pods come by the thousands.
     fn told(&self) -> Option<(ObjectMeta, bool)> {
         let own = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());

@@ -36,6 +36,8 @@ pub struct RunMemory {
     busy: BTreeSet<Doing>,
     /// Since when pods that are to go are known to have their outcome on record, by their uids.
     clears: BTreeMap<String, Instant>,
+    /// The version of it that we wrote or read last: no cache has a newer one yet, or it would have another.
+    pub newest: Option<String>,
     /// When its status was last written by us, and how long that took.
     pub last_write: Option<(Instant, Duration)>,
     /// How many names of its segments turned out to be those of others' records.

@@ -73,7 +73,7 @@ use tokio::time::Instant;
 
 pub use cache::{Cache, Kind};
 pub use client::{Cluster, Failure, SILENCE};
-pub use loose::Loose;
+pub use loose::{Loose, Readable};
 pub use queue::Queue;
 
 use crate::api::{Workflow, WorkflowRun};

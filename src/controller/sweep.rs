@@ -14,7 +14,7 @@ use kube::Resource;
 use serde::Deserialize;
 
 use super::client::Failure;
-use super::loose::{Loose, Read};
+use super::loose::{Loose, Readable};
 use super::{Context, revision};
 use crate::api::WorkflowRecord;
 
@@ -39,7 +39,7 @@ struct Record {
     spec: Spec,
 }
 
-impl Read for Record {}
+impl Readable for Record {}
 
 #[derive(Deserialize)]
 struct Spec {

@@ -58,7 +58,7 @@ impl Next {
 /// Whether the peers have to be read from the API server before this run is decided, from what the cache tells of them.
 #[must_use]
 pub fn needs_live_peers(run: &RunFacts<'_>, status: &WorkflowRunStatus, peers: &Peers) -> bool {
-    next(run, status, peers).is_some_and(Next::must_be_sure) && !is(Mutant::SlotFromCache)
+    next(run, status, peers).is_some_and(Next::must_be_sure)
 }
 
 /// What the run does next about its slot; `None` if it shares none.
@@ -115,15 +115,14 @@ pub(super) fn enter(ledger: &mut Ledger, limit: &PlannedConcurrency, key: Option
 /// Decides what becomes of a queued run. Whether it has a slot from now on.
 pub(super) fn settle(ledger: &mut Ledger, seen: &Observed<'_>) -> bool {
     let Some(next) = next(&seen.run, &ledger.status, seen.peers) else { return true };
-    let sure = seen.peers.live || is(Mutant::SlotFromCache);
     match next {
-        Next::Start if sure => {
+        Next::Start if seen.peers.live => {
             if let Some(own) = &mut ledger.status.concurrency {
                 own.claimed = false;
             }
             return true;
         }
-        Next::Cancel if sure => {
+        Next::Cancel if seen.peers.live => {
             start::cancel(ledger, Reason::ConcurrencyLimit);
             return false;
         }

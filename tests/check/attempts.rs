@@ -1,11 +1,11 @@
-//! S5: attempts are numbered from 1, only ever added to, each with one pod, and replaced only within the budgets. S10: at most
+//! S5: attempts are numbered from 1, only ever added to, each with one pod, and replaced within the budgets and only there. S10: at most
 //! 256 attempts of a run wait for their pods at once.
 
 use gantline::api::{AttemptOutcome, TaskPhase};
 use jiff::Timestamp;
 
-use super::read::{Attempt, Changed, Status, Task, time, told_of};
-use super::retry::{Counts, Retry};
+use super::read::{Attempt, Changed, Status, Task, text, time, told_of};
+use super::retry::{Counts, FOR_GOOD, Retry};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -37,10 +37,12 @@ impl<'j> Invariant<'j> for Attempts {
         for changed in after.changed.iter().filter(|it| !it.new.is_bare()) {
             let task = changed.new.as_ref();
             let retry = run.and_then(|run| Retry::of_task(world, run, after, &task.name));
-            let fault = grown(after, changed, retry.as_ref());
+            let edited = run.is_some_and(|run| run.edited);
+            let fault = grown(after, changed, retry.as_ref(), edited);
             let fault = fault.or_else(|| waits(run?, after, changed, retry.as_ref()?));
+            let fault = fault.or_else(|| given_up(after, changed, retry.as_ref()?).filter(|_| !edited));
             // A hand may have left a state that none of our own would be, such as an end without an outcome.
-            let fault = fault.or_else(|| open(task).filter(|_| !run.is_some_and(|run| run.edited)));
+            let fault = fault.or_else(|| open(task).filter(|_| !edited));
             findings.check("S5", step.index, fault.is_none(), || {
                 format!("task {}: {}", task.name, fault.as_deref().unwrap_or_default())
             });
@@ -49,7 +51,7 @@ impl<'j> Invariant<'j> for Attempts {
 }
 
 /// What is wrong with how the attempts of a task have grown. Without its spec, which the journal may not have, less is known.
-fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) -> Option<String> {
+fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>, edited: bool) -> Option<String> {
     let task = changed.new.as_ref();
     let (old, new) = (changed.old_attempts(), &task.attempts);
     if new.is_empty() {
@@ -72,7 +74,8 @@ fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>) 
         // What goes on from a letter, or in a list that is made anew, is numbered on from the highest number of all.
         expected.former = former;
     }
-    if Counts::earlier(task) != expected {
+    // How those ended that aren't listed, a status that a hand wrote doesn't tell.
+    if Counts::earlier(task) != expected && !(edited && changed.old.as_ref().is_none_or(|old| !old.is_told)) {
         return Some(format!(
             "{counted} attempts are listed no more, and {:?} are counted, not {expected:?}",
             Counts::earlier(task)
@@ -154,6 +157,18 @@ fn waits(run: &Run<'_>, status: &Status<'_>, changed: &Changed<'_>, retry: &Retr
     // A row tells whole milliseconds.
     let is_it = found == due || !task.is_told && due.checked_sub(found).is_some_and(|less| less.as_millis() == 0);
     (!is_it).then(|| format!("attempt {} is followed by a wait of {found:?} instead of {due:?}", failed.number))
+}
+
+/// Whether a task failed with its newest attempt though its budgets, which are those of this generation, allow for another.
+fn given_up(status: &Status<'_>, changed: &Changed<'_>, retry: &Retry<'_>) -> Option<String> {
+    let task = changed.new.as_ref();
+    let last = task.attempts.last().filter(|last| last.generation == status.generation)?;
+    let was_closed = changed.old_attempts().iter().any(|old| old.number == last.number && old.outcome.is_some());
+    if task.phase != TaskPhase::Failed || was_closed || !task.is_told || FOR_GOOD.contains(&text(task.value, "reason"))
+    {
+        return None;
+    }
+    retry.demands(Counts::earlier(task).and(status.generation, &task.attempts), last)
 }
 
 /// When a task entered a phase with an attempt, by the newest transition that says so.

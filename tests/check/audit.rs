@@ -2,9 +2,11 @@
 //! keeps the bodies of writes to our kinds, pods and leases (`tests/cluster/audit-policy.yaml`).
 //!
 //! What containers really did isn't in it, so pods are judged by what the API server knows of them. Nor is whether a request that
-//! was answered with an error of the server's own was carried out: see [`doubt`].
+//! was answered with an error of the server's own was carried out: see [`doubt`]. Nor when a pod that was removed at once was
+//! marked: see [`mark`].
 
 mod doubt;
+mod mark;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
@@ -50,6 +52,7 @@ pub fn read(log: impl BufRead, namespaces: &[&str]) -> std::io::Result<Audited> 
         }
     }
     events.extend(doubt::carried_out(&events));
+    events.extend(mark::set(&events));
     let mut reader = Reader::default();
     for event in in_order(&events) {
         reader.take(event);
@@ -202,6 +205,7 @@ impl Reader {
             meta::uid(before) == meta::uid(&object)
                 && version(Some(before)) == version(Some(&object))
                 && meta::is_deleting(before) == meta::is_deleting(&object)
+                && meta::grace(before) == meta::grace(&object)
         };
         let (actor, is_operator) = actor(event);
         // Nobody can know that another has just asked for the same deletion; who asks twice could have known.
@@ -293,6 +297,9 @@ fn runs(object: &Value) -> bool {
 /// needs no time to end; what it removes at once, it answers with as it was.
 fn is_removed(event: &Value, verb: Verb, object: &Value) -> bool {
     let meta = meta::of(object);
+    if mark::is_mark(event) {
+        return false;
+    }
     if !list(meta, "finalizers").is_empty() || event.pointer("/objectRef/resource").is_some_and(|it| it == "namespaces")
     {
         return false;

@@ -7,7 +7,7 @@ use gantline::api::RunPhase;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::read::{Status, meta, text, time};
+use super::read::{Status, is_cancelled, meta, text, time};
 use super::world::{Step, World};
 use super::{Findings, Invariant};
 
@@ -58,6 +58,13 @@ impl<'j> Invariant<'j> for Limits<'j> {
             && before != after.phase;
         let Some(run) = self.runs.get(uid).filter(|run| !run.edited) else { return };
         if starts {
+            // From then on no other takes the slot; who doesn't lay claim to it first could take it beside another.
+            let claimed = world.runs.get(uid).and_then(|run| run.status()).is_some_and(|before| {
+                before.value.pointer("/concurrency/claimed").is_some_and(|claimed| *claimed == true)
+            });
+            findings.check("S10", step.index, claimed || run.max().is_none(), || {
+                format!("run {} takes a slot that it hasn't claimed on record", run.name)
+            });
             self.starts(run, step.index, findings);
         }
         if ends_for_it {
@@ -111,8 +118,7 @@ impl<'j> Limits<'j> {
         let phase = status.map_or(RunPhase::Pending, |status| status.phase);
         let has_slot = phase.is_under_way();
         let generation = status.and_then(|status| status.value["generation"].as_u64()).unwrap_or(0);
-        let cancel = object.pointer("/spec/cancel").map(|cancel| cancel["generation"].as_u64().unwrap_or(0));
-        let held_back = object["spec"]["suspend"] == true || cancel.is_some_and(|cancel| cancel >= generation);
+        let held_back = object["spec"]["suspend"] == true || is_cancelled(object, generation);
         let asks = phase == RunPhase::Queued && !held_back && !meta::is_deleting(object);
         let entry = self.runs.entry(uid).or_insert_with(|| Limited {
             name: &write.name,

@@ -17,6 +17,7 @@
 //! | `outcome` | S6 no attempt is lost, and each outcome is the truth |
 //! | `history` | S7 each transition is legal and on record once |
 //! | `log` | S7 and stays on record, in the log of its run or a segment of that |
+//! | `stops` | S7 and a run is cancelled only when someone asks for that |
 //! | `deadlines` | S7 and nothing times out before its time |
 //! | `for_each` | S10 as many items as may have a pod; S3 a task ends as its items did |
 //! | `lease` | S9 who writes leads |
@@ -57,6 +58,7 @@ mod rights;
 mod rules;
 mod size;
 mod stay;
+mod stops;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -161,6 +163,7 @@ pub fn check(journal: &Journal, rules: &Rules) -> Findings {
         Box::new(leftover::Leftovers),
         Box::new(limits::Limits::default()),
         Box::new(stay::Stays),
+        Box::new(stops::Stops),
         Box::new(size::Sizes),
         Box::new(unchanged::Unchanged),
         Box::new(rights::Rights),

@@ -287,8 +287,9 @@ impl Claim<'_, '_> {
         let stopping = self.run.status().is_some_and(|status| status.phase == RunPhase::Stopping);
         // That it gives way to a newer one only when it must is S10.
         let gives_way = reason == "ConcurrencyLimit" && self.attempt.reason() == reason;
-        let asked =
-            self.run.object.pointer("/spec/cancel").is_some() || self.world.is_stopped_by_parent(self.run) || gives_way;
+        // The status is written to the run as it is.
+        let by_hand = read::is_cancelled(self.run.object, self.after.generation);
+        let asked = by_hand || self.world.is_stopped_by_parent(self.run) || gives_way;
         if !matches!(self.after.phase, RunPhase::Stopping | RunPhase::Cancelled) || !(asked || stopping) {
             return Some(format!(
                 "the run is {:?}, and its cancel was {}",
@@ -321,7 +322,8 @@ impl Claim<'_, '_> {
     /// A finally task goes on after a cancel, unless that says otherwise; whatever the run has come to by then.
     fn cancelled_finally(&self) -> Option<String> {
         let says = |run: &Run<'_>| run.object.pointer("/spec/cancel/skipFinally").is_some_and(|skips| skips == true);
-        let skips = says(self.run) || self.world.above(self.run).iter().any(|run| says(run));
+        let own = says(self.run) && read::is_cancelled(self.run.object, self.after.generation);
+        let skips = own || self.world.above(self.run).iter().any(|run| says(run));
         let was = self.run.status().and_then(|status| status.task(self.task)).map(|task| task.phase);
         if !skips && was != Some(TaskPhase::Stopping) {
             return Some("it is a finally task, and nobody asked to skip those".to_owned());

@@ -297,6 +297,12 @@ pub mod meta {
     }
 }
 
+/// Whether someone asks for a run to be cancelled in this generation of it: a cancel stops none after its own.
+pub fn is_cancelled(run: &Value, generation: u64) -> bool {
+    let cancel = run.pointer("/spec/cancel").filter(|cancel| !cancel.is_null());
+    cancel.is_some_and(|cancel| cancel["generation"].as_u64().unwrap_or(0) >= generation)
+}
+
 /// The words with which the API server says that a pod has ended: its phase, or a deletion whose time to end is over.
 pub fn is_over(pod: &Value) -> bool {
     let phase = pod.pointer("/status/phase").and_then(Value::as_str);

@@ -13,6 +13,21 @@ const BEFORE_START: u64 = 5;
 /// The longest wait after a disruption.
 const AFTER_DISRUPTION: SignedDuration = SignedDuration::from_secs(300);
 
+/// Failures that come again whatever is tried, or leave no time to.
+pub const FOR_GOOD: [&str; 11] = [
+    "ExpressionError",
+    "PodInvalid",
+    "ChildInvalid",
+    "ChildCancelled",
+    "ResourceInvalid",
+    "NotPermitted",
+    "KindNotGranted",
+    "NameClash",
+    "NamespaceTerminating",
+    "TotalTimedOut",
+    "FinallyTimedOut",
+];
+
 /// When a task is tried again.
 pub struct Retry<'j> {
     spec: &'j Value,
@@ -137,6 +152,31 @@ impl<'j> Retry<'j> {
             outcome => return Some(format!("attempt {} ended {outcome:?}, and there is another", last.number)),
         };
         (count > limit).then(|| format!("{count} {of} where {limit} are made good, and there is another attempt"))
+    }
+
+    /// Why there has to be another attempt after these, the last of which is `last`.
+    pub fn demands(&self, counts: Counts, last: &Attempt<'_>) -> Option<String> {
+        let (count, limit, of) = match last.outcome {
+            Some(AttemptOutcome::Failed) => {
+                let may_be = match self.rule(last) {
+                    Said::By(rule) => text(rule, "action") == "Retry",
+                    Said::Nothing => true,
+                    Said::Unclear => false,
+                };
+                if !may_be || FOR_GOOD.contains(&last.reason()) {
+                    return None;
+                }
+                (counts.failed, self.number("/limit", 0), "failures")
+            }
+            Some(AttemptOutcome::Disrupted) if last.has_started() => {
+                (counts.disrupted_after_start, self.number("/disruptions", 5), "disruptions after the start")
+            }
+            Some(AttemptOutcome::Disrupted) => {
+                (counts.disrupted_before_start, BEFORE_START, "disruptions before the start")
+            }
+            _ => return None,
+        };
+        (count <= limit).then(|| format!("it was given up after {count} {of} where {limit} are made good"))
     }
 
     /// What the rules say of an attempt.

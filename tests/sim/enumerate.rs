@@ -72,11 +72,12 @@ pub struct Family {
 
 /// All families over all scenarios.
 pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
-    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 16] = [
+    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 17] = [
         ("crash at every write, at four stages", crashes, 1),
         ("crash of the leader at every write, with a standby", crashes, 2),
         ("two crashes, in small scenarios", pairs, 1),
         ("crash at every write, and watches that lag after it", blind, 1),
+        ("another leads that doesn't know yet what people did", succeeded, 2),
         ("orderly stop at every write", stops, 1),
         ("every error, at every request", errors, 1),
         ("answer lost or connection broken, at every request", losses, 1),
@@ -144,6 +145,19 @@ fn blind(of: &Baseline) -> Vec<Vec<Fault>> {
         })
     };
     of.points(Class::Write).flat_map(with).collect()
+}
+
+/// A standby isn't told what someone has done to a run, nor anything after it, and leads from some write on.
+fn succeeded(of: &Baseline) -> Vec<Vec<Fault>> {
+    let resource = || "workflowruns".to_owned();
+    let deaf = |(at, _): &(u64, Human)| Fault::Deaf { resource: resource(), from: at.saturating_sub(200), by: 60_000 };
+    let with = |deaf: Fault| {
+        of.points(Class::Write).map(move |at| {
+            let crash = Fault::Crash { at, stage: Stage::Applied, downtime: 12_000 };
+            vec![deaf.clone(), if at.number.is_multiple_of(2) { crash } else { Fault::Stop { at, downtime: 12_000 } }]
+        })
+    };
+    of.scenario.humans.iter().map(deaf).flat_map(with).collect()
 }
 
 fn stops(of: &Baseline) -> Vec<Vec<Fault>> {

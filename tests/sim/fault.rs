@@ -90,6 +90,8 @@ pub enum Fault {
     Freeze { at: Point, held: bool, length: u64 },
     /// Watches of this resource show nothing between this moment and so much later (F5, F8).
     Lag { resource: String, from: u64, by: u64 },
+    /// The same for those operators that don't lead at this moment: whoever does sees everything (F5, F8).
+    Deaf { resource: String, from: u64, by: u64 },
     /// Every watch of this resource that a restarted operator opens shows nothing for so long after its first list (F3). The list
     /// itself is what it is: the default list of the watcher is a quorum read, which is never stale.
     Blind { resource: String, by: u64 },
@@ -126,6 +128,7 @@ impl Fault {
             Self::Late { .. } => "late write",
             Self::Freeze { .. } => "freeze",
             Self::Lag { .. } => "lagging watch",
+            Self::Deaf { .. } => "lagging watch of a standby",
             Self::Blind { .. } => "stale after restart",
             Self::Cut { .. } => "watch cut",
             Self::Mute { .. } => "watch silent",
@@ -203,6 +206,7 @@ impl Fault {
                 Self::Freeze { at: point(place)?, held, length: millis(rest.get(1)?)? }
             }
             "lag" => Self::Lag { resource: place.to_owned(), from: millis(first?)?, by: millis(rest.get(1)?)? },
+            "deaf" => Self::Deaf { resource: place.to_owned(), from: millis(first?)?, by: millis(rest.get(1)?)? },
             "blind" => Self::Blind { resource: place.to_owned(), by: millis(first?)? },
             "cut" => Self::Cut { event: event()? },
             "mute" => Self::Mute { event: event()? },
@@ -246,6 +250,7 @@ impl fmt::Display for Fault {
                 write!(f, "freeze@{at}:{}:{length}ms", if *held { "held" } else { "sent" })
             }
             Self::Lag { resource, from, by } => write!(f, "lag@{resource}:{from}ms:{by}ms"),
+            Self::Deaf { resource, from, by } => write!(f, "deaf@{resource}:{from}ms:{by}ms"),
             Self::Blind { resource, by } => write!(f, "blind@{resource}:{by}ms"),
             Self::Cut { event } => write!(f, "cut@e{event}"),
             Self::Mute { event } => write!(f, "mute@e{event}"),
@@ -305,6 +310,7 @@ fn every_fault_is_read_as_it_is_written() {
         Fault::Late { at, by: 12_000 },
         Fault::Freeze { at, held: true, length: 20_000 },
         Fault::Lag { resource: resource(), from: 100, by: 5_000 },
+        Fault::Deaf { resource: resource(), from: 100, by: 5_000 },
         Fault::Blind { resource: resource(), by: 5_000 },
         Fault::Cut { event: 7 },
         Fault::Mute { event: 7 },

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::fault::{Class, Point};
 use crate::human::{Human, named_by};
+use crate::looks;
 use crate::model::{Answer, Request, Server};
 use crate::network::short;
 use crate::reached::{Place, Rare, text};
@@ -21,6 +22,7 @@ impl World {
         let mut guard = self.state();
         let state = &mut *guard;
         let late = point.class == Class::Write && !leads(&state.server, &process.identity);
+        let waiting = looks::waiting(&state.server, request);
         let refusal = self.refusal(request);
         let answer = refusal.unwrap_or_else(|| state.server.handle(&process.identity, request, now));
         let (code, version) = match &answer {
@@ -34,6 +36,9 @@ impl World {
             }
         }
         state.reached.judged(process, request, &answer, &state.server);
+        let revision = state.server.revision();
+        let wrong = state.looks.judge(&process.identity, request, waiting, &answer, revision);
+        state.broken.extend(wrong.map(|wrong| ("S10", wrong)));
         let numbers = [4, u64::from(process.replica), u64::from(code), hash(version.as_bytes())];
         let line = || {
             format!("{} == {point} {} {}: {code} @{version}", process.identity, request.method, short(&request.path))

@@ -33,6 +33,7 @@ mod happening;
 mod human;
 mod kubelet;
 mod loader;
+mod looks;
 mod model;
 #[cfg(feature = "mutants")]
 mod mutants;

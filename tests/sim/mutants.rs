@@ -94,6 +94,7 @@ fn hunt(deck: &Deck, fault: Mutant, trials: u64) -> Caught {
                 caught.unsound.push(format!("{} {schedule}\n  {}", own.invariant, own.what));
                 continue;
             }
+            println!("{fault:?}: {} in schedule {number}, {schedule}", failure.invariant);
             caught.by.push(failure.invariant);
             break;
         }

@@ -338,7 +338,7 @@ fn judge_ends(world: &World, state: &State, failures: &mut Vec<Failure>, evaluat
 
 /// Whether everything that a watch has to tell was told.
 fn is_news_free(world: &World) -> bool {
-    let lags = |fault: &Fault| matches!(fault, Fault::Lag { from, by, .. } if from + by >= world.millis().saturating_sub(1_000));
+    let lags = |fault: &Fault| matches!(fault, Fault::Lag { from, by, .. } | Fault::Deaf { from, by, .. } if from + by >= world.millis().saturating_sub(1_000));
     !world.schedule.faults.iter().any(lags)
 }
 

@@ -70,6 +70,7 @@ fn simpler(fault: &Fault) -> Option<Fault> {
         | Fault::Late { by: time, .. }
         | Fault::Freeze { length: time, .. }
         | Fault::Lag { by: time, .. }
+        | Fault::Deaf { by: time, .. }
         | Fault::Blind { by: time, .. } => round(time),
         _ => false,
     };

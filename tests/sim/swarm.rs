@@ -111,7 +111,8 @@ fn resource(rng: &mut Rng) -> String {
 }
 
 fn lag(_: &Baseline, rng: &mut Rng) -> Fault {
-    Fault::Lag { resource: resource(rng), from: rng.below(30_000), by: length(rng) }
+    let (resource, from, by) = (resource(rng), rng.below(30_000), length(rng));
+    if rng.chance(30) { Fault::Deaf { resource, from, by } } else { Fault::Lag { resource, from, by } }
 }
 
 fn blind(_: &Baseline, rng: &mut Rng) -> Fault {

@@ -15,6 +15,7 @@ use crate::actor::Actor;
 use crate::check::journal::Entry;
 use crate::fault::{Class, Fault, Point};
 use crate::human::Human;
+use crate::looks::Looks;
 use crate::model::Server;
 use crate::reached::{Reached, text};
 use crate::scenario::Scenario;
@@ -69,10 +70,14 @@ pub struct State {
     pub operators: Vec<String>,
     /// What those that live know, by their names. It holds the world in its turn, so it has to be emptied at the end.
     pub minds: BTreeMap<String, Arc<Context>>,
+    /// When each of them last looked at all runs.
+    pub looks: Looks,
     /// What broke outside of the journal: panics, an operator that ended.
     pub broken: Vec<(&'static str, String)>,
     /// What people did, in its order.
     pub deeds: Vec<Human>,
+    /// Who led when a fault began that strikes the others, by its place in the schedule.
+    led: BTreeMap<usize, String>,
     /// Requests sent so far, by class.
     pub sent: BTreeMap<Class, u32>,
     /// Deletions of pods sent so far.
@@ -122,8 +127,10 @@ impl World {
                 struck: BTreeMap::new(),
                 operators: Vec::new(),
                 minds: BTreeMap::new(),
+                looks: Looks::default(),
                 broken: Vec::new(),
                 deeds: Vec::new(),
+                led: BTreeMap::new(),
                 sent: BTreeMap::new(),
                 deletions: 0,
                 delivered: 0,
@@ -296,21 +303,28 @@ impl World {
         state.quiet_since = Instant::now();
     }
 
-    /// Until when a watch of this resource shows nothing.
-    pub fn lagging_until(&self, resource: &str, at: Instant) -> Instant {
+    /// Until when an operator's watch of this resource shows nothing.
+    pub fn lagging_until(&self, operator: &str, resource: &str, at: Instant) -> Instant {
         let mut until = at;
-        for fault in &self.schedule.faults {
-            if let Fault::Lag { resource: of, from, by } = fault
-                && of == resource
-            {
-                let begin = self.started + Duration::from_millis(*from);
-                let end = begin + Duration::from_millis(*by);
-                if until >= begin && until < end {
-                    until = end;
-                }
+        for (index, fault) in self.schedule.faults.iter().enumerate() {
+            let (Fault::Lag { resource: of, from, by } | Fault::Deaf { resource: of, from, by }) = fault else {
+                continue;
+            };
+            let begin = self.started + Duration::from_millis(*from);
+            let end = begin + Duration::from_millis(*by);
+            let is_spared = || matches!(fault, Fault::Deaf { .. }) && self.led_at(index) == operator;
+            if of == resource && until >= begin && until < end && !is_spared() {
+                until = end;
             }
         }
         until
+    }
+
+    /// Who led when this fault was first met.
+    fn led_at(&self, fault: usize) -> String {
+        let State { server, led, .. } = &mut *self.state();
+        let leader = || server.get("leases", LEASE.0, LEASE.1).map_or("", |lease| text(lease, "/spec/holderIdentity"));
+        led.entry(fault).or_insert_with(|| leader().to_owned()).clone()
     }
 
     /// Plays an actor for ever: it acts when something changed, after a little while, and when its own time came.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | is something else than a pod and not over, or has items of its own | an entry, always |
 //! | is a child run that ended and did not succeed | an entry, up to 256 |
+//! | is an object that failed without its saying so, which is deleted | an entry, up to 256 |
 //! | waits for something unusual; has failed; was the last to end; runs | an entry, as long as there is room |
 //! | was tried before, waits for its next attempt, has a deadline, is stopped for a reason of its own | a row |
 //! | else | a letter: its attempt has the number that all have, and the pod of its name |
@@ -24,6 +25,7 @@ use serde_json::{Map, Value};
 
 use super::attempt;
 use super::observed::RunFacts;
+use super::resource;
 use crate::api::{
     Attempt, EarlierAttempts, ItemStatus, ItemsStatus, Reason, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus,
 };
@@ -36,6 +38,9 @@ use state::State;
 
 /// Child runs that did not succeed, of which all is told, so that a retry goes on with them. Of more a retry makes others.
 const CHILDREN: usize = 256;
+/// Objects that are deleted since they never said that they are over, of which all is told, so that whoever comes next deletes them
+/// where that didn't happen at once.
+const OBJECTS: usize = 256;
 
 /// So many times as many items as a list may have that is spelt out, several lists may have together.
 const MANY: usize = 4;
@@ -190,6 +195,7 @@ fn spelt(known: &[(u32, Known<'_>)], base: &Base<'_>, room: usize) -> BTreeSet<u
     };
     take(usize::MAX, &|task| is_whole(task));
     take(CHILDREN, &|task| may_go_on(task));
+    take(OBJECTS, &|task| is_cut_off(task));
     take(eighths(3), &|task| is_live(task) && (is_troubled(task) || needs_row(task, base)));
     take(eighths(2), &|task| task.phase == TaskPhase::Failed && is_told(task));
     take(eighths(1), &|task| is_live(task));
@@ -210,6 +216,12 @@ fn is_whole(task: &Known<'_>) -> bool {
 fn may_go_on(task: &Known<'_>) -> bool {
     let is_child = task.attempts.last().is_some_and(|last| !last.run.is_empty());
     is_child && task.phase.is_finished() && task.phase != TaskPhase::Succeeded
+}
+
+/// Whether it was an object that is to go. That of one that was cancelled goes anyway.
+fn is_cut_off(task: &Known<'_>) -> bool {
+    let is_object = |last: &Attempt| last.resource.is_some() && resource::is_cut_off(last);
+    task.phase == TaskPhase::Failed && task.attempts.last().is_some_and(is_object)
 }
 
 fn is_live(task: &Known<'_>) -> bool {

@@ -158,6 +158,49 @@ fn a_removal_comes_after_what_led_to_it() {
 }
 
 #[test]
+fn who_writes_while_a_pod_is_removed_may_have_seen_the_mark() {
+    let pod = |revision, meta| object("p", revision, meta);
+    let marked = || json!({ "deletionTimestamp": "2030-01-01T00:00:03Z", "deletionGracePeriodSeconds": 0 });
+    let create = event((1, 1), OPERATOR, "create", "pods", "p", 201, pod(1, json!({})));
+    let status = |times, revision| {
+        event(times, OPERATOR, "update", "workflowruns/status", "r", 200, object("r", revision, json!({})))
+    };
+    let forced = |code: u16, answer: Value| {
+        let mut event = event((3, 6), KUBECTL, "delete", "pods", "p", code, answer);
+        event["requestObject"] = json!({ "gracePeriodSeconds": 0 });
+        event
+    };
+    let mut gone_at_once = gone();
+    gone_at_once["details"] = json!({ "uid": "uid-p" });
+    let taken = |meta| event((4, 4), KUBECTL, "patch", "pods", "p", 200, pod(4, meta));
+    let held = json!({ "finalizers": ["a.b/c"], "deletionTimestamp": "2030-01-01T00:00:02Z", "deletionGracePeriodSeconds": 0 });
+    let before = event((2, 2), KUBECTL, "delete", "pods", "p", 200, pod(3, held.clone()));
+    let [made, told_of, mark, removed] =
+        ["one Create pods p", "one Update workflowruns r", "user Delete pods p", "user Delete pods p gone"];
+    let (early, late) = (status((2, 2), 2), status((4, 5), 5));
+    let cases = [
+        ("it was seen", vec![&late], forced(200, pod(7, marked())), vec![made, mark, told_of, removed]),
+        ("without a revision", vec![&late], forced(200, gone_at_once), vec![made, mark, removed, told_of]),
+        ("what came before can't", vec![&early], forced(200, pod(7, marked())), vec![made, told_of, mark, removed]),
+        ("there was nothing to delete", vec![&late], forced(404, gone()), vec![made, told_of]),
+        ("it was refused", vec![&late], forced(409, gone()), vec![made, told_of]),
+    ];
+    for (case, between, delete, expected) in cases {
+        let events: Vec<Value> = [&create].into_iter().chain(between).chain([&delete]).cloned().collect();
+        assert_eq!(told(&events), expected, "{case}");
+    }
+    let patched = "user Patch pods p";
+    let all = |more: &[Value]| {
+        let delete = forced(200, pod(7, marked()));
+        let events: Vec<Value> = [&create].into_iter().chain(more).chain([&late, &delete]).cloned().collect();
+        told(&events)
+    };
+    assert_eq!(all(&[taken(json!({}))]), [made, patched, mark, told_of, removed], "its last version without the mark");
+    assert_eq!(all(&[taken(held)]), [made, mark, patched, told_of, removed], "a version with the mark comes after it");
+    assert_eq!(all(&[before]), [made, mark, told_of, removed], "it was marked before, and isn't once more");
+}
+
+#[test]
 fn what_a_deletion_leaves_is_told() {
     let create = |pod: &Value| event((1, 1), OPERATOR, "create", "pods", "p", 201, pod.clone());
     let plain = object("p", 1, json!({}));

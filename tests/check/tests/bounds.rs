@@ -1,4 +1,4 @@
-//! Bounds, and writes that change nothing: S12, S13.
+//! Bounds, and writes that change nothing: S10 of runs, S12, S13.
 
 use serde_json::json;
 
@@ -106,4 +106,21 @@ fn what_operators_wrote_since() {
     story.moves("", "Suspended").records();
     let wrote = crate::check::quiet(&story.journal, &story.rules, since);
     assert_eq!(wrote.iter().map(|write| write.resource.as_str()).collect::<Vec<_>>(), ["workflowruns"]);
+}
+
+#[test]
+fn s10_a_slot_is_claimed_before_it_is_taken() {
+    let broken = |claims: bool| {
+        let mut story = Story::new();
+        story.create("user", "workflowruns", "r", json!({ "spec": { "workflowRef": { "name": "w" } } }));
+        story.status = json!({ "tasks": [], "history": [], "phase": "Pending", "concurrency": { "max": 1 } });
+        story.moves("", "Queued").records();
+        if claims {
+            story.sets("", "concurrency", json!({ "max": 1, "claimed": true })).records();
+        }
+        story.sets("", "concurrency", json!({ "max": 1 })).moves("", "Running").records();
+        story.broken()
+    };
+    assert_eq!(broken(true), Vec::<&str>::new());
+    assert_eq!(broken(false), ["S10"]);
 }

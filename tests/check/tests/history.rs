@@ -1,9 +1,12 @@
 //! History: S7.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::story::Story;
 use super::tell;
+use crate::check::journal::Entry;
 
 #[test]
 fn s7_each_transition_is_on_record_once_and_legal() {
@@ -336,4 +339,39 @@ fn s7_the_chain_of_segments_goes_on() {
             ),
         ],
     );
+}
+
+#[test]
+fn s7_a_run_is_cancelled_only_when_someone_asks_for_that() {
+    let stops = |s: &mut Story| {
+        s.because("", "Stopping", "CancelRequested").because("a", "Stopping", "CancelRequested");
+        s.because("b", "Cancelled", "CancelRequested").records();
+    };
+    // All of it in this generation of the run.
+    let broken = |cancel: Option<Value>, generation: u64| {
+        let mut story = Story::running();
+        if let Some(cancel) = cancel {
+            story.asks("cancel", cancel);
+        }
+        stops(&mut story);
+        for entry in &mut story.journal.entries {
+            let Entry::Write(write) = entry else { continue };
+            let mut object = Value::clone(&write.object);
+            if write.resource != "workflowruns" || object["status"].is_null() {
+                continue;
+            }
+            object["status"]["generation"] = json!(generation);
+            for task in object["status"]["tasks"].as_array_mut().unwrap() {
+                let attempts = task["attempts"].as_array_mut().into_iter().flatten();
+                attempts.for_each(|attempt| attempt["generation"] = json!(generation));
+            }
+            write.object = Arc::new(object);
+        }
+        story.broken()
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(broken(Some(json!({})), 0), none);
+    assert_eq!(broken(Some(json!({ "generation": 2 })), 1), none);
+    assert_eq!(broken(None, 0), ["S7"], "nobody asks");
+    assert_eq!(broken(Some(json!({})), 1), ["S7"], "it was asked of the generation before");
 }

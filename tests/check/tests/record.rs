@@ -196,6 +196,30 @@ fn s5_a_failure_is_followed_by_another_attempt_within_its_budget() {
     }
 }
 
+#[test]
+fn s5_a_task_is_given_up_only_when_its_budget_is_used_up() {
+    let rule = |action: &str| json!([{ "exitCodes": [1], "action": action }]);
+    for (what, retry, reason, broken) in [
+        ("it has none", json!({}), "ExitCode", &[][..]),
+        ("it is used up", json!({ "limit": 1 }), "ExitCode", &[]),
+        ("another is left", json!({ "limit": 2 }), "ExitCode", &["S5"]),
+        ("a rule says so", json!({ "limit": 2, "rules": rule("FailTask") }), "ExitCode", &[]),
+        ("a rule says otherwise", json!({ "limit": 2, "rules": rule("Retry") }), "ExitCode", &["S5"]),
+    ] {
+        let is_second = !retry["limit"].is_null() && retry["rules"].is_null();
+        let waits: &[i64] = if is_second { &[10_000] } else { &[] };
+        let mut exact = retry;
+        exact["backoff"] = json!({ "initial": "10s", "jitterPercent": 0 });
+        let mut story = failed(exact, waits);
+        let pod = format!("r-a-{}", waits.len() + 1);
+        story.makes(&pod).starts(&pod).knows("a").moves("a", "Running").records();
+        story.ends(&pod, 1).fails("a", reason).attempt("a")["exitCode"] = json!(1);
+        story.records().lets_go(&pod);
+        let broken_here: Vec<&str> = story.broken();
+        assert_eq!(broken_here, *broken, "{what}: {:#?}", story.findings().violations);
+    }
+}
+
 /// The wait after the first failure of `a`, in milliseconds, by the default backoff.
 const SHORTENED: i64 = 8_660;
 

@@ -78,10 +78,13 @@ impl TaskEnds {
             };
             // A volume claim that has the name, and isn't the run's, keeps every task that mounts the run's own from starting.
             let kept = deeds.iter().any(|deed| matches!(deed, Human::ForeignClaim { claim, .. } if mounts(claim)));
+            let mut words = deeds.iter().rev();
+            let last_word = words.find(|deed| matches!(deed, Human::Suspend { .. } | Human::Resume { .. }));
             let deeds = mine().filter(|deed| deed.takes_a_pod()).count();
+            let is_held = matches!(last_word, Some(Human::Suspend { .. }));
             let ends_of = |item: &str| {
                 let mut ends = BTreeSet::new();
-                let of = Of { scripts: &of_item(item), task, clock_is_off: scenario.clock_is_off };
+                let of = Of { scripts: &of_item(item), task, clock_is_off: scenario.clock_is_off, is_held };
                 follow(&of, &Past { failures: 0, polls: 0, disruptions: [0, 0], deeds }, &mut ends);
                 if kept || mine().any(|deed| takes_a_name(deed)) {
                     ends.insert("Failed");
@@ -208,6 +211,8 @@ struct Of<'a> {
     scripts: &'a [Behaviour],
     task: &'a Value,
     clock_is_off: bool,
+    /// Whether its run stays suspended: its totalTimeout moves along, and its pods go on.
+    is_held: bool,
 }
 
 /// What happened to it so far.
@@ -223,7 +228,7 @@ struct Past {
 
 /// Follows a task from its next attempt on.
 fn follow(of: &Of<'_>, past: &Past, ends: &mut BTreeSet<&'static str>) {
-    let Of { scripts, task, clock_is_off } = *of;
+    let Of { scripts, task, clock_is_off, is_held } = *of;
     let attempt = past.failures + past.polls + past.disruptions[0] + past.disruptions[1];
     let Some(script) = scripts.get(attempt).or(scripts.last()) else { return };
     if past.polls > POLLS || clock_is_off && time::timeout(task, "totalTimeout").is_some() {
@@ -255,7 +260,7 @@ fn follow(of: &Of<'_>, past: &Past, ends: &mut BTreeSet<&'static str>) {
     if all {
         ends.insert("Failed");
     }
-    let too_long = [start, run].contains(&TimesOut::Always) || all;
+    let too_long = [start, run].contains(&TimesOut::Always) || all && !is_held;
     let mut failures = Vec::new();
     if outcomes.contains(&Outcome::Failed) && !too_long {
         failures.extend(Failure::all(script));

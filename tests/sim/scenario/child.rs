@@ -52,6 +52,11 @@ pub(super) fn children() -> Vec<Scenario> {
             .with_standby()
             .behaves("x", [Behaviour::succeeds(2_000, "rows=4\n")])
             .succeeds(),
+        plain("child-name-taken").at(500, "foreign-run:run:c").ends(
+            "Failed",
+            "TaskFailed",
+            "a Succeeded, c Failed, z UpstreamFailed",
+        ),
         Scenario::of("child-of-a-child", &nested).with_standby().succeeds(),
         Scenario::of("child-fails", &between(retried))
             .with(inner(json!({})))

@@ -11,10 +11,12 @@ pub(super) fn generations() -> Vec<Scenario> {
     let plain = || Behaviour::succeeds(2_000, "");
     let long = || Behaviour::succeeds(3_600_000, "");
     let chain = || [task("a", &[]), task("b", &["a"]), task("c", &["b"])];
-    let limited =
-        [task_with("a", &[], json!({ "retry": { "limit": 1, "backoff": { "initial": "2s" } } })), task("b", &["a"])];
+    let once = || json!({ "limit": 1, "backoff": { "initial": "2s" } });
+    let limited = [task_with("a", &[], json!({ "retry": once() })), task("b", &["a"])];
+    let in_vain = [task("a", &[]), task_with("b", &["a"], json!({ "retry": once() })), task("c", &["b"])];
     let finally = workflow_with(&chain(), json!({ "finally": [task("x", &[])] }));
-    let items = [task_with("f", &[], json!({ "forEach": { "values": ["emea", "apac", "latam"] } })), task("z", &["f"])];
+    let regions = json!({ "values": ["emea", "apac", "latam"] });
+    let items = [task_with("f", &[], json!({ "forEach": regions, "retry": once() })), task("z", &["f"])];
     vec![
         Scenario::of("retried", &chain())
             .with_standby()
@@ -30,10 +32,10 @@ pub(super) fn generations() -> Vec<Scenario> {
             .behaves("a", [fails(), fails(), fails(), plain()])
             .at(20_000, "retry:run")
             .succeeds(),
-        Scenario::of("retried-in-vain", &chain())
+        Scenario::of("retried-in-vain", &in_vain)
             .behaves("b", [fails()])
-            .at(12_000, "retry:run")
-            .at(24_000, "retry:run")
+            .at(20_000, "retry:run")
+            .at(40_000, "retry:run")
             .ends("Failed", "TaskFailed", "a Succeeded, b Failed, c UpstreamFailed"),
         Scenario::of("retried-after-cancel", &chain())
             .with_standby()
@@ -50,8 +52,8 @@ pub(super) fn generations() -> Vec<Scenario> {
         Scenario::of("retried-from-a-task", &chain()).at(15_000, "retry:run:b").succeeds(),
         Scenario::of("retried-items", &items)
             .with_standby()
-            .behaves("f[1]", [fails(), plain()])
-            .at(12_000, "retry:run")
+            .behaves("f[1]", [fails(), fails(), fails(), plain()])
+            .at(20_000, "retry:run")
             .succeeds(),
         Scenario::of("retried-with-nothing-to-do", &chain()).at(15_000, "retry:run").succeeds(),
     ]

@@ -2,10 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::Scenario;
 use super::build::{run, run_with, task, workflow_with};
+use super::{Refusal, Scenario};
 use crate::kubelet::Behaviour;
 
+/// Others have used up the quota of the namespace.
+const QUOTA: Refusal = Refusal {
+    code: 403,
+    reason: "Forbidden",
+    message: "pods \"urgent-a-1\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=5, limited: pods=5",
+    from_ms: 5_000,
+    until_ms: 40_000,
+};
 /// A task that runs until someone stops it.
 const LONG: u64 = 3_600_000;
 
@@ -47,17 +55,36 @@ fn queues() -> Vec<Scenario> {
                 .at(2_600, "create:workflowrun:urgent"),
             &["run", "second", "third", "urgent"],
         ),
+        // What overtakes those that wait has a slot, and no pods for a while.
         all_succeed(
-            of("queue-of-two", &json!({ "max": 2 })).with(run("run")).with(run("second")).with(run("third")),
-            &["run", "second", "third"],
+            of("queue-overtaken", &one)
+                .with_standby()
+                .refusing(QUOTA)
+                .with(run("run"))
+                .with(run("second"))
+                .with_later(urgent("urgent"))
+                .at(4_000, "create:workflowrun:urgent"),
+            &["run", "second", "urgent"],
+        ),
+        all_succeed(
+            of("queue-of-two", &json!({ "max": 2 }))
+                .with_standby()
+                .with(run("run"))
+                .with(run("second"))
+                .with(run("third"))
+                .with_later(urgent("urgent"))
+                .at(3_000, "create:workflowrun:urgent"),
+            &["run", "second", "third", "urgent"],
         ),
         all_succeed(
             keyed
                 .with_standby()
                 .with(of_region("run", "emea"))
                 .with(of_region("second", "emea"))
-                .with(of_region("other", "apac")),
-            &["run", "second", "other"],
+                .with(of_region("other", "apac"))
+                .with_later(run_with("urgent", json!({ "params": { "region": "emea" }, "priority": 5 })))
+                .at(3_000, "create:workflowrun:urgent"),
+            &["run", "second", "other", "urgent"],
         ),
         all_succeed(
             of("queue-behind-a-suspension", &one)
