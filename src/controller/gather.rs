@@ -1,6 +1,6 @@
 //! Everything a decision needs, read: from the caches where they are sure to tell the truth, from the API server where not.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use std::time::Duration;
@@ -199,8 +199,12 @@ fn pods_in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
 /// Whether one of the pods or other objects is named by no attempt. The status at hand may be older than that, unless it is known to
 /// be the newest.
 fn has_stray(status: &WorkflowRunStatus, seen: &Seen, is_newest: bool) -> bool {
-    let tried = status.tried().flat_map(|(_, attempts)| attempts);
-    let named: HashSet<&str> = tried.map(Attempt::object).collect();
+    let named = |sights: &Sights| {
+        let mut named = vec![false; sights.len()];
+        let tried = status.tried().flat_map(|(_, attempts)| attempts);
+        tried.filter_map(|attempt| sights.get_index_of(attempt.object())).for_each(|at| named[at] = true);
+        named
+    };
     let tasks: BTreeMap<&str, &TaskStatus> = status.tasks.iter().map(|task| (task.name.as_str(), task)).collect();
     let with_items = status.tasks.iter().filter_map(|task| Some((task.name.as_str(), task.items.as_ref()?.phases())));
     let phases: BTreeMap<&str, Vec<TaskPhase>> = with_items.collect();
@@ -229,12 +233,14 @@ fn has_stray(status: &WorkflowRunStatus, seen: &Seen, is_newest: bool) -> bool {
     };
     // Of one that is over and let go nothing is asked any more.
     let is_done = |pod: &PodFacts| pod.is_over() && !pod.held;
-    let is_stray = |name: &str, task: &str, item| !named.contains(name) && !has_ended(task, item);
-    seen.pods.values().chain(seen.resources.values()).any(|sight| match sight {
-        Sight::Pod(pod) => !is_done(pod) && is_stray(&pod.name, &pod.task, pod.item),
-        Sight::Resource(it) => !it.deleting && !is_former(it) && is_stray(&it.resource.name, &it.task, it.item),
+    let is_stray = |sight: &Sight| match sight {
+        Sight::Pod(pod) => !is_done(pod) && !has_ended(&pod.task, pod.item),
+        Sight::Resource(it) => !it.deleting && !is_former(it) && !has_ended(&it.task, it.item),
         _ => false,
-    })
+    };
+    [&seen.pods, &seen.resources]
+        .iter()
+        .any(|sights| sights.values().zip(named(sights)).any(|(sight, is_named)| !is_named && is_stray(sight)))
 }
 
 /// Fills in what this process knows of the creates of open attempts; returns the attempts whose objects must be looked up.

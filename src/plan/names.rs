@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::limits::DNS_LABEL;
 use crate::api::Segment;
 use crate::mutant::{Mutant, is};
 
@@ -18,20 +19,18 @@ const REVISION_HASH: usize = 20;
 /// the index of the item of a task with forEach.
 #[must_use]
 pub fn pod_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, attempt: u32) -> String {
-    let (index, number) = (item.map(|item| item.to_string()), attempt.to_string());
-    let place = index.as_ref().map(|index| format!("-{index}")).unwrap_or_default();
+    let words = Words::of(run, task, item, attempt);
     if is(Mutant::NameWithoutHash) {
-        return format!("{}-{}{place}-{number}", cut(run, 20), cut(task, 15));
+        return words.text();
     }
-    let parts: Vec<&str> = [run_uid, task].into_iter().chain(index.as_deref()).chain([number.as_str()]).collect();
-    let hash = hash(&parts, POD_HASH);
-    format!("{}-{}{place}-{number}-{hash}", cut(run, 20), cut(task, 15))
+    words.with_hash([run_uid, task])
 }
 
 /// The name of a run's volume claim: `<run ≤ 20>-<claim ≤ 20>-<hash of run uid and claim>`, at most 52 characters.
 #[must_use]
 pub fn claim_name(run: &str, run_uid: &str, claim: &str) -> String {
-    format!("{}-{}-{}", cut(run, 20), cut(claim, 20), hash(&[run_uid, claim], POD_HASH))
+    let hash: String = hash([run_uid, claim], POD_HASH).collect();
+    format!("{}-{}-{hash}", cut(run, 20), cut(claim, 20))
 }
 
 /// The name of an attempt's child run: as that of a pod, and never the same.
@@ -47,17 +46,50 @@ pub fn resource_name(run: &str, run_uid: &str, task: &str, item: Option<u32>, at
 }
 
 fn other_name(of: &str, (run, run_uid): (&str, &str), task: &str, item: Option<u32>, attempt: u32) -> String {
-    let (index, number) = (item.map(|item| item.to_string()), attempt.to_string());
-    let place = index.as_ref().map(|index| format!("-{index}")).unwrap_or_default();
-    let parts: Vec<&str> = [of, run_uid, task].into_iter().chain(index.as_deref()).chain([number.as_str()]).collect();
-    format!("{}-{}{place}-{number}-{}", cut(run, 20), cut(task, 15), hash(&parts, POD_HASH))
+    Words::of(run, task, item, attempt).with_hash([of, run_uid, task])
+}
+
+/// What people read in the name of an attempt's object. Thousands of names are made in a round of a large run, so little is copied.
+struct Words<'a> {
+    run: &'a str,
+    task: &'a str,
+    index: Option<String>,
+    number: String,
+}
+
+impl<'a> Words<'a> {
+    fn of(run: &'a str, task: &'a str, item: Option<u32>, attempt: u32) -> Self {
+        let index = item.map(|item| item.to_string());
+        Self { run: cut(run, 20), task: cut(task, 15), index, number: attempt.to_string() }
+    }
+
+    fn text(&self) -> String {
+        let mut name = String::with_capacity(DNS_LABEL);
+        for word in [self.run, self.task].into_iter().chain(self.index.as_deref()).chain([self.number.as_str()]) {
+            if !name.is_empty() {
+                name.push('-');
+            }
+            name.push_str(word);
+        }
+        name
+    }
+
+    /// With the hash of these parts, the item and the attempt.
+    fn with_hash<const N: usize>(&self, parts: [&str; N]) -> String {
+        let mut name = self.text();
+        name.push('-');
+        let own = self.index.as_deref().into_iter().chain([self.number.as_str()]);
+        name.extend(hash(parts.into_iter().chain(own), POD_HASH));
+        name
+    }
 }
 
 /// The name of the record that holds a workflow's spec: `<workflow ≤ 42>-<hash of the bytes>`; `inline-…` for a spec
 /// written in a run.
 #[must_use]
 pub fn revision_name(workflow: Option<&str>, spec: &str) -> String {
-    format!("{}-{}", cut(workflow.unwrap_or("inline"), 42), hash(&[spec], REVISION_HASH))
+    let hash: String = hash([spec], REVISION_HASH).collect();
+    format!("{}-{hash}", cut(workflow.unwrap_or("inline"), 42))
 }
 
 /// The name of the record that holds a part of a run's log: `<run ≤ 20>-log-<number>-<hash of its content>`, at most 56
@@ -65,30 +97,26 @@ pub fn revision_name(workflow: Option<&str>, spec: &str) -> String {
 #[must_use]
 pub fn segment_name(segment: &Segment, taken: u32) -> String {
     let (number, taken) = (segment.number.to_string(), taken.to_string());
-    let parts = [&segment.run_uid, &number, segment.previous.as_deref().unwrap_or_default(), &segment.log, &taken];
-    format!("{}-log-{number}-{}", cut(&segment.run, 20), hash(&parts, REVISION_HASH))
+    let before = segment.previous.as_deref().unwrap_or_default();
+    let hash: String = hash([&segment.run_uid, &number, before, &segment.log, &taken], REVISION_HASH).collect();
+    format!("{}-log-{number}-{hash}", cut(&segment.run, 20))
 }
 
 /// The first `max` characters without a dash at the end.
-fn cut(name: &str, max: usize) -> String {
-    let head: String = name.chars().take(max).collect();
-    head.trim_end_matches('-').to_owned()
+fn cut(name: &str, max: usize) -> &str {
+    let end = name.char_indices().nth(max).map_or(name.len(), |(at, _)| at);
+    name.get(..end).unwrap_or(name).trim_end_matches('-')
 }
 
 /// A hash over the parts; their lengths are in it, so that moving a border between two parts changes it.
-fn hash(parts: &[&str], chars: usize) -> String {
+fn hash<'a>(parts: impl IntoIterator<Item = &'a str>, chars: usize) -> impl Iterator<Item = char> {
     let mut state = Sha256::new();
     for part in parts {
         state.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         state.update(part.as_bytes());
     }
-    state
-        .finalize()
-        .iter()
-        .take(chars)
-        .filter_map(|byte| ALPHABET.get(usize::from(byte & 31)))
-        .map(|letter| char::from(*letter))
-        .collect()
+    let letter = |byte: u8| ALPHABET.get(usize::from(byte & 31)).map(|letter| char::from(*letter));
+    state.finalize().into_iter().take(chars).filter_map(letter)
 }
 
 #[cfg(test)]
