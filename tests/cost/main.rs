@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use gantline::api::{WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    Claims, Decision, Definition, Effect, HOT, KEPT_PODS, Lineage, MainEnd, MainState, Observed, Peers, PodFacts,
-    PodPhase, RunFacts, Sight, Sights, decide, unpack,
+    Claims, Decision, Definition, Effect, HOT, KEPT_PODS, Lineage, MainEnd, MainState, Observed, Outputs, Peers,
+    PodFacts, PodPhase, RunFacts, Sight, Sights, decide, unpack,
 };
 use gantline::plan::{Granted, Origin, Plan};
 use jiff::{SignedDuration, Timestamp};
@@ -173,7 +173,8 @@ impl World {
         let seen = Observed {
             run,
             stored: &self.status,
-            status: &unpack(&self.status, &run, Some(&self.plan)),
+            status: &unpack(&self.status, &run, Some(&self.plan), None),
+            sealed: &Outputs::default(),
             definition: &Definition::Ready { plan: &self.plan, revision: "w-0123456789abcdefghjk" },
             sights: &self.sights,
             claims: &Claims::new(),
