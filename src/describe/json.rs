@@ -10,7 +10,6 @@ pub(super) fn of(story: &Story<'_>) -> String {
     let mut status = json!(story.status);
     if let Value::Object(fields) = &mut status {
         fields.remove("sealed");
-        fields.remove("sealedOutputs");
     }
     let whole = json!({
         "run": {

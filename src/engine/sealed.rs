@@ -25,8 +25,8 @@ use crate::plan::outputs_name;
 
 /// Records that a status names at most: of more, all is sealed anew.
 const RECORDS: usize = 64;
-/// Bytes of a record's text. It at most doubles as JSON, so that a record has less than 256 KiB.
-const PART: usize = 112 * 1024;
+/// Bytes of a record's text as the API server writes it, so that a record has less than 256 KiB.
+const PART: usize = 240 * 1024;
 
 /// A part of the outputs of a run, to be written before the status that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,8 +127,7 @@ impl Outputs {
             let mut new = BTreeMap::new();
             for (name, list) in lists {
                 let known = known.and_then(|known| known.get(name));
-                let is_new = |(at, value): &(&u32, &Value)| known.is_none_or(|known| known.get(*at) != Some(*value));
-                let values: List = list.iter().filter(is_new).map(|(at, value)| (*at, value.clone())).collect();
+                let values = known.map_or_else(|| list.clone(), |known| without(list, known));
                 if known.is_none() || !values.is_empty() {
                     new.insert(name.clone(), values);
                 }
@@ -190,10 +189,22 @@ fn list_of(list: &Value) -> Option<List> {
     Some(values.map(|(index, value)| (index, value.clone())).collect())
 }
 
+/// The values of a list that another hasn't, or not there.
+fn without(list: &List, known: &List) -> List {
+    // Both come in the order of the index, and may be long.
+    let mut known = known.iter().peekable();
+    let is_new = |(at, value): &(&u32, &Value)| {
+        while known.next_if(|(other, _)| *other < *at).is_some() {}
+        known.peek() != Some(&(*at, *value))
+    };
+    list.iter().filter(is_new).map(|(at, value)| (*at, value.clone())).collect()
+}
+
 /// The list of such values, of this length or as long as it has to be; null where there is none.
 fn spread(list: &List, total: Option<u32>) -> Value {
     let total = total.unwrap_or_else(|| list.keys().next_back().map_or(0, |last| last.saturating_add(1)));
-    let value = |index| list.get(&index).cloned().unwrap_or(Value::Null);
+    let mut values = list.iter().peekable();
+    let value = |index: u32| values.next_if(|(at, _)| **at == index).map_or(Value::Null, |(_, value)| value.clone());
     (0..total.min(MAX_ITEMS)).map(value).collect()
 }
 
@@ -218,16 +229,16 @@ pub(super) fn seal(full: &WorkflowRunStatus, seen: &Observed<'_>) -> (Option<Sea
     if are_same(&seen.status.tasks, &full.tasks) {
         return (stored.cloned(), Vec::new());
     }
-    let all = Outputs::of(full);
-    let none = Outputs::default();
-    let is_true = seen.sealed.without(&all).is_empty() || is(Mutant::StaleOutputsKept);
-    let (mut records, sealed) = match stored {
-        Some(stored) if is_true => (stored.records.clone(), seen.sealed),
-        _ => (Vec::new(), &none),
-    };
-    if records.is_empty() && fit(full, seen) {
+    let named = stored.map_or(&[][..], |stored| &stored.records);
+    if named.is_empty() && fit(full, seen) {
         return (None, Vec::new());
     }
+    let (all, none) = (Outputs::of(full), Outputs::default());
+    let is_true = seen.sealed.without(&all).is_empty() || is(Mutant::StaleOutputsKept);
+    if !is_true && fit(full, seen) {
+        return (None, Vec::new());
+    }
+    let (mut records, sealed) = if is_true { (named.to_vec(), seen.sealed) } else { (Vec::new(), &none) };
     let rest = all.without(sealed);
     let line = rest.line();
     if bytes(&line) <= seen.hot.outputs {
@@ -254,29 +265,30 @@ fn are_same(old: &[TaskStatus], new: &[TaskStatus]) -> bool {
     old.len() == new.len() && old.iter().zip(new).all(same)
 }
 
-/// Whether the outputs have room in their places.
+/// Whether the outputs have room in their places. Those of tasks that aren't spelt out are in a text there, as all are counted.
 fn fit(full: &WorkflowRunStatus, seen: &Observed<'_>) -> bool {
-    let is_large = full.tasks.len() > seen.hot.spelt;
     let mut room = seen.hot.outputs;
-    let mut take = |bytes: usize| {
+    full.tasks.iter().all(|task| {
+        let own = task.outputs.as_ref().map(|outputs| serde_json::to_string(outputs).unwrap_or_default());
+        let bytes = own.map_or(0, |text| bytes(&text)).saturating_add(bytes(of_items(task)));
         let fits = bytes <= room;
         room = room.saturating_sub(bytes);
         fits
-    };
-    full.tasks.iter().all(|task| {
-        let own = task.outputs.as_ref().map_or(0, |outputs| {
-            let text = serde_json::to_string(outputs).unwrap_or_default();
-            // Of those that aren't spelt out they are in a text of their own.
-            if is_large { bytes(&text) } else { text.len() }
-        });
-        take(own.saturating_add(bytes(of_items(task))))
     })
 }
 
-/// The bytes of a text as JSON.
+/// The bytes of a text as the API server writes it.
 fn bytes(text: &str) -> usize {
-    let escaped = text.bytes().filter(|byte| matches!(byte, b'"' | b'\\' | b'\n')).count();
-    text.len().saturating_add(escaped)
+    text.chars().map(width).fold(0, usize::saturating_add)
+}
+
+/// The bytes of a letter of a text that is JSON, in JSON: an API server escapes what could be taken for HTML or JavaScript.
+const fn width(letter: char) -> usize {
+    match letter {
+        '"' | '\\' | '\n' => 2,
+        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => 6,
+        _ => letter.len_utf8(),
+    }
 }
 
 /// The text in records.
@@ -284,15 +296,21 @@ fn cut(text: &str, seen: &Observed<'_>) -> Vec<NamedOutputs> {
     // Where less stays in a status, as in a test, less is in a record too.
     let max = seen.hot.outputs.saturating_mul(4).clamp(256, PART);
     let mut parts = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (part, more) = rest.split_at_checked(rest.floor_char_boundary(max)).unwrap_or((rest, ""));
-        let (run, run_uid) = (seen.run.name.to_owned(), seen.run.uid.to_owned());
-        let part = OutputsPart { run, run_uid, text: part.to_owned() };
-        parts.push(NamedOutputs { name: outputs_name(&part, seen.taken), part });
-        rest = more;
+    let (mut part, mut taken) = (String::new(), 0_usize);
+    for letter in text.chars() {
+        if taken.saturating_add(width(letter)) > max {
+            parts.push(std::mem::take(&mut part));
+            taken = 0;
+        }
+        part.push(letter);
+        taken = taken.saturating_add(width(letter));
     }
-    parts
+    parts.extend(Some(part).filter(|part| !part.is_empty()));
+    let named = |text: String| {
+        let part = OutputsPart { run: seen.run.name.to_owned(), run_uid: seen.run.uid.to_owned(), text };
+        NamedOutputs { name: outputs_name(&part, seen.taken), part }
+    };
+    parts.into_iter().map(named).collect()
 }
 
 /// Takes the outputs out of tasks, to be put back by [`put_back`].
