@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::world::World;
-use crate::api::{Reason, TaskPhase, WorkflowRunStatus, WorkflowSpec};
+use crate::api::{Reason, SealedOutputs, TaskPhase, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{Definition, HOT, Hot, Urgency};
 use crate::plan::outputs_name;
 
@@ -232,4 +232,31 @@ fn what_items_did_not_hand_on_takes_no_room() {
     world.settle();
     let list = outputs(&world.full())["f"]["said"].as_array().cloned().unwrap();
     assert_eq!((list.len(), list.last(), records(&world).len()), (200, Some(&json!("last")), 0));
+}
+
+#[test]
+fn what_a_hand_wrote_is_no_harm() {
+    let gone = json!({});
+    let a = json!({ "a": { "said": "x" } });
+    for (rest, expected) in [
+        ("nonsense", &gone),
+        ("[1]\n{\"tasks\":{\"a\":{\"said\":\"x\"}}}", &a),
+        ("{\"tasks\":{\"a\":{\"said\":\"y\"}}}\n{\"tasks\":{\"a\":{\"said\":\"x\"}}}", &a),
+        ("{\"tasks\":{\"a\":7}}", &gone),
+        ("{\"tasks\":{\"nobody\":{\"said\":\"x\"}}}", &gone),
+        ("{\"items\":{\"a\":{\"said\":{\"0\":\"x\"}},\"nobody\":{\"said\":{}}}}", &gone),
+        ("{\"items\":{\"f\":{\"said\":{\"4294967295\":\"x\",\"20000\":1}}}}", &gone),
+        ("{\"items\":{\"f\":{\"said\":{\"-1\":\"x\"}}}}", &gone),
+    ] {
+        for room in [0, HOT.outputs] {
+            let mut world = world(room);
+            world.settle();
+            world.status.sealed_outputs = Some(SealedOutputs { records: Vec::new(), rest: rest.to_owned() });
+            assert_eq!(outputs(&world.full()), *expected, "{rest}");
+            for (unit, text) in [("b", "second"), ("f[1]", "second of f")] {
+                says(&mut world, unit, text);
+                assert_eq!(outputs(&world.full())["b"]["said"], "second", "{rest}");
+            }
+        }
+    }
 }
