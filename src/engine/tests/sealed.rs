@@ -260,3 +260,28 @@ fn what_a_hand_wrote_is_no_harm() {
         }
     }
 }
+
+#[test]
+fn a_status_stays_small_however_much_tasks_and_items_hand_on() {
+    let said = json!([{ "name": "said", "type": "string" }]);
+    let task = |index: usize| json!({ "name": format!("t{index}"), "image": "i", "outputs": said });
+    let mut tasks: Vec<Value> = (0..100).map(task).collect();
+    tasks.push(task(100));
+    tasks[100]["forEach"] = json!({ "items": "lists.range(100)" });
+    let mut world = World::of(&serde_json::from_value(json!({ "tasks": tasks })).unwrap());
+    world.settle();
+    let units = (0..100).flat_map(|index| [format!("t{index}"), format!("t100[{index}]")]);
+    for (number, unit) in units.enumerate() {
+        // An API server writes six bytes for each of some of these.
+        let text = if number % 2 == 0 { "\"\\<" } else { "ab" };
+        world.end_with(&unit, 0, &format!("said={}", text.repeat(500)));
+        world.settle();
+        let bytes = serde_json::to_string(&world.status).unwrap().len();
+        assert!(bytes < 64 * 1024, "{bytes} after {unit}");
+    }
+    assert_eq!(world.story_of_run(), "Succeeded");
+    let all = outputs(&world.full());
+    assert_eq!(all["t100"]["said"].as_array().map(Vec::len), Some(100));
+    let sizes = world.outputs.iter().map(|named| serde_json::to_string(&named.part).unwrap().len());
+    assert!(sizes.max().unwrap() < 256 * 1024 && world.outputs.len() < 30, "{}", world.outputs.len());
+}
