@@ -233,11 +233,11 @@ async fn describe(options: Describe) -> Result<ExitCode, Error> {
     let cluster = connect(None, Permit::always()).await?;
     let Describe { run: name, namespace, output } = options;
     let namespace = namespace.unwrap_or_else(|| cluster.client().default_namespace().to_owned());
-    let Some(History { run, plan, parts }) = history::read(&cluster, &namespace, &name).await? else {
+    let Some(History { run, plan, parts, outputs }) = history::read(&cluster, &namespace, &name).await? else {
         return Err(Error::NoRun { name, namespace });
     };
     let parts: Vec<Part> = parts.into_iter().map(|(name, segment)| Part { name, segment }).collect();
-    let story = Story::new(&run, plan.as_ref(), &parts);
+    let story = Story::new(&run, plan.as_ref(), &parts, &outputs);
     print(&match output {
         Output::Text => story.text(),
         Output::Json => story.json(),

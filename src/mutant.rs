@@ -136,6 +136,12 @@ pub enum Mutant {
     SegmentAfterStatus,
     /// Whatever record has the name of a segment is taken for it.
     AnySegmentIsOurs,
+    /// Outputs that a status has no room for are written after the status that names them.
+    OutputsSealedAfterStatus,
+    /// Outputs in records are forgotten.
+    SealedOutputsForgotten,
+    /// Outputs stay in records though a retry took them back.
+    StaleOutputsKept,
     /// When a unit that isn't spelt out is tried again is not put on record.
     RowWithoutTime,
     /// Each unit has the letter of the one before it.
@@ -172,7 +178,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every fault.
-    pub const ALL: [Self; 79] = [
+    pub const ALL: [Self; 82] = [
         Self::StatusWithoutVersion,
         Self::EffectsBeforeStatus,
         Self::ConflictIgnored,
@@ -236,6 +242,9 @@ impl Mutant {
         Self::LogSealedAndKept,
         Self::SegmentAfterStatus,
         Self::AnySegmentIsOurs,
+        Self::OutputsSealedAfterStatus,
+        Self::SealedOutputsForgotten,
+        Self::StaleOutputsKept,
         Self::RowWithoutTime,
         Self::LettersShifted,
         Self::PackedOutputsLost,

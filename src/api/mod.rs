@@ -6,6 +6,7 @@ mod concurrency;
 mod for_each;
 mod items;
 pub mod log;
+mod outputs;
 mod param;
 mod phase;
 mod pod_expr;
@@ -24,6 +25,7 @@ pub use concurrency::{Concurrency, ConcurrencyStatus, WhenFull};
 pub use for_each::ForEach;
 pub use items::{ItemStatus, ItemsStatus, MAX_ITEMS};
 pub use log::{LogLine, Sealed};
+pub use outputs::{OutputsPart, SealedOutputs};
 pub use param::{ItemType, Param, ValueType};
 pub use phase::{AttemptOutcome, Reason, RunPhase, TaskPhase, WaitKind};
 pub use pod_expr::PodExpr;
@@ -47,8 +49,8 @@ pub const API_VERSION: &str = "gantline.dev/v1alpha1";
 /// Keeps a pod until its outcome is on record. It sits on pods only, never on runs.
 pub const FINALIZER: &str = "gantline.dev/outcome";
 
-/// Labels of what Gantline makes: all of them on pods, child runs and other objects of attempts, the run's alone on volume claims
-/// and segments.
+/// Labels of what Gantline makes: all of them on pods, child runs and other objects of attempts, the run's alone on volume claims,
+/// segments and outputs.
 pub mod label {
     /// The run's name.
     pub const RUN: &str = "gantline.dev/run";

@@ -141,6 +141,8 @@ pub enum Reason {
     WorkflowNotFound,
     /// The run's pinned revision was deleted or changed by someone.
     RevisionLost,
+    /// A record with outputs of the run's tasks was deleted or changed by someone; the message names it.
+    OutputsLost,
     /// `spec.cancel` was set.
     CancelRequested,
     /// The run's timeout was over before its last task had ended.

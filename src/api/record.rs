@@ -1,10 +1,12 @@
-//! What is on record outside of a run's status: pinned revisions, and segments of the logs of runs.
+//! What is on record outside of a run's status: pinned revisions, segments of the logs of runs, and outputs of their tasks.
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What a record holds: a revision, or a segment.
+use super::outputs::OutputsPart;
+
+/// What a record holds: a revision, a segment, or outputs.
 #[expect(clippy::duplicated_attributes, reason = "columns of the same type are not the same column")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
@@ -14,7 +16,7 @@ use serde_json::{Map, Value};
     root = "WorkflowRecord",
     namespaced,
     category = "gantline",
-    doc = "Internal to Gantline, and immutable: either a revision, a copy of a workflow's spec that runs are pinned to, named by its content; or a segment, a part of the log of one run, which it is deleted with.",
+    doc = "Internal to Gantline, and immutable: either a revision, a copy of a workflow's spec that runs are pinned to, named by its content; or a segment, a part of the log of one run; or outputs of the tasks of one. What is of one run is deleted with it.",
     printcolumn(name = "Workflow", type_ = "string", json_path = ".spec.workflow"),
     printcolumn(name = "Run", type_ = "string", json_path = ".spec.segment.run"),
     printcolumn(name = "Segment", type_ = "integer", json_path = ".spec.segment.number"),
@@ -22,7 +24,7 @@ use serde_json::{Map, Value};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self == oldSelf").message("a record never changes"))]
-#[x_kube(validation = Rule::new("has(self.data) != has(self.segment)").message("a record has either data or segment"))]
+#[x_kube(validation = Rule::new("(has(self.data) ? 1 : 0) + (has(self.segment) ? 1 : 0) + (has(self.outputs) ? 1 : 0) == 1").message("a record has either data, segment or outputs"))]
 pub struct WorkflowRecordData {
     /// Of a revision, the name of the Workflow that the copy was made of; absent for a workflow written inline in a run.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -32,9 +34,12 @@ pub struct WorkflowRecordData {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "super::schema::object")]
     pub data: Map<String, Value>,
-    /// A part of the log of a run. Absent in a revision.
+    /// A part of the log of a run; absent in a record of another kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<Segment>,
+    /// A part of the outputs of the tasks of a run; absent in a record of another kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<OutputsPart>,
 }
 
 /// A part of the log of a run, which its status no longer holds.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::concurrency::ConcurrencyStatus;
 use super::items::ItemsStatus;
 use super::log::Sealed;
+use super::outputs::SealedOutputs;
 use super::phase::{self, AttemptOutcome, RunPhase, TaskPhase, WaitKind};
 use super::volume_claim::VolumeClaimStatus;
 
@@ -104,6 +105,10 @@ pub struct WorkflowRunStatus {
     /// Where the log goes on that came before: `gantline describe` reads all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Sealed>,
+    /// The outputs of tasks and items, where they have more than 32 KiB in all: none of them is among the tasks then. `gantline
+    /// describe` shows them in their places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_outputs: Option<SealedOutputs>,
 }
 
 impl WorkflowRunStatus {

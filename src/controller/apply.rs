@@ -14,10 +14,10 @@ use super::client::Failure;
 use super::gather::{self, Gathered, open_attempts};
 use super::loose::Loose;
 use super::revision::Pinned;
-use super::segment::{self, Written};
+use super::segment::{self, Part, Written};
 use super::{Context, Key, claim, create, effect, event};
 use crate::api::{Attempt, RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{Decision, Effect, NamedSegment, Note, Urgency};
+use crate::engine::{Decision, Effect, Note, Urgency};
 use crate::mutant::{Mutant, is};
 
 /// Least time between writes that nothing hangs on, where the API server answers quickly,
@@ -120,22 +120,22 @@ async fn write_record(context: &Context, gathered: &Gathered) -> Result<(), Fail
     context.cluster.create_record(gathered.run.meta.namespace.as_deref().unwrap_or_default(), record).await.map(|_| ())
 }
 
-/// Writes the parts of the log that the status is about to name instead of holding them. False if the name of one is another
+/// Writes the parts of the log, and the outputs, that the status is about to name instead of holding them. False if the name of one is another
 /// record's: then the status may not be written, and the next decision gives it another name.
-async fn write_segments(
+async fn write_parts<'a>(
     context: &Arc<Context>,
     gathered: &Gathered,
-    segments: &[NamedSegment],
+    parts: impl Iterator<Item = Part<'a>>,
 ) -> Result<bool, Failure> {
     let run = gathered.run.as_ref();
-    for named in segments {
-        match segment::write(&context.cluster, run.meta.namespace.as_deref().unwrap_or_default(), named).await {
+    for part in parts {
+        let name = part.name;
+        match segment::write(&context.cluster, run.meta.namespace.as_deref().unwrap_or_default(), part).await {
             Ok(Written::Yes) => {}
             Ok(Written::Taken) => {
-                let name = &named.name;
-                tracing::warn!(run = ?run.meta.name, namespace = ?run.meta.namespace, name, "a record of someone else's has the name of a segment");
+                tracing::warn!(run = ?run.meta.name, namespace = ?run.meta.namespace, name, "a record of someone else's has the name of a part of a run");
                 let message = format!(
-                    "a WorkflowRecord named {name} exists that is not this run's: its history goes on under another name; find \
+                    "a WorkflowRecord named {name} exists that is not this run's: what it keeps there goes on under another name; find \
                      out who made that one (kubectl get workflowrecord {name} -o yaml)"
                 );
                 event::publish(context, run, &[Note { seq: 0, warning: true, reason: "SegmentNameTaken", message }]);
@@ -144,10 +144,10 @@ async fn write_segments(
                 context.wake_in(Key::Run(uid), CONFLICT);
                 return Ok(false);
             }
-            // Its pods wait for their outcomes, and all that the segment could be read with goes with the namespace.
+            // Its pods wait for their outcomes, and all that the part could be read with goes with the namespace.
             Err(Failure::Refused(status)) if create::is_terminating(&status) => return Ok(true),
             Err(failure) => {
-                tell_refusal(context, run, "a part of the run's history", &failure);
+                tell_refusal(context, run, "a part of the run's record", &failure);
                 return Err(failure);
             }
         }
@@ -169,7 +169,12 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
     if decision.status.revision.is_some() && !gathered.is_named() {
         write_record(context, gathered).await?;
     }
-    if !is(Mutant::SegmentAfterStatus) && !write_segments(context, gathered, &decision.segments).await? {
+    let segments = || decision.segments.iter().map(Part::from);
+    let outputs = || decision.outputs.iter().map(Part::from);
+    if !is(Mutant::SegmentAfterStatus) && !write_parts(context, gathered, segments()).await? {
+        return Ok(false);
+    }
+    if !is(Mutant::OutputsSealedAfterStatus) && !write_parts(context, gathered, outputs()).await? {
         return Ok(false);
     }
     let wanted: HashSet<&str> = wanted(&decision.full).collect();
@@ -204,7 +209,10 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
             });
             event::publish(context, run, &decision.notes);
             if is(Mutant::SegmentAfterStatus) {
-                write_segments(context, gathered, &decision.segments).await?;
+                write_parts(context, gathered, segments()).await?;
+            }
+            if is(Mutant::OutputsSealedAfterStatus) {
+                write_parts(context, gathered, outputs()).await?;
             }
             Ok(true)
         }

@@ -11,13 +11,14 @@ use tokio::time::Instant;
 use super::client::Failure;
 use super::loose::Loose;
 use super::memory::{Create, Held, RunMemory};
+use super::outputs::{self, Loaded};
 use super::revision::{self, Pinned};
 use super::watch::Watched;
 use super::{Cache, Context, Key, cache::PodEntry, claim, kin, peers, resource};
 use crate::api::{Attempt, TaskPhase, TaskStatus, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{
-    Claims, Lineage, Peers, PodFacts, Refusal, RefusalKind, ResourceFacts, RunFacts, Sight, Sights, is_retry_wanted,
-    unpack,
+    Claims, Lineage, Outputs, Peers, PodFacts, Refusal, RefusalKind, ResourceFacts, RunFacts, Sight, Sights,
+    is_retry_wanted, unpack,
 };
 use crate::mutant::{Mutant, is};
 use crate::objects::child::parent;
@@ -32,6 +33,8 @@ pub struct Gathered {
     pub run: Arc<Loose<WorkflowRun>>,
     /// Its status, unpacked.
     pub status: WorkflowRunStatus,
+    /// The outputs in the records that it names, as far as it goes on.
+    pub sealed: Arc<Outputs>,
     /// What it is to run.
     pub definition: Pinned,
     /// Its objects.
@@ -125,15 +128,17 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             claims.insert(name, sight);
         }
     }
-    let Record { status, definition, lineage } = known;
+    let Record { status, sealed, definition, lineage } = known;
     let peers = peers::of(context, &run, definition.plan()).await?;
-    Ok(Some(Gathered { run, status, definition, seen, claims, peers, lineage }))
+    Ok(Some(Gathered { run, status, sealed, definition, seen, claims, peers, lineage }))
 }
 
 /// What is on record of a run, and what it is to run.
 struct Record {
     /// Its status, unpacked.
     status: WorkflowRunStatus,
+    /// The outputs in the records that it names, as far as it goes on.
+    sealed: Arc<Outputs>,
     definition: Pinned,
     lineage: Lineage,
 }
@@ -151,13 +156,37 @@ async fn record(context: &Context, run: &Arc<Loose<WorkflowRun>>) -> Result<Reco
     let definition = revision::of(context, run, &lineage).await?;
     let object = run.object.as_ref().ok();
     let stored = object.and_then(|run| run.status.clone()).unwrap_or_default();
+    let is_over =
+        stored.phase.is_finished() && object.is_some_and(|run| !is_retry_wanted(&run.spec, &stored, &lineage));
+    let (definition, sealed) = sealed(context, run, &stored, definition, is_over).await?;
     let status = match object {
-        Some(object) => unpack(&stored, &RunFacts::of(&run.meta, &object.spec), definition.plan()),
+        Some(object) => unpack(&stored, &RunFacts::of(&run.meta, &object.spec), definition.plan(), sealed.as_deref()),
         None => stored,
     };
-    let is_over =
-        status.phase.is_finished() && object.is_some_and(|run| !is_retry_wanted(&run.spec, &status, &lineage));
-    Ok(Record { status, definition: if is_over { Pinned::Unread } else { definition }, lineage })
+    let definition = if is_over { Pinned::Unread } else { definition };
+    Ok(Record { status, sealed: sealed.unwrap_or_default(), definition, lineage })
+}
+
+/// The outputs in the records that a status names, where decisions go on from it. If one of those is lost, the run is.
+async fn sealed(
+    context: &Context,
+    run: &Loose<WorkflowRun>,
+    stored: &WorkflowRunStatus,
+    definition: Pinned,
+    is_over: bool,
+) -> Result<(Pinned, Option<Arc<Outputs>>), Failure> {
+    let Some(sealed) = &stored.sealed_outputs else { return Ok((definition, None)) };
+    let (uid, namespace) =
+        (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref().unwrap_or_default());
+    if is_over {
+        outputs::drop_kept(context, uid);
+        return Ok((definition, None));
+    }
+    let Pinned::Ready { plan, .. } = &definition else { return Ok((definition, None)) };
+    Ok(match outputs::load(context, namespace, uid, &sealed.records).await? {
+        Loaded::Ready(outputs) => (definition, Some(outputs)),
+        Loaded::Lost(why) => (Pinned::OutputsLost { plan: Arc::clone(plan), why }, None),
+    })
 }
 
 /// The run as it is now; `None` if it, by uid, is gone. The cache learns of it.

@@ -1,4 +1,4 @@
-//! Reading a run back: what it is, and the records that its log went on in, for `gantline describe`.
+//! Reading a run back: what it is, and the records that its log went on in and its outputs are in, for `gantline describe`.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::client::{Cluster, Failure};
 use super::loose::Loose;
+use super::outputs;
 use crate::api::{Segment, WorkflowRecord, WorkflowRun, label};
 use crate::plan::Plan;
 
@@ -36,6 +37,8 @@ pub struct History {
     pub plan: Option<Plan>,
     /// The records of its log, oldest first.
     pub parts: Vec<Found>,
+    /// The records of outputs of its tasks, each with its text, or what became of it.
+    pub outputs: Vec<(String, Result<String, &'static str>)>,
 }
 
 /// All that is on record of a run; `None` if there is no such run.
@@ -52,7 +55,14 @@ pub async fn read(cluster: &Cluster, namespace: &str, name: &str) -> Result<Opti
         Some(revision) => super::revision::read(cluster, namespace, revision).await?,
         None => None,
     };
-    Ok(Some(History { run, plan, parts }))
+    let sealed = run.status.as_ref().and_then(|status| status.sealed_outputs.clone()).unwrap_or_default();
+    let uid = run.metadata.uid.clone().unwrap_or_default();
+    let mut outputs = Vec::new();
+    for name in sealed.records {
+        let text = outputs::text(cluster, namespace, &uid, &name).await?;
+        outputs.push((name, text));
+    }
+    Ok(Some(History { run, plan, parts, outputs }))
 }
 
 /// From the newest, which the status names, along what each says of the one before it. Where one is gone, those before it are found

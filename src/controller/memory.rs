@@ -2,9 +2,11 @@
 //! status write. Losing it costs a live read, never a wrong step.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tokio::time::{Duration, Instant};
 
+use super::outputs::KeptOutputs;
 use crate::engine::RefusalKind;
 use crate::lease;
 use crate::mutant::{Mutant, is};
@@ -40,8 +42,10 @@ pub struct RunMemory {
     pub newest: Option<String>,
     /// When its status was last written by us, and how long that took.
     pub last_write: Option<(Instant, Duration)>,
-    /// How many names of its segments turned out to be those of others' records.
+    /// How many names of its segments and outputs turned out to be those of others' records.
     pub taken: u32,
+    /// Outputs of its tasks in records, as they were read.
+    pub outputs: Arc<KeptOutputs>,
     /// Rounds that failed in a row.
     pub failures: u32,
 }

@@ -13,9 +13,9 @@
 //! | `lead` | the term: works while the lease is held |
 //! | `work` | gives each key its rounds |
 //! | `run`, `workflow` | a round for one object |
-//! | `gather`, `revision`, `peers`, `kin` | what a round reads |
+//! | `gather`, `revision`, `outputs`, `peers`, `kin` | what a round reads |
 //! | `apply`, `effect`, `create`, `event` | what it writes |
-//! | `segment` | parts of the logs of runs that their statuses no longer hold |
+//! | `segment` | parts of the logs of runs, and of their outputs, that their statuses no longer hold |
 //! | `claim` | what it reads and writes of volume claims |
 //! | `resource` | what it watches, reads and writes of objects of any kind |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
@@ -42,6 +42,7 @@ mod lead;
 mod loose;
 mod memory;
 mod orphan;
+mod outputs;
 mod peers;
 mod poison;
 mod queue;

@@ -32,6 +32,13 @@ pub enum Pinned {
     Unreadable(String),
     /// The revision can't be had any more.
     Lost(String),
+    /// Outputs of the run's tasks can't be had any more.
+    OutputsLost {
+        /// The plan, which tells what its tasks are.
+        plan: Arc<Plan>,
+        /// Which, and why.
+        why: String,
+    },
     /// Not read, since the run has ended.
     Unread,
 }
@@ -41,7 +48,7 @@ impl Pinned {
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         match self {
-            Self::Ready { plan, .. } => Some(plan),
+            Self::Ready { plan, .. } | Self::OutputsLost { plan, .. } => Some(plan),
             _ => None,
         }
     }
@@ -55,6 +62,7 @@ impl Pinned {
             Self::Invalid(problems) => Definition::Invalid(problems.clone()),
             Self::Unreadable(why) => Definition::Unreadable(why.clone()),
             Self::Lost(why) => Definition::Lost(why.clone()),
+            Self::OutputsLost { why, .. } => Definition::OutputsLost(why.clone()),
             Self::Unread => Definition::Unread,
         }
     }
@@ -114,7 +122,7 @@ impl Copy {
             _ => serde_json::Map::new(),
         };
         let workflow = self.workflow.clone().unwrap_or_default();
-        let data = WorkflowRecordData { workflow, data, segment: None };
+        let data = WorkflowRecordData { workflow, data, ..WorkflowRecordData::default() };
         let mut record = WorkflowRecord::new(&self.revision, data);
         record.metadata.namespace = Some(namespace.to_owned());
         record

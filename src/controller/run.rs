@@ -26,6 +26,7 @@ pub async fn reconcile(context: &Arc<Context>, uid: &str) -> Result<(), Failure>
         run: RunFacts::of(&gathered.run.meta, &object.spec),
         stored: &stored,
         status: &gathered.status,
+        sealed: &gathered.sealed,
         definition: &definition,
         sights: &gathered.seen.pods,
         claims: &gathered.claims,

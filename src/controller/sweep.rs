@@ -2,7 +2,7 @@
 //! all that was so at two sweeps in a row: a run that starts in between pins it in time. Should one still lose the race, it goes on
 //! with the plan that this process has, and after a restart with the workflow, if that is still the same.
 //!
-//! Segments have an owner, and go with their run by Kubernetes' own garbage collection. One whose owner was taken off, as by a
+//! Segments and outputs have an owner, and go with their run by Kubernetes' own garbage collection. One whose owner was taken off, as by a
 //! deletion of its run with `--cascade=orphan`, goes as other records do, once its run is gone.
 
 use std::collections::BTreeSet;
@@ -44,6 +44,7 @@ impl Readable for Record {}
 #[derive(Deserialize)]
 struct Spec {
     segment: Option<OfRun>,
+    outputs: Option<OfRun>,
 }
 
 #[derive(Deserialize)]
@@ -84,8 +85,8 @@ async fn sweep(context: &Context, marked: &BTreeSet<String>) -> Result<BTreeSet<
                 let old = meta.creation_timestamp.is_some_and(|at| context.now().duration_since(at.0) >= AGE);
                 let named = named.contains(&(namespace.clone(), name.clone()));
                 let owned = meta.owner_references.is_some_and(|owners| !owners.is_empty());
-                let segment = record.object.ok().and_then(|record| record.spec.segment);
-                let in_use = segment.is_some_and(|segment| context.cache().run(&segment.run_uid).is_some());
+                let part = record.object.ok().and_then(|record| record.spec.segment.or(record.spec.outputs));
+                let in_use = part.is_some_and(|part| context.cache().run(&part.run_uid).is_some());
                 if !old || named || owned || in_use || unreadable.contains(&namespace) {
                     continue;
                 }

@@ -24,7 +24,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{ItemStatus, LogLine, Segment, TaskStatus, Transition, WorkflowRun, WorkflowRunStatus};
-use crate::engine::{RunFacts, unpack};
+use crate::engine::{Outputs, RunFacts, unpack};
 use crate::plan::Plan;
 
 /// Problems that are told of; the rest are counted.
@@ -38,6 +38,9 @@ pub struct Part {
     /// What it holds; `None` where it is gone or can't be read.
     pub segment: Option<Segment>,
 }
+
+/// A record of outputs of a run's tasks: its name, and its text, or what became of it.
+pub type Text = (String, Result<String, &'static str>);
 
 /// A run with everything that ever happened to it.
 #[derive(Clone, Debug)]
@@ -71,12 +74,13 @@ impl Problems {
 }
 
 impl<'a> Story<'a> {
-    /// Puts together a run and the records of its log, oldest first. The status of a large run tells the states of its tasks, and
-    /// its plan their names.
+    /// Puts together a run, the records of its log, oldest first, and those of the outputs of its tasks. The status of a large run
+    /// tells the states of its tasks, and its plan their names.
     #[must_use]
-    pub fn new(run: &'a WorkflowRun, plan: Option<&Plan>, parts: &[Part]) -> Self {
+    pub fn new(run: &'a WorkflowRun, plan: Option<&Plan>, parts: &[Part], outputs: &[Text]) -> Self {
         let stored = run.status.clone().unwrap_or_default();
-        let status = unpack(&stored, &RunFacts::of(&run.metadata, &run.spec), plan);
+        let (found, is_whole) = Outputs::read(outputs.iter().map(|(_, text)| text.as_deref().ok()));
+        let status = unpack(&stored, &RunFacts::of(&run.metadata, &run.spec), plan, Some(&found));
         let mut story = Self {
             run,
             tasks: Vec::new(),
@@ -86,6 +90,7 @@ impl<'a> Story<'a> {
             problems: Problems::default(),
             status,
         };
+        story.find_lost_outputs(outputs, is_whole);
         let mut units = BTreeMap::new();
         story.read_parts(parts, &mut units);
         story.places = [story.transitions.len(), 0, story.status.history.len()];
@@ -116,6 +121,23 @@ impl<'a> Story<'a> {
     #[must_use]
     pub fn json(&self) -> String {
         json::of(self)
+    }
+
+    /// Outputs are in records that can be had no more, or whose text can't be read.
+    fn find_lost_outputs(&mut self, outputs: &[Text], is_whole: bool) {
+        let lost = outputs.iter().filter_map(|(name, text)| Some((name, text.as_ref().err()?)));
+        let lost: Vec<String> = lost
+            .map(|(name, why)| {
+                format!("WorkflowRecord {name}, which holds outputs of the tasks, {why}: some are not shown")
+            })
+            .collect();
+        if lost.is_empty() && !is_whole {
+            self.problems
+                .add("the records of the outputs of the tasks don't fit together: some are not shown".to_owned());
+        }
+        for problem in lost {
+            self.problems.add(problem);
+        }
     }
 
     fn read_parts(&mut self, parts: &[Part], units: &mut Units) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Part, Story};
-use crate::api::{Segment, TaskPhase, TaskStatus, WorkflowRun};
+use crate::api::{SealedOutputs, Segment, TaskPhase, TaskStatus, WorkflowRun};
 use crate::plan::{Origin, Plan};
 
 /// A run of two tasks that has ended; the first four of its transitions are in two records, the next in its log.
@@ -61,7 +61,7 @@ fn parts() -> Vec<Part> {
 
 #[test]
 fn a_run_reads_like_a_page() {
-    let text = Story::new(&run(), None, &parts()).text();
+    let text = Story::new(&run(), None, &parts(), &[]).text();
     let expected = "\
 Run         nightly
 Namespace   demo
@@ -118,7 +118,7 @@ fn an_attempt_is_told_with_the_kind_of_its_object() {
         let mut attempts = json!([{ "number": 1 }]);
         attempts[0].as_object_mut().unwrap().extend(attempt.as_object().unwrap().clone());
         run.status.as_mut().unwrap().tasks[0].attempts = serde_json::from_value(attempts).unwrap();
-        let text = Story::new(&run, None, &parts()).text();
+        let text = Story::new(&run, None, &parts(), &[]).text();
         assert!(text.lines().any(|line| line.trim() == told), "{told}: {text}");
     }
 }
@@ -126,7 +126,7 @@ fn an_attempt_is_told_with_the_kind_of_its_object() {
 #[test]
 fn tools_get_all_of_it_as_one_object() {
     let run = run();
-    let json: Value = serde_json::from_str(&Story::new(&run, None, &parts()).json()).unwrap();
+    let json: Value = serde_json::from_str(&Story::new(&run, None, &parts(), &[]).json()).unwrap();
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["problems", "run", "tasks", "transitions", "whole"]);
     assert_eq!((&json["whole"], &json["problems"]), (&json!(true), &json!([])));
@@ -207,12 +207,38 @@ fn what_is_missing_is_said_before_all_else() {
     for (name, damage, problems) in cases {
         let (mut run, mut parts) = (run(), parts());
         damage(&mut run, &mut parts);
-        let story = Story::new(&run, None, &parts);
+        let story = Story::new(&run, None, &parts, &[]);
         assert_eq!(story.problems.told, problems, "{name}");
         let (text, json): (String, Value) = (story.text(), serde_json::from_str(&story.json()).unwrap());
         assert_eq!(text.starts_with("THE HISTORY OF THIS RUN IS NOT WHOLE\n"), !problems.is_empty(), "{name}");
         assert_eq!(text.contains("without a gap"), problems.is_empty(), "{name}");
         assert_eq!((story.is_whole(), &json["problems"]), (problems.is_empty(), &json!(problems)), "{name}");
+    }
+}
+
+#[test]
+fn outputs_are_shown_in_their_places_wherever_they_are() {
+    let mut run = run();
+    let status = run.status.as_mut().unwrap();
+    status.tasks[0].outputs = None;
+    let records = vec!["nightly-outputs-1".to_owned(), "nightly-outputs-2".to_owned()];
+    let rest = "{\"tasks\":{\"extract\":{\"files\":[]}}}\n".to_owned();
+    status.sealed_outputs = Some(SealedOutputs { records, rest });
+    let text =
+        |number: u32, text: Result<&str, &'static str>| (format!("nightly-outputs-{number}"), text.map(str::to_owned));
+    let (head, tail) = ("{\"tasks\":{\"extract\":{\"ro", "ws\":42}}}\n");
+    let gone = "WorkflowRecord nightly-outputs-2, which holds outputs of the tasks, was deleted: some are not shown";
+    let odd = "the records of the outputs of the tasks don't fit together: some are not shown";
+    for (second, outputs, problems) in [
+        (Ok(tail), json!({ "files": [], "rows": 42 }), vec![]),
+        (Err("was deleted"), json!({ "files": [] }), vec![gone]),
+        (Ok("\n"), json!({ "files": [] }), vec![odd]),
+    ] {
+        let story = Story::new(&run, None, &parts(), &[text(1, Ok(head)), text(2, second)]);
+        assert_eq!(story.problems.told, problems, "{second:?}");
+        assert!(story.text().contains(&format!("\n  outputs {outputs}\n")), "{second:?}: {}", story.text());
+        let json: Value = serde_json::from_str(&story.json()).unwrap();
+        assert_eq!((&json["tasks"][0]["outputs"], &json["run"]["status"]["sealedOutputs"]), (&outputs, &Value::Null));
     }
 }
 
@@ -223,12 +249,12 @@ fn whatever_a_hand_wrote_makes_a_page() {
     status.log = "nonsense\n".repeat(1_000);
     status.message = "\u{1b}[31mred\u{7}".into();
     status.tasks.clear();
-    let story = Story::new(&run, None, &parts());
+    let story = Story::new(&run, None, &parts(), &[]);
     let text = story.text();
     assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "a terminal would take it for a command");
     assert!(text.contains("\n  and 9"), "a thousand problems are not all told: {text}");
     assert!(text.contains("\nload: Pending\n"), "what only the log tells of is shown: {text}");
-    assert!(Story::new(&WorkflowRun::new("r", run.spec), None, &[]).is_whole(), "one that has not begun");
+    assert!(Story::new(&WorkflowRun::new("r", run.spec), None, &[], &[]).is_whole(), "one that has not begun");
 }
 
 /// A run of six tasks, of which its status spells out one, and of whose four items it spells out one as well.
@@ -273,7 +299,7 @@ fn large() -> (WorkflowRun, Plan, Vec<Part>) {
 #[test]
 fn a_large_run_is_shown_as_its_status_its_plan_and_its_log_tell_it() {
     let (run, plan, parts) = large();
-    let story = Story::new(&run, Some(&plan), &parts);
+    let story = Story::new(&run, Some(&plan), &parts, &[]);
     assert_eq!(story.problems.told, [""; 0]);
     let attempts = |task: &TaskStatus| task.attempts.iter().map(|it| it.number).collect::<Vec<u32>>();
     let tasks: Vec<_> = story.tasks.iter().map(|task| (task.name.as_str(), task.phase, attempts(task))).collect();
@@ -296,7 +322,7 @@ fn a_large_run_is_shown_as_its_status_its_plan_and_its_log_tell_it() {
 #[test]
 fn what_a_large_run_can_not_tell_any_more_is_said() {
     let (run, plan, parts) = large();
-    let lost = Story::new(&run, None, &parts);
+    let lost = Story::new(&run, None, &parts, &[]);
     assert_eq!(
         lost.problems.told,
         [
@@ -307,7 +333,7 @@ fn what_a_large_run_can_not_tell_any_more_is_said() {
     assert_eq!(lost.tasks.len(), 5, "the one that has not begun is told nowhere");
     let mut run = run;
     run.status.as_mut().unwrap().sealed = None;
-    let story = Story::new(&run, Some(&plan), &[]);
+    let story = Story::new(&run, Some(&plan), &[], &[]);
     let told = |task: &str| format!("the end of task {task} is told nowhere");
     assert_eq!(
         story.problems.told,

@@ -5,10 +5,11 @@ use serde_json::{Map, Value};
 
 use super::ledger::IllegalTransition;
 use super::log::NamedSegment;
+use super::sealed::NamedOutputs;
 use crate::api::{ResourceRef, WorkflowRunStatus};
 use crate::plan::PodValues;
 
-/// What comes next for a run: first the segments are written, then the status, then the effects are carried out in order.
+/// What comes next for a run: first the segments and outputs are written, then the status, then the effects are carried out in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// The status to write.
@@ -19,6 +20,8 @@ pub struct Decision {
     pub urgency: Urgency,
     /// The parts of its log that the status names and no longer holds, oldest first: they go on record before it.
     pub segments: Vec<NamedSegment>,
+    /// The outputs that the status names and no longer holds: they go on record before it.
+    pub outputs: Vec<NamedOutputs>,
     /// What to do once it is written; each may be repeated without harm.
     pub effects: Vec<Effect>,
     /// What to tell as Kubernetes Events, once it is written.

@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::observed::{Definition, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
-use super::{claim, former, log, packed, resource, retention, retry, stop, ttl};
+use super::{claim, former, log, packed, resource, retention, retry, sealed, stop, ttl};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -33,10 +33,12 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
     effects.extend(retention::clears(&ledger, &owners, seen));
     ttl::settle(&mut ledger, seen, &mut effects);
     let segments = log::seal(&mut ledger, seen);
-    let status = packed::pack(&mut ledger.status, seen.hot.spelt);
+    let (stored, outputs) = sealed::seal(&ledger.status, seen);
+    let status = packed::pack(&mut ledger.status, seen.hot.spelt, stored);
     Decision {
         urgency: urgency(seen.stored, &status, ledger.urgent),
         segments,
+        outputs,
         status,
         full: ledger.status,
         effects,

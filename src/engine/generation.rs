@@ -48,7 +48,7 @@ pub(super) fn open(ledger: &mut Ledger, seen: &Observed<'_>) -> bool {
         },
         // It will be read in the next round.
         Definition::Unread => return false,
-        Definition::Lost(why) | Definition::Unreadable(why) => why.clone(),
+        Definition::Lost(why) | Definition::OutputsLost(why) | Definition::Unreadable(why) => why.clone(),
         Definition::Missing | Definition::Invalid(_) => "its revision can't be read".to_owned(),
     };
     let refused = format!("generation {} was not opened: {refused}", retry.generation);

@@ -22,12 +22,15 @@ pub struct Hot {
     pub spelt: usize,
     /// Units of which a short row tells more than a letter. A failure that is to be tried again, or that may be, waits for room.
     pub rows: usize,
+    /// Bytes of outputs of tasks and items, as JSON. What is more goes into records.
+    pub outputs: usize,
 }
 
 /// What suits an API server. Each write of a status carries its log: 8 KiB cost as much as some
 /// fifteen tasks that are spelt out, and hold about 100 transitions, so that one write in as many is more.
 /// A row has some 35 bytes: with thousands of units that were tried before a status has more than 64 KiB, and less than 256.
-pub const HOT: Hot = Hot { history: 64, log: 8 * 1024, spelt: 64, rows: 4_096 };
+/// Outputs may have half of the 64 KiB that a status has.
+pub const HOT: Hot = Hot { history: 64, log: 8 * 1024, spelt: 64, rows: 4_096, outputs: 32 * 1024 };
 
 /// How many times as long as a log that is sealed a segment may be. A text at most doubles as JSON, so that the record of one has
 /// less than 256 KiB.

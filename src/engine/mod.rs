@@ -35,6 +35,7 @@
 //! | `ledger` | the record being written: every transition goes through it |
 //! | `waiting` | what tasks, items and the run wait for, as it goes on record |
 //! | `log` | where do transitions go that the status no longer spells out? |
+//! | `sealed` | where do outputs go that the status has no room for? |
 //! | `transition` | which transitions are legal |
 //! | `packed` | how is all that stored in few words, where there is much? |
 #![cfg_attr(
@@ -77,6 +78,7 @@ mod retention;
 mod retry;
 mod rule;
 mod scope;
+mod sealed;
 mod slot;
 mod start;
 mod stop;
@@ -106,6 +108,7 @@ pub use observed::{
 pub use packed::{Start, is_starting, pack, unpack};
 pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};
 pub use retention::KEPT_PODS;
+pub use sealed::{NamedOutputs, Outputs};
 pub use slot::needs_live_peers;
 pub use text::{clip, duration};
 

@@ -11,6 +11,7 @@ use super::claim::Claims;
 use super::lineage::Lineage;
 use super::log::Hot;
 use super::peers::Peers;
+use super::sealed::Outputs;
 use crate::api::{Attempt, Reason, ResourceRef, RunPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus};
 use crate::plan::{Granted, Plan, Problem};
 
@@ -23,6 +24,8 @@ pub struct Observed<'a> {
     pub stored: &'a WorkflowRunStatus,
     /// The same, unpacked.
     pub status: &'a WorkflowRunStatus,
+    /// The outputs in the records that its status names, where they are in their places in the unpacked one.
+    pub sealed: &'a Outputs,
     /// What it is to run.
     pub definition: &'a Definition<'a>,
     /// Its pods by name: those of its attempts, and any other that belongs to it.
@@ -35,7 +38,7 @@ pub struct Observed<'a> {
     pub kept_pods: usize,
     /// How much of what has happened its status holds.
     pub hot: Hot,
-    /// How many names of its segments turned out to be those of others' records, since this process leads.
+    /// How many names of its segments and outputs turned out to be those of others' records, since this process leads.
     pub taken: u32,
     /// Its child runs by name. Apart from the pods, since a pod may have any name.
     pub children: &'a Sights,
@@ -115,6 +118,8 @@ pub enum Definition<'a> {
     Unreadable(String),
     /// The revision that the run is pinned to can't be had any more; says why.
     Lost(String),
+    /// A record with outputs of its tasks can't be had any more; says which, and why.
+    OutputsLost(String),
     /// Not read, since the run has ended.
     Unread,
 }

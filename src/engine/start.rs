@@ -50,6 +50,11 @@ pub(super) fn settle<'a>(ledger: &mut Ledger, seen: &Observed<'a>) -> Option<&'a
             fail(ledger, Reason::RevisionLost, why);
             None
         }
+        // What comes next may hang on any of them.
+        Definition::OutputsLost(why) => {
+            fail(ledger, Reason::OutputsLost, why);
+            None
+        }
         Definition::Ready { plan, revision } if !pinned => {
             let goes_on = pin(ledger, seen, plan, revision) && has_slot(ledger, seen, plan);
             goes_on.then(|| begin(ledger, seen, plan, revision)).map(|()| *plan)

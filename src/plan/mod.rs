@@ -66,7 +66,9 @@ pub use concurrency::PlannedConcurrency;
 pub use expression::{PlannedExpr, Scope, TaskView};
 pub use for_each::{List, PlannedForEach};
 pub use granted::{Grant, Granted, forbidden};
-pub use names::{child_name, claim_name, pod_name, resource_name, revision_name, segment_name};
+pub use names::{
+    child_name, claim_name, is_outputs_name, outputs_name, pod_name, resource_name, revision_name, segment_name,
+};
 pub use pod_expr::{PlannedField, PodField, PodValues};
 pub use problem::{Code, Problem};
 pub(crate) use report::{bounded, segment};

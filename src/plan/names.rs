@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::limits::DNS_LABEL;
-use crate::api::Segment;
+use crate::api::{OutputsPart, Segment};
 use crate::mutant::{Mutant, is};
 
 /// Crockford's base32, in lower case: no letter that reads like a digit (<https://www.crockford.com/base32.html>).
@@ -102,6 +102,22 @@ pub fn segment_name(segment: &Segment, taken: u32) -> String {
     format!("{}-log-{number}-{hash}", cut(&segment.run, 20))
 }
 
+/// The name of the record that holds a part of the outputs of a run's tasks: `<run ≤ 20>-outputs-<hash of its content>`, and a number
+/// where that name turned out to be another's; at most 60 characters.
+#[must_use]
+pub fn outputs_name(part: &OutputsPart, taken: u32) -> String {
+    let number = if taken > 0 { format!("-{taken}") } else { String::new() };
+    let hash: String = hash([part.run_uid.as_str(), &part.text], REVISION_HASH).collect();
+    format!("{}-outputs-{hash}{number}", cut(&part.run, 20))
+}
+
+/// Whether this is what a record of that name holds.
+#[must_use]
+pub fn is_outputs_name(name: &str, part: &OutputsPart) -> bool {
+    let rest = name.strip_prefix(&outputs_name(part, 0));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 /// The first `max` characters without a dash at the end.
 fn cut(name: &str, max: usize) -> &str {
     let end = name.char_indices().nth(max).map_or(name.len(), |(at, _)| at);
@@ -178,6 +194,23 @@ mod tests {
             assert_ne!(name, segment_name(&other, 0), "{other:?}");
         }
         assert_ne!(name, segment_name(&segment, 1), "where that name is another's");
+    }
+
+    #[test]
+    fn outputs_are_named_by_their_content() {
+        let part = OutputsPart { run: "a".repeat(63), run_uid: "uid".into(), text: "{}\n".into() };
+        let name = outputs_name(&part, 0);
+        assert!(name.starts_with("aaaaaaaaaaaaaaaaaaaa-outputs-") && name.len() == 49, "{name}");
+        let taken = outputs_name(&part, u32::MAX);
+        assert!(taken.len() <= 63 && taken != name, "{taken}");
+        assert!(is_outputs_name(&name, &part) && is_outputs_name(&taken, &part));
+        for other in [
+            OutputsPart { run_uid: "other".into(), ..part.clone() },
+            OutputsPart { text: "{}".into(), ..part.clone() },
+            OutputsPart { run: "b".into(), ..part.clone() },
+        ] {
+            assert!(!is_outputs_name(&name, &other), "{other:?}");
+        }
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl<'j> Invariant<'j> for Children<'j> {
                 changed.old_attempts().iter().any(|old| old.number == attempt.number && old.outcome.is_some());
             let Some(outcome) = attempt.outcome.filter(|_| attempt.is_child && !was_closed) else { continue };
             // Of a run that failed as a whole all is closed at once.
-            let whole = after.phase == RunPhase::Failed && text(after.value, "reason") == "RevisionLost";
+            let whole = after.phase == RunPhase::Failed
+                && matches!(text(after.value, "reason"), "RevisionLost" | "OutputsLost");
             let fault = fault(world, run, attempt, outcome).filter(|_| !whole);
             findings.check("S6", step.index, fault.is_none(), || {
                 let told = format!(

@@ -3,6 +3,7 @@
 
 use gantline::api::label;
 use jiff::SignedDuration;
+use serde_json::Value;
 
 use super::read::{Attempt, list, meta, text};
 use super::world::{Pod, Run, Step, World};
@@ -32,12 +33,12 @@ impl<'j> Invariant<'j> for Leftovers {
             findings
                 .check("S11", world.entries, !held, || format!("pod {} carries our finalizer for nobody", pod.name));
         }
-        let segments = world.objects.values().filter(|object| object.pointer("/spec/segment").is_some());
-        for segment in segments {
-            let owner = world.runs.get(meta::controller(segment));
+        let of_run = |object: &Value| object.pointer("/spec/segment").or(object.pointer("/spec/outputs")).is_some();
+        for record in world.objects.values().filter(|object| of_run(object)) {
+            let owner = world.runs.get(meta::controller(record));
             let orphan = owner.is_some_and(|run| run.removed);
             findings.check("S11", world.entries, !orphan, || {
-                format!("segment {} outlived its run", text(meta::of(segment), "name"))
+                format!("record {} outlived its run", text(meta::of(record), "name"))
             });
         }
     }

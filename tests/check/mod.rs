@@ -18,6 +18,7 @@
 //! | `history` | S7 each transition is legal and on record once |
 //! | `log` | S7 and stays on record, in the log of its run or a segment of that |
 //! | `stops` | S7 and a run is cancelled only when someone asks for that |
+//! | `outputs` | S7 what a status says of outputs that are elsewhere is on record; S12 where there are many |
 //! | `deadlines` | S7 and nothing times out before its time |
 //! | `for_each` | S10 as many items as may have a pod; S3 a task ends as its items did |
 //! | `lease` | S9 who writes leads |
@@ -50,6 +51,7 @@ mod limits;
 mod log;
 mod objects;
 mod outcome;
+mod outputs;
 pub mod packed;
 mod pods;
 mod read;
@@ -145,7 +147,12 @@ impl Findings {
 
 /// Follows the journal and says what in it must never happen.
 pub fn check(journal: &Journal, rules: &Rules) -> Findings {
-    let wholes = packed::read(journal, &rules.operators);
+    let (journal, sealed) = outputs::unsealed(journal);
+    let journal = journal.as_ref();
+    let mut wholes = packed::read(journal, &rules.operators);
+    for (index, faults) in sealed {
+        wholes.get_mut(index).into_iter().flatten().for_each(|whole| whole.faults.extend(faults.clone()));
+    }
     let mut invariants: Vec<Box<dyn Invariant<'_> + '_>> = vec![
         Box::new(packed::Agreement),
         Box::new(pods::Pods::default()),

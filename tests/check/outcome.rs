@@ -266,7 +266,7 @@ impl Claim<'_, '_> {
             return self.too_many_failed();
         }
         let reason = text(self.after.value, "reason");
-        if self.attempt.reason() == "RevisionLost" && self.run.edited {
+        if matches!(self.attempt.reason(), "RevisionLost" | "OutputsLost") && self.run.edited {
             // What a hand made of the record can't be followed any more, whatever the run was being stopped for.
             return None;
         }

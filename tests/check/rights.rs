@@ -31,13 +31,13 @@ impl<'j> Invariant<'j> for Rights {
                 format!("pod {} is not of the run that it is labelled with", write.name)
             });
         }
-        if let (true, Some(segment)) = (step.is(Verb::Create, "workflowrecords"), write.object.pointer("/spec/segment"))
-        {
-            let uid = text(segment, "runUid");
+        let of_run = write.object.pointer("/spec/segment").or(write.object.pointer("/spec/outputs"));
+        if let (true, Some(part)) = (step.is(Verb::Create, "workflowrecords"), of_run) {
+            let uid = text(part, "runUid");
             let run = world.runs.get(uid).filter(|run| run.namespace == write.namespace);
             let told = [meta::label(&write.object, label::RUN_UID), meta::controller(&write.object)];
             findings.check("S16", step.index, run.is_some() && told == [uid, uid], || {
-                format!("segment {} is not of the run that it says it is of", write.name)
+                format!("record {} is not of the run that it says it is of", write.name)
             });
         }
         if step.is(Verb::Delete, "pods") {

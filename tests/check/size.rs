@@ -19,7 +19,7 @@ const STATUS: usize = 1_400_000;
 const LOG: usize = 24 * 1024;
 /// Bytes of a revision.
 const REVISION: usize = 1024 * 1024;
-/// Bytes of a segment.
+/// Bytes of a segment, and of a record of outputs.
 const SEGMENT: usize = 256 * 1024;
 
 /// Sizes.
@@ -32,7 +32,9 @@ impl<'j> Invariant<'j> for Sizes {
         }
         if step.is(Verb::Create, "workflowrecords") {
             let size = size(&step.write.object);
-            let most = if step.write.object.pointer("/spec/segment").is_some() { SEGMENT } else { REVISION };
+            let of_run =
+                ["/spec/segment", "/spec/outputs"].iter().any(|kind| step.write.object.pointer(kind).is_some());
+            let most = if of_run { SEGMENT } else { REVISION };
             findings.check("S12", step.index, size <= most, || format!("the record has {size} bytes"));
         }
         if let Some(status) = &step.status {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use gantline::api::{WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
-    Claims, Decision, Definition, Effect, HOT, KEPT_PODS, Lineage, MainEnd, MainState, Observed, Peers, PodFacts,
-    PodPhase, RunFacts, Sight, Sights, decide, unpack,
+    Claims, Decision, Definition, Effect, HOT, KEPT_PODS, Lineage, MainEnd, MainState, NamedOutputs, Observed, Outputs,
+    Peers, PodFacts, PodPhase, RunFacts, Sight, Sights, decide, unpack,
 };
 use gantline::plan::{Granted, Origin, Plan};
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 type Make = fn() -> Value;
 
 /// The runs, each with the tasks and items that it has.
-const RUNS: [(&str, Make); 6] = [
+const RUNS: [(&str, Make); 7] = [
     ("diamond-10", diamond),
     ("fan-out-500", || tasks(500, |_| Vec::new())),
     ("layers-2000", || {
@@ -26,6 +26,12 @@ const RUNS: [(&str, Make); 6] = [
     ("items-100", || items(100)),
     ("items-2000", || items(2000)),
     ("items-10000", || items(10_000)),
+    // Outputs of 45 KB when half of the items have ended.
+    ("outputs-10000", || {
+        let mut spec = items(10_000);
+        spec["tasks"][0]["outputs"] = json!([{ "name": "value", "type": "int", "default": 12_345_678 }]);
+        spec
+    }),
 ];
 
 fn main() -> ExitCode {
@@ -42,15 +48,16 @@ fn main() -> ExitCode {
     };
     let mut world = World::new(spec());
     world.go_half_way();
-    let decision = black_box(measured(black_box(&world)));
+    let outputs = world.sealed();
+    let decision = black_box(measured(black_box(&world), &outputs));
     assert_ne!(decision.status, world.status, "there was something to decide");
     ExitCode::SUCCESS
 }
 
 /// What is counted: all that is done for a round, but for reading the world and writing to it.
 #[inline(never)]
-fn measured(world: &World) -> Decision {
-    world.decide()
+fn measured(world: &World, outputs: &Outputs) -> Decision {
+    world.decide_with(outputs)
 }
 
 fn tasks(count: usize, needs: fn(usize) -> Vec<usize>) -> Value {
@@ -79,6 +86,8 @@ struct World {
     spec: WorkflowRunSpec,
     status: WorkflowRunStatus,
     sights: Sights,
+    /// Its records of outputs.
+    outputs: Vec<NamedOutputs>,
     now: Timestamp,
     /// Pods made so far.
     made: usize,
@@ -92,6 +101,7 @@ impl World {
             spec: WorkflowRunSpec::default(),
             status: WorkflowRunStatus::default(),
             sights: Sights::new(),
+            outputs: Vec::new(),
             now: Timestamp::UNIX_EPOCH,
             made: 0,
         }
@@ -108,6 +118,7 @@ impl World {
     fn go_half_way(&mut self) {
         for round in 0.. {
             let decision = self.decide();
+            self.outputs.extend(decision.outputs);
             self.status = decision.status;
             self.now = self.now.checked_add(SignedDuration::from_secs(1)).expect("a time");
             for effect in &decision.effects {
@@ -161,7 +172,18 @@ impl World {
         }
     }
 
+    /// The outputs in the records that its status names, which are read once.
+    fn sealed(&self) -> Outputs {
+        let records = self.status.sealed_outputs.iter().flat_map(|sealed| &sealed.records);
+        let found = |name: &String| self.outputs.iter().find(|named| named.name == *name);
+        Outputs::read(records.map(|name| Some(found(name)?.part.text.as_str()))).0
+    }
+
     fn decide(&self) -> Decision {
+        self.decide_with(&self.sealed())
+    }
+
+    fn decide_with(&self, outputs: &Outputs) -> Decision {
         let run = RunFacts {
             name: "r",
             namespace: "default",
@@ -173,7 +195,8 @@ impl World {
         let seen = Observed {
             run,
             stored: &self.status,
-            status: &unpack(&self.status, &run, Some(&self.plan)),
+            status: &unpack(&self.status, &run, Some(&self.plan), Some(outputs)),
+            sealed: outputs,
             definition: &Definition::Ready { plan: &self.plan, revision: "w-0123456789abcdefghjk" },
             sights: &self.sights,
             claims: &Claims::new(),

@@ -3,8 +3,8 @@
 use gantline::api::{OutputDecl, Reason, ValueType, WorkflowRunSpec, WorkflowRunStatus};
 use gantline::engine::{
     ClaimSight, Claims, Decision, Definition, Disruption, Effect, HOT, KEPT_PODS, Lineage, MainEnd, MainState,
-    Observed, Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble, Urgency, decide,
-    unpack,
+    NamedOutputs, Observed, Outputs, Peers, PodFacts, PodPhase, Refusal, RefusalKind, RunFacts, Sight, Sights, Trouble,
+    Urgency, decide, unpack,
 };
 use gantline::plan::{Code, Granted, Plan, Problem};
 use jiff::{SignedDuration, Timestamp};
@@ -33,6 +33,8 @@ pub struct World {
     pub sights: Sights,
     pub claims: Claims,
     pub peers: Peers,
+    /// Records of outputs that were written.
+    pub outputs: Vec<NamedOutputs>,
     pub now: Timestamp,
 }
 
@@ -46,6 +48,7 @@ impl World {
             sights: Sights::new(),
             claims: Claims::new(),
             peers: Peers { all: Vec::new(), live: true },
+            outputs: Vec::new(),
             now: Timestamp::from_second(CREATED).expect("a time"),
         }
     }
@@ -56,9 +59,11 @@ impl World {
 
     pub fn decide_at(&self, now: Timestamp) -> Decision {
         let problem = || Problem { code: Code::NoTasks, path: "tasks".into(), message: "there is no task".into() };
+        let sealed = self.sealed();
         let definition = match self.known {
             // As it is gathered: of a run that has ended nothing is read.
             _ if self.status.phase.is_finished() => Definition::Unread,
+            Known::Ready if sealed.is_none() => Definition::OutputsLost("WorkflowRecord r-outputs was deleted".into()),
             Known::Ready => Definition::Ready { plan: &self.plan, revision: "w-0123456789abcdefghjk" },
             Known::Missing => Definition::Missing,
             Known::Invalid => Definition::Invalid(vec![problem(), problem()]),
@@ -77,13 +82,15 @@ impl World {
         let (status, sights, claims, peers) = (&self.status, &self.sights, &self.claims, &self.peers);
         let (children, lineage, definition) = (&Sights::new(), &Lineage::default(), &definition);
         let (kept_pods, hot, taken) = (KEPT_PODS, HOT, 0);
-        let plan = matches!(definition, Definition::Ready { .. }).then_some(&self.plan);
-        let (stored, status) = (status, &unpack(status, &run, plan));
+        let plan = matches!(definition, Definition::Ready { .. } | Definition::OutputsLost(_)).then_some(&self.plan);
+        let (stored, status) = (status, &unpack(status, &run, plan, sealed.as_ref()));
+        let sealed = &sealed.clone().unwrap_or_default();
         let (resources, granted) = (&Sights::new(), &Granted::default());
         let seen = Observed {
             run,
             stored,
             status,
+            sealed,
             definition,
             sights,
             claims,
@@ -99,9 +106,18 @@ impl World {
         decide(&seen, now)
     }
 
+    /// The outputs in the records that the status names, if all of them are there.
+    fn sealed(&self) -> Option<Outputs> {
+        let records = self.status.sealed_outputs.iter().flat_map(|sealed| &sealed.records);
+        let found = |name: &String| self.outputs.iter().find(|named| named.name == *name);
+        let (outputs, is_whole) = Outputs::read(records.map(|name| Some(found(name)?.part.text.as_str())));
+        is_whole.then_some(outputs)
+    }
+
     /// Decides, stores the status, and does all that was asked for.
     pub fn round(&mut self) -> Decision {
         let decision = self.decide();
+        self.outputs.extend(decision.outputs.iter().cloned());
         self.status = decision.status.clone();
         for effect in &decision.effects {
             self.carry_out(effect);

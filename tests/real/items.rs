@@ -38,9 +38,6 @@ fn a_thousand_items_run_once_each_though_the_operator_dies_meanwhile() {
         "{status:#}"
     );
     let of_task = &status["tasks"][0];
-    let values = of_task["outputs"]["value"].as_array().expect("a list");
-    let expected = (0..items).map(|item| if item % EVERY == 0 { Value::Null } else { 7.into() });
-    assert!(values.iter().cloned().eq(expected), "the outputs are in the order of the items");
     assert_eq!(of_task["items"]["total"], items);
     assert!(of_task["items"]["entries"].as_array().is_some_and(|entries| entries.len() <= 64), "few are told of");
 
@@ -54,6 +51,10 @@ fn a_thousand_items_run_once_each_though_the_operator_dies_meanwhile() {
     assert_eq!(indices.len(), distinct.len(), "one pod an item");
     assert!((500..=items).contains(&indices.len()), "{} pods stay", indices.len());
     let told = whole::reads_back(&stage, "items");
+    // Of a longer list they are in records.
+    let values = told["tasks"][0]["outputs"]["value"].as_array().expect("a list");
+    let expected = (0..items).map(|item| if item % EVERY == 0 { Value::Null } else { 7.into() });
+    assert!(values.iter().cloned().eq(expected), "the outputs are in the order of the items");
     let told = told["tasks"][0]["items"]["entries"].as_array().expect("a list");
     let at_once = told.iter().filter(|item| whole::succeeded_at_once(item)).count();
     assert_eq!((told.len(), at_once), (items, items - items.div_ceil(EVERY)), "how each ended can be read back");

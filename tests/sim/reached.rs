@@ -34,6 +34,8 @@ rare! {
     RecordExists: "a record to be made existed",
     LogSealed: "a part of a run's log was put on record",
     SegmentExists: "one that was to be put on record was there",
+    OutputsSealed: "outputs of a run were put on record",
+    OutputsExist: "and those that were to be put on record were there",
     HiddenCreate: "a create took effect, and its answer did not come",
     HiddenStatus: "a status write took effect, and its answer did not come",
     HiddenPatch: "a finalizer was released, and the answer did not come",
@@ -131,7 +133,10 @@ impl Reached {
     fn record_created(&mut self, request: &Request, code: u16) {
         let record = serde_json::from_slice::<Value>(&request.body).unwrap_or_default();
         let is_segment = record.pointer("/spec/segment").is_some();
+        let has_outputs = record.pointer("/spec/outputs").is_some();
         match code {
+            409 if has_outputs => self.count(Rare::OutputsExist),
+            201 if has_outputs => self.count(Rare::OutputsSealed),
             409 => self.count(if is_segment { Rare::SegmentExists } else { Rare::RecordExists }),
             201 if is_segment => self.count(Rare::LogSealed),
             _ => {}

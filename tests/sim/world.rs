@@ -115,6 +115,10 @@ impl World {
         // So little that a few transitions are sealed, or as much as everywhere.
         let is_short = scenario.short_logs || by_chance("hot", 2);
         let hot = if is_short { Hot { history: 3, log: 150, ..HOT } } else { HOT };
+        // So few bytes that every output goes into a record, or all but the last.
+        let few = [0, 24][usize::from(by_chance("room for outputs", 2))];
+        let room = scenario.outputs.unwrap_or(if by_chance("outputs", 2) { few } else { HOT.outputs });
+        let hot = Hot { outputs: room, ..hot };
         let hot =
             Hot { spelt: scenario.spelt.unwrap_or_else(|| if measured { HOT.spelt } else { spelt(seed) }), ..hot };
         Arc::new(Self {

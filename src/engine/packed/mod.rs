@@ -26,8 +26,10 @@ use serde_json::{Map, Value};
 use super::attempt;
 use super::observed::RunFacts;
 use super::resource;
+use super::sealed::{self, Outputs};
 use crate::api::{
-    Attempt, EarlierAttempts, ItemStatus, ItemsStatus, Reason, TaskPhase, TaskStatus, WaitKind, WorkflowRunStatus,
+    Attempt, EarlierAttempts, ItemStatus, ItemsStatus, Reason, SealedOutputs, TaskPhase, TaskStatus, WaitKind,
+    WorkflowRunStatus,
 };
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask};
@@ -58,11 +60,14 @@ struct Base<'a> {
 }
 
 /// The status as it is stored. `spelt` is up to how many tasks, or items of a task, all that are known are spelt out; of more, three
-/// eighths of that at most, but for those that have to be. `full` stays as it is.
-pub fn pack(full: &mut WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
+/// eighths of that at most, but for those that have to be. `outputs` is where those of its tasks are, if not among these. `full` stays as
+/// it is.
+pub fn pack(full: &mut WorkflowRunStatus, spelt: usize, outputs: Option<SealedOutputs>) -> WorkflowRunStatus {
     // Of what is large most isn't stored, so it isn't copied either.
     let mut tasks = std::mem::take(&mut full.tasks);
     let lists = Lists::of(&tasks, spelt);
+    let elsewhere = outputs.is_some() && full.sealed_outputs.is_none();
+    let taken = elsewhere.then(|| sealed::take_out(&mut tasks));
     let long = |task: &mut TaskStatus| {
         Some(std::mem::take(&mut task.items.as_mut().filter(|items| lists.is_long(items))?.entries))
     };
@@ -84,6 +89,10 @@ pub fn pack(full: &mut WorkflowRunStatus, spelt: usize) -> WorkflowRunStatus {
         task
     });
     stored.tasks = kept.collect();
+    stored.sealed_outputs = outputs;
+    if let Some(taken) = taken {
+        sealed::put_back(&mut tasks, taken);
+    }
     for (task, entries) in tasks.iter_mut().zip(entries) {
         task.items.as_mut().zip(entries).into_iter().for_each(|(items, entries)| items.entries = entries);
     }
@@ -275,9 +284,15 @@ pub(super) fn rows(full: &WorkflowRunStatus, spelt: usize) -> usize {
 }
 
 /// The status with everything spelt out that is under way. The names of tasks that aren't spelt
-/// out are the plan's; without it they stay unknown.
+/// out are the plan's; without it they stay unknown. `outputs` are those in the records that it names; without them, or the plan,
+/// outputs that are stored apart from their tasks stay there.
 #[must_use]
-pub fn unpack(stored: &WorkflowRunStatus, run: &RunFacts<'_>, plan: Option<&Plan>) -> WorkflowRunStatus {
+pub fn unpack(
+    stored: &WorkflowRunStatus,
+    run: &RunFacts<'_>,
+    plan: Option<&Plan>,
+    outputs: Option<&Outputs>,
+) -> WorkflowRunStatus {
     let mut full = stored.clone();
     if let (Some(packed), Some(plan)) = (full.packed.as_mut(), plan) {
         let base = Base {
@@ -288,7 +303,7 @@ pub fn unpack(stored: &WorkflowRunStatus, run: &RunFacts<'_>, plan: Option<&Plan
         };
         let states = state::read(&packed.states, plan.tasks().len());
         let rows: BTreeMap<u32, Row> = row::read(&packed.rows).map(|row| (row.index, row)).collect();
-        let mut outputs: Map<String, Value> = serde_json::from_str(&packed.outputs).unwrap_or_default();
+        let mut in_text: Map<String, Value> = serde_json::from_str(&packed.outputs).unwrap_or_default();
         let mut spelt: BTreeMap<String, TaskStatus> =
             std::mem::take(&mut full.tasks).into_iter().map(|task| (task.name.clone(), task)).collect();
         let former = packed.newest_attempt;
@@ -305,7 +320,7 @@ pub fn unpack(stored: &WorkflowRunStatus, run: &RunFacts<'_>, plan: Option<&Plan
                     // It has begun, so it came to true.
                     task.when = Some(true);
                 }
-                if let Some(Value::Object(outputs)) = outputs.remove(&planned.name) {
+                if let Some(Value::Object(outputs)) = in_text.remove(&planned.name) {
                     task.outputs = Some(outputs);
                 }
                 if former > 0 && task.phase.is_finished() {
@@ -326,6 +341,10 @@ pub fn unpack(stored: &WorkflowRunStatus, run: &RunFacts<'_>, plan: Option<&Plan
             let planned = plan.and_then(|plan| plan.tasks().get(plan.index(&name)?));
             unpack_items(&name, planned, items, &base, stored);
         }
+    }
+    let has_all = full.packed.as_ref().is_none_or(|packed| packed.states.is_empty());
+    if let Some(outputs) = outputs.filter(|_| has_all) {
+        sealed::unseal(&mut full, outputs);
     }
     full
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::reference;
-use crate::api::{Join, ResourceTask, Retry, Task, VolumeClaim, WorkflowRef, WorkflowSpec};
+use crate::api::{Join, OutputDecl, ResourceTask, Retry, Task, VolumeClaim, WorkflowRef, WorkflowSpec};
 use crate::plan::TriggerRule;
 
 /// How a task may be tried again. An exit code 2 fails it at once, 3 may fail the run, and 4 is not yet.
@@ -110,6 +110,7 @@ pub(super) fn graph() -> impl Strategy<Value = WorkflowSpec> {
                     when,
                     allow_failure,
                     join: is_join.then_some(Join {}),
+                    outputs: if is_container && bits[index] & 1 == 0 { handed_on() } else { Vec::new() },
                     ..Task::default()
                 }
             };
@@ -132,6 +133,11 @@ fn object() -> ResourceTask {
         "failure": "object.status.word.startsWith('Failed')",
     });
     serde_json::from_value(object).unwrap()
+}
+
+/// What half of the containers hand on, though they write nothing.
+fn handed_on() -> Vec<OutputDecl> {
+    serde_json::from_value(json!([{ "name": "said", "type": "string", "default": "nothing" }])).unwrap()
 }
 
 /// The volume that some tasks of a random graph share.

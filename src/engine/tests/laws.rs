@@ -137,6 +137,8 @@ fn comes_back(full: &WorkflowRunStatus, again: &WorkflowRunStatus, spelt: usize)
         assert_eq!((was.phase, &was.outputs), (is.phase, &is.outputs), "{}", was.name);
         let phases = |task: &TaskStatus| task.items.as_ref().map(ItemsStatus::phases);
         assert_eq!(phases(was), phases(is), "{}", was.name);
+        let outputs = |task: &TaskStatus| task.items.as_ref().map(|items| items.outputs.clone());
+        assert_eq!(outputs(was), outputs(is), "{}", was.name);
     }
     let goes_on = |task: &TaskStatus| task.phase.has_pod() || task.phase == TaskPhase::Backoff;
     let known = |status: &WorkflowRunStatus| -> Vec<TaskStatus> { units(status).into_iter().filter(goes_on).collect() };
@@ -239,6 +241,7 @@ fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
     let changed = decision.status != world.status;
     assert_eq!(changed, decision.urgency != Urgency::Unchanged);
     world.status = decision.status;
+    world.outputs.extend(decision.outputs);
     let status = decision.full;
     comes_back(&status, &world.full(), world.hot.spelt);
     // Of those that aren't spelt out nobody asks.
@@ -515,9 +518,10 @@ proptest! {
 
     #[test]
     fn every_world_obeys_the_laws_and_every_run_ends(
-        spec in timed_graph(), happenings in vec(happening(), 0..120), spelt in select(vec![0, 2, 8, HOT.spelt])
+        spec in timed_graph(), happenings in vec(happening(), 0..120), spelt in select(vec![0, 2, 8, HOT.spelt]),
+        outputs in select(vec![0, 64, 256, HOT.outputs])
     ) {
-        let mut world = World { hot: Hot { spelt, ..HOT }, ..World::of(&spec) };
+        let mut world = World { hot: Hot { spelt, outputs, ..HOT }, ..World::of(&spec) };
         let mut effects = step(&mut world, &spec);
         for it in happenings {
             happen(&mut world, &spec, &mut effects, it);
@@ -535,12 +539,12 @@ proptest! {
 
     #[test]
     fn the_end_is_the_same_whatever_the_order(
-        spec in graph(), fates in any::<u64>(), orders in vec((any::<u8>(), select(vec![0, 8, HOT.spelt])), 2)
+        spec in graph(), fates in any::<u64>(), orders in vec((any::<u8>(), select(vec![0, 8, HOT.spelt]), select(vec![0, 64, HOT.outputs])), 2)
     ) {
         let ends_well = |name: &str| fates >> name[1..].parse::<u32>().unwrap() & 1 == 1;
         let ends = reference::ends(&spec, ends_well);
-        for (order, spelt) in orders {
-            let mut world = World { hot: Hot { spelt, ..HOT }, ..World::of(&spec) };
+        for (order, spelt, outputs) in orders {
+            let mut world = World { hot: Hot { spelt, outputs, ..HOT }, ..World::of(&spec) };
             for round in 0.. {
                 let effects = step(&mut world, &spec);
                 for effect in &effects {

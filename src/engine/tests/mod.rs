@@ -17,6 +17,7 @@ mod resource;
 mod retention;
 mod retry;
 mod rules;
+mod sealed;
 mod slot;
 mod table;
 mod ttl;

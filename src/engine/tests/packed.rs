@@ -235,7 +235,7 @@ fn a_letter_where_an_entry_was_is_still_the_object_of_its_task() {
     let stored = json!({ "packed": { "total": 3, "states": "2mr", "newestAttempt": 1 } });
     let stored: WorkflowRunStatus = serde_json::from_value(stored).unwrap();
     let meta = ObjectMeta { name: Some("r".into()), uid: Some("u".into()), ..ObjectMeta::default() };
-    let full = unpack(&stored, &RunFacts::of(&meta, &WorkflowRunSpec::default()), Some(&plan));
+    let full = unpack(&stored, &RunFacts::of(&meta, &WorkflowRunSpec::default()), Some(&plan), None);
     let [a, b, c] = ["a", "b", "c"].map(|name| {
         let task = full.tasks.iter().find(|task| task.name == name).unwrap();
         task.attempts[0].clone()

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::world::{World, spec};
 use crate::api::{ConcurrencyStatus, RunPhase, RunRetry, WhenFull, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
-    Claims, Decision, Definition, HOT, Lineage, Observed, Peer, Peers, RunFacts, Sights, Standing, Told, Turn, decide,
-    is_held_back, needs_live_peers,
+    Claims, Decision, Definition, HOT, Lineage, Observed, Outputs, Peer, Peers, RunFacts, Sights, Standing, Told, Turn,
+    decide, is_held_back, needs_live_peers,
 };
 use crate::plan::{Granted, Plan};
 
@@ -314,6 +314,7 @@ impl Cluster {
             run: facts,
             stored: &status,
             status: &status,
+            sealed: &Outputs::default(),
             definition: &definition,
             sights: &sights,
             claims: &claims,

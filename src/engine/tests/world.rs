@@ -8,7 +8,8 @@ use crate::api::{
 };
 use crate::engine::{
     ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, HOT, Hot, Lineage, MainEnd, MainState,
-    NamedSegment, Observed, Peers, PodFacts, PodPhase, ResourceFacts, RunFacts, Sight, Sights, Urgency, decide, unpack,
+    NamedOutputs, NamedSegment, Observed, Outputs, Peers, PodFacts, PodPhase, ResourceFacts, RunFacts, Sight, Sights,
+    Urgency, decide, unpack,
 };
 use crate::plan::{Granted, Plan};
 
@@ -39,6 +40,8 @@ pub(super) struct World {
     pub(super) taken: u32,
     /// Its segments, in the order in which they were made.
     pub(super) segments: Vec<NamedSegment>,
+    /// Records of outputs, in the order in which they were made.
+    pub(super) outputs: Vec<NamedOutputs>,
     /// Whether the run itself was deleted.
     pub(super) deleted: bool,
 }
@@ -78,6 +81,7 @@ impl World {
             hot: HOT,
             taken: 0,
             segments: Vec::new(),
+            outputs: Vec::new(),
             deleted: false,
         }
     }
@@ -103,12 +107,26 @@ impl World {
 
     /// Its status, unpacked.
     pub(super) fn full(&self) -> WorkflowRunStatus {
-        unpack(&self.status, &self.facts(), (!self.lost).then_some(&self.plan))
+        unpack(
+            &self.status,
+            &self.facts(),
+            (!self.lost).then_some(&self.plan),
+            (!self.lost).then(|| self.sealed()).as_ref(),
+        )
     }
 
     /// The same to one who has the plan, though the operator may not.
     pub(super) fn full_by_plan(&self) -> WorkflowRunStatus {
-        unpack(&self.status, &self.facts(), Some(&self.plan))
+        unpack(&self.status, &self.facts(), Some(&self.plan), Some(&self.sealed()))
+    }
+
+    /// The outputs in the records that the status names; all of them have to be there.
+    fn sealed(&self) -> Outputs {
+        let records = self.status.sealed_outputs.iter().flat_map(|sealed| &sealed.records);
+        let found = |name: &String| self.outputs.iter().find(|named| named.name == *name);
+        let (outputs, is_whole) = Outputs::read(records.map(|name| Some(found(name)?.part.text.as_str())));
+        assert!(is_whole, "{:?}", self.status.sealed_outputs);
+        outputs
     }
 
     pub(super) fn decide_on(&self, definition: &Definition<'_>) -> Decision {
@@ -117,12 +135,16 @@ impl World {
             status, sights, claims, peers, kept_pods, hot, taken, children, lineage, resources, granted, ..
         } = self;
         let (kept_pods, hot, taken) = (*kept_pods, *hot, *taken);
-        let plan = matches!(definition, Definition::Ready { .. }).then_some(&self.plan);
-        let (stored, status) = (status, &unpack(status, &run, plan));
+        let is_ready = matches!(definition, Definition::Ready { .. });
+        let plan = (is_ready || matches!(definition, Definition::OutputsLost(_))).then_some(&self.plan);
+        let sealed = is_ready.then(|| self.sealed());
+        let (stored, status) = (status, &unpack(status, &run, plan, sealed.as_ref()));
+        let sealed = &sealed.unwrap_or_default();
         let seen = Observed {
             run,
             stored,
             status,
+            sealed,
             definition,
             sights,
             claims,
@@ -142,6 +164,7 @@ impl World {
     pub(super) fn round(&mut self) -> Decision {
         let decision = self.decide();
         self.segments.extend(decision.segments.iter().cloned());
+        self.outputs.extend(decision.outputs.iter().cloned());
         self.status = decision.status.clone();
         for effect in &decision.effects {
             self.carry_out(effect);

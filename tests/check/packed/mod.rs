@@ -190,7 +190,7 @@ impl<'j> Reader<'j> {
             former: packed["formerAttempts"].as_u64().unwrap_or(0),
             stop: read::text(status, "reason"),
             started_at: status.get("startedAt"),
-            is_silent: read::text(status, "reason") == "RevisionLost" || is_lost,
+            is_silent: matches!(read::text(status, "reason"), "RevisionLost" | "OutputsLost") || is_lost,
         };
         let rows = text::rows(read::text(packed, "rows")).unwrap_or_else(|| {
             faults.push(("S7", "the rows of the tasks can't be read".to_owned()));
@@ -202,6 +202,10 @@ impl<'j> Reader<'j> {
         let list = List { task: "", entries: tasks, run };
         for place in &list.entries {
             let task = place.read(&list, None, units.len(), before, faults);
+            let told = place.spelt.map_or_else(|| outputs.get(place.name), |task| task.get("outputs"));
+            if told.is_some() && place.phase != TaskPhase::Succeeded {
+                faults.push(("S4", format!("outputs of task {} are told, and it is {:?}", task.name, task.phase)));
+            }
             if place.spelt.is_none() && task.is_told && task.value.get("outputs") != outputs.get(place.name) {
                 let (was, is) = (task.value.get("outputs"), outputs.get(place.name));
                 faults.push(("S4", format!("the outputs of task {} were {was:?} and are {is:?}", task.name)));

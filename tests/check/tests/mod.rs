@@ -6,6 +6,7 @@ mod claims;
 mod control;
 mod history;
 mod outcome;
+mod outputs;
 mod packed;
 mod place;
 mod pods;

@@ -108,6 +108,7 @@ impl Human {
                 record.is_some_and(|record| wire.delete(&path("workflowrecords", NAMESPACE, &record), json!({})))
             }
             Self::DeleteSegment { run } => segment::delete_newest(&mut wire, run),
+            Self::DeleteOutputs { run } => segment::delete_outputs(&mut wire, run),
             Self::ForeignSegment { run } => segment::make_foreign(&mut wire, run),
             Self::EditStatus { run, edit } => edit_status(&mut wire, run, *edit),
             Self::DeleteNamespace => wire.delete(&path("namespaces", "", NAMESPACE), json!({})),

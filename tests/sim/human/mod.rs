@@ -63,6 +63,8 @@ pub enum Human {
     DeleteRecord { run: String },
     /// Deletes the newest part of a run's log that is in a record.
     DeleteSegment { run: String },
+    /// Deletes the newest record of outputs of a run's tasks.
+    DeleteOutputs { run: String },
     /// Makes a record under the name that the next part of a run's log will have.
     ForeignSegment { run: String },
     /// Edits the status of a run.
@@ -136,6 +138,7 @@ impl Human {
                 Self::DeleteRecord { run: run() },
                 Self::DeleteSegment { run: run() },
                 Self::ForeignSegment { run: run() },
+                Self::DeleteOutputs { run: run() },
             ]);
             if !scenario.finally_of(&run()).is_empty() {
                 all.push(Self::SkipFinally { run: run() });
@@ -244,6 +247,7 @@ impl Human {
             | Self::EditParams { run }
             | Self::DeleteRecord { run }
             | Self::DeleteSegment { run }
+            | Self::DeleteOutputs { run }
             | Self::ForeignSegment { run }
             | Self::EditStatus { run, .. } => Some(run),
             Self::Create { .. } | Self::EditWorkflow { .. } | Self::DeleteWorkflow { .. } | Self::DeleteNamespace => {

@@ -1,4 +1,4 @@
-//! What can be done to the records of a run's log.
+//! What can be done to the records of a run's log, and of the outputs of its tasks.
 
 use gantline::api::{API_VERSION, Segment};
 use gantline::plan::segment_name;
@@ -14,6 +14,15 @@ pub(super) fn delete_newest(wire: &mut Wire<'_>, run: &str) -> bool {
         get(wire, "workflowruns", run).and_then(|run| Some(run["status"]["sealed"]["segment"].as_str()?.to_owned()));
     let there = name.filter(|name| get(wire, "workflowrecords", name).is_some());
     there.is_some_and(|name| wire.delete(&path("workflowrecords", NAMESPACE, &name), json!({})))
+}
+
+/// Deletes the newest record of outputs that the status of a run names.
+pub(super) fn delete_outputs(wire: &mut Wire<'_>, run: &str) -> bool {
+    let status = get(wire, "workflowruns", run).map(|run| run["status"].clone()).unwrap_or_default();
+    let records = status.pointer("/sealedOutputs/records").and_then(Value::as_array);
+    let name = records.and_then(|records| records.last()?.as_str());
+    let there = name.filter(|name| get(wire, "workflowrecords", name).is_some());
+    there.is_some_and(|name| wire.delete(&path("workflowrecords", NAMESPACE, name), json!({})))
 }
 
 /// Makes a record of someone else's under the name that the log of a run will have as it is, if that name is still free.

@@ -30,7 +30,7 @@ pub(super) fn ends(scenario: &Scenario, task: &Value, above: &[&str]) -> BTreeSe
         skipped: false,
         starts: true,
         unstarted: BTreeSet::new(),
-        lost: false,
+        lost: BTreeSet::new(),
         retried: false,
         // Child runs of the scenarios are of workflows without slots or ttl.
         when_full: None,

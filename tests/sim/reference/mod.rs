@@ -77,7 +77,7 @@ pub struct Ends {
     /// Why it may fail before it starts.
     unstarted: BTreeSet<&'static str>,
     /// Its pinned revision may be lost.
-    lost: bool,
+    lost: BTreeSet<&'static str>,
     /// Whether the run as a whole has a timeout.
     timed: bool,
     /// What becomes of it while the slots of its workflow are taken; nothing where there are any number.
@@ -91,12 +91,13 @@ pub struct Ends {
 }
 
 /// Whether a run that has ended has taken up what was asked for last, unless there is nothing to do again.
-fn is_taken_up(run: &Value, end: &End) -> Result<(), String> {
+fn is_taken_up(run: &Value, end: &End, lost: &BTreeSet<&'static str>) -> Result<(), String> {
     let (asked, present) = (&run["spec"]["retry"], run["status"]["generation"].as_u64().unwrap_or(0));
     let named = asked["tasks"].as_array().is_some_and(|tasks| !tasks.is_empty());
     let again = end.tasks.values().any(|phase| matches!(phase.as_str(), "Failed" | "UpstreamFailed" | "Cancelled"));
-    // A revision that is lost can't be run again, and a run without tasks never started.
-    let can = !end.tasks.is_empty() && (named || again) && end.reason != "RevisionLost";
+    // A revision that is lost can't be run again, nor can one of whose outputs some are; and a run without tasks never started.
+    let can =
+        !end.tasks.is_empty() && (named || again) && end.reason != "RevisionLost" && !lost.contains("OutputsLost");
     if can && asked["generation"].as_u64().is_some_and(|asked| asked > present) {
         return Err(format!("{asked} is asked for, and the run has ended in generation {present}"));
     }
@@ -185,6 +186,13 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
     if limit.is_some() && did(&|deed| matches!(deed, Human::DeleteRecord { .. })) {
         unstarted.insert("RevisionLost");
     }
+    let mut lost = BTreeSet::new();
+    if did(&|deed| matches!(deed, Human::DeleteRecord { .. })) {
+        lost.insert("RevisionLost");
+    }
+    if did(&|deed| matches!(deed, Human::DeleteOutputs { .. })) {
+        lost.insert("OutputsLost");
+    }
     let last = scenario.finally_of(run);
     let above: Vec<&str> = workflow.into_iter().collect();
     let of_task = |task: &Value| {
@@ -203,7 +211,7 @@ pub fn ends(scenario: &Scenario, run: &str, deeds: &[Human]) -> Ends {
         retried: did(&|deed| matches!(deed, Human::Retry { .. })),
         starts: scenario.mistake.is_none() && (at_first || comes),
         unstarted,
-        lost: did(&|deed| matches!(deed, Human::DeleteRecord { .. })),
+        lost,
         when_full: limit,
         waits,
         expires: Some(scenario.workflow_of(run).is_some_and(|workflow| !workflow["ttl"].is_null()))
@@ -245,7 +253,7 @@ impl Ends {
             || self.any
             || self.suspended
             || self.cancelled
-            || self.lost
+            || !self.lost.is_empty()
             || self.timed
             || self.retried;
         match (free, self.starts, self.unstarted.iter().collect::<Vec<_>>().as_slice()) {
@@ -356,12 +364,12 @@ impl Ends {
             return Ok(());
         }
         if self.retried {
-            return is_taken_up(run, &end);
+            return is_taken_up(run, &end, &self.lost);
         }
         if end.tasks.is_empty() {
             return self.admits_unstarted(&end);
         }
-        let lost = self.lost && end.reason == "RevisionLost";
+        let lost = self.lost.contains(end.reason.as_str());
         let failed = |task: &&TaskEnds| end.tasks.get(&task.name).is_some_and(|phase| phase == "Failed");
         let mut failed = self.tasks.iter().filter(failed);
         let by_a_rule = end.reason == "FailRun" && failed.clone().any(TaskEnds::may_fail_the_run);
@@ -374,7 +382,7 @@ impl Ends {
         let is_main = |name: &String| self.tasks.iter().any(|task| task.name == *name && !task.finally);
         let has = |phase: &str| end.tasks.iter().any(|(name, it)| it == phase && is_main(name));
         let verdict = match (end.phase.as_str(), end.reason.as_str()) {
-            ("Failed", "RevisionLost") => lost,
+            ("Failed", "RevisionLost" | "OutputsLost") => lost,
             // Cancel on record before the last task finished, whatever that came to.
             ("Cancelled", _) => self.may_be_cancelled(),
             ("Failed", "FailRun") => by_a_rule,

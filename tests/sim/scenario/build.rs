@@ -28,6 +28,7 @@ impl Scenario {
             wide: false,
             short_logs: false,
             spelt: None,
+            outputs: None,
             measured: false,
             clock_is_off: false,
         }

@@ -8,6 +8,7 @@ mod generation;
 mod limits;
 mod log;
 mod measured;
+mod outputs;
 mod packed;
 mod people;
 mod resource;
@@ -65,6 +66,8 @@ pub struct Scenario {
     pub short_logs: bool,
     /// How many tasks or items the statuses of its runs spell out, where that isn't left to chance.
     pub spelt: Option<usize>,
+    /// Bytes of outputs that the statuses of its runs have room for, where that isn't left to chance.
+    pub outputs: Option<usize>,
     /// Whether it is there to be measured: nothing of it is left to chance.
     pub measured: bool,
     /// Whether the clock of an operator is off in it, so that what has a timeout may time out at any time.

@@ -38,6 +38,7 @@ pub fn standard() -> Vec<Scenario> {
     all.extend(super::limits::limits());
     all.extend(super::log::logs());
     all.extend(super::packed::packed());
+    all.extend(super::outputs::outputs());
     all
 }
 
