@@ -102,7 +102,9 @@ fn grown(status: &Status<'_>, changed: &Changed<'_>, retry: Option<&Retry<'_>>, 
     if added.generation != status.generation {
         return Some(format!("attempt {} is of generation {}", added.number, added.generation));
     }
-    if added.number != expected {
+    // A hand that takes the attempts of one that is spelt out off the record takes their numbers with them.
+    let is_anew = edited && was_told && old.is_empty() && added.number == next;
+    if added.number != expected && !is_anew {
         return Some(format!("attempt {} was added where {expected} is next", added.number));
     }
     // A child run that goes on in its next generation is that of another attempt.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::read::{Attempt, Changed, Status, main_start, meta, text, time, told_of};
+use super::read::{Attempt, Changed, Status, list, main_start, meta, text, time, told_of};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -116,8 +116,12 @@ fn of_task<'j>(
 ) {
     let task = changed.new.as_ref();
     let before = changed.old.as_deref().map_or(&Value::Null, |old| old.value);
-    // A hand may have taken attempts out of the record, which doesn't begin the task anew.
+    // A hand may have taken attempts, or a whole task, out of the record, which doesn't begin the task anew.
     let begins = changed.old_attempts().is_empty() && before.get("deadlineAt").is_none();
+    let seq = |entry: &Value| entry["seq"].as_u64().unwrap_or(0);
+    let last = list(status, "history").last().map_or(0, seq);
+    let mut fresh = after.told.newest().take_while(|entry| seq(entry) > last);
+    let begins = begins && fresh.any(|entry| told_of(entry) == task.name && entry["to"] == "Starting");
     // Of items, their task has one for all.
     let first = entered(after, &task.name, "Starting", "").filter(|_| begins && task.item.is_none());
     let total = Set { of: "totalTimeout", task: &task.name, is_told: task.is_told };

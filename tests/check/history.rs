@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use gantline::api::{RunPhase, TaskPhase};
 use serde_json::Value;
 
-use super::read::{Attempt, Changed, Status, Task, list, text, told_of};
+use super::read::{Attempt, Changed, Status, Task, list, task_of, text, told_of};
 use super::world::{Run, Step, World};
 use super::{Findings, Invariant};
 
@@ -118,7 +118,7 @@ impl<'s, 'j> Replay<'s, 'j> {
         }
         // A task that is as it was may have been led away from there.
         let led = self.tasks.keys().filter_map(|name| after.task(name));
-        let changed = after.changed.iter().filter(|it| !is_called_off(it)).map(|it| it.new.as_ref());
+        let changed = after.changed.iter().filter(|it| !self.is_called_off(it, after)).map(|it| it.new.as_ref());
         let changed = changed.filter(|it| !self.tasks.contains_key(&it.name));
         let tasks: Vec<&Task<'_>> = led.chain(changed).collect();
         let elsewhere: Vec<&Task<'_>> = tasks.into_iter().filter(|task| !self.leads_to(task)).collect();
@@ -178,17 +178,19 @@ impl<'s, 'j> Replay<'s, 'j> {
         phase == task.phase
     }
 
+    /// Whether an item that had not begun never will: that it is cancelled its task tells, for any number of them. So it does where a
+    /// generation in which they were to run again is cancelled before it is on record: that they were open nobody saw.
+    fn is_called_off(&self, Changed { old, new }: &Changed<'_>, after: &Status<'_>) -> bool {
+        let opened = || self.reopens && self.before.is_some_and(|before| begins_again(before, after, &new.name));
+        let was_pending = |old: &Task<'_>| old.phase == TaskPhase::Pending || old.phase.is_finished() && opened();
+        new.item.is_some() && new.phase == TaskPhase::Cancelled && old.as_ref().is_none_or(|old| was_pending(old))
+    }
+
     /// Where a task is, so far.
     fn phase_of(&self, name: &str) -> TaskPhase {
         let so_far = self.tasks.get(name).copied();
         so_far.or_else(|| Some(self.before?.task(name)?.phase)).unwrap_or_default()
     }
-}
-
-/// Whether an item that had not begun never will: that it is cancelled its task tells, for any number of them.
-fn is_called_off(Changed { old, new }: &Changed<'_>) -> bool {
-    let was_pending = old.as_ref().is_none_or(|old| old.phase == TaskPhase::Pending);
-    new.item.is_some() && was_pending && new.phase == TaskPhase::Cancelled
 }
 
 /// The attempts that a task has now and had not.
@@ -244,11 +246,11 @@ fn times(before: &Status<'_>, after: &Status<'_>, reopens: bool, faults: &mut Ve
     }
 }
 
-/// Whether a task was open again between these two statuses, though it has ended in both.
-fn begins_again(before: &Status<'_>, after: &Status<'_>, task: &str) -> bool {
+/// Whether a task was open again between these two statuses, though it has ended in both. Of an item its task tells.
+fn begins_again(before: &Status<'_>, after: &Status<'_>, unit: &str) -> bool {
     let last = before.history().last().and_then(|entry| entry["seq"].as_u64()).unwrap_or(0);
     let fresh = after.told.newest().take_while(|entry| entry["seq"].as_u64() > Some(last));
-    fresh.into_iter().any(|entry| text(entry, "task") == task && entry["to"] == "Pending")
+    fresh.into_iter().any(|entry| told_of(entry) == task_of(unit) && entry["to"] == "Pending")
 }
 
 /// What waits for a thing of a kind does so since when it began to.

@@ -57,6 +57,8 @@ struct Made<'j> {
 pub struct Objects<'j> {
     all: BTreeMap<&'j str, Made<'j>>,
     of_attempt: BTreeMap<(&'j str, String, &'j str), Vec<&'j str>>,
+    /// Objects that somebody else made: their names, and the uid of the run that controls them, by uid.
+    of_others: BTreeMap<&'j str, (&'j str, &'j str)>,
 }
 
 impl<'j> Invariant<'j> for Objects<'j> {
@@ -143,6 +145,9 @@ impl<'j> Objects<'j> {
     /// Takes in what an object is now.
     fn seen(&mut self, step: &Step<'j>) {
         let write = step.write;
+        if !step.by_operator && write.verb == Verb::Create {
+            self.of_others.insert(&write.uid, (&write.name, meta::controller(&write.object)));
+        }
         let Some(made) = self.all.get_mut(write.uid.as_str()) else { return };
         made.object = &write.object;
         made.removed = write.removed;
@@ -209,6 +214,9 @@ impl<'j> Objects<'j> {
             let never_made = matches!(outcome, AttemptOutcome::Cancelled | AttemptOutcome::Failed);
             return (!never_made || said_so(attempt)).then(|| "no object of it is on record".to_owned());
         };
+        if let Some((name, _)) = self.of_others.get(uid).filter(|(_, owner)| *owner != run.uid) {
+            return Some(format!("object {name} is another's"));
+        }
         // Made before the journal began.
         let made = self.all.get(uid)?;
         if made.run != run.uid {

@@ -51,7 +51,8 @@ impl<'j> Invariant<'j> for Pods<'j> {
         made.push(&write.uid);
 
         let others = self.of_task.entry((run, task.clone())).or_default();
-        let live = |pod: &&Pod<'_>| !pod.is_over() && !is_disowned(pod, world) && !world.is_given_up(pod);
+        let is_lost = |pod: &Pod<'_>| is_disowned(pod, world) || is_out_of_sight(pod, world);
+        let live = |pod: &&Pod<'_>| !pod.is_over() && !is_lost(pod) && !world.is_given_up(pod);
         let live = others.iter().filter_map(|uid| world.pods.get(uid)).find(live);
         findings.check("S2", step.index, live.is_none() || given_up && over, || {
             let live = live.map_or("", |pod| pod.name);
@@ -77,4 +78,16 @@ impl<'j> Invariant<'j> for Pods<'j> {
 fn is_disowned(pod: &Pod<'_>, world: &World<'_>) -> bool {
     let another = |attempt: &Attempt<'_>| attempt.uid.is_some_and(|uid| uid != pod.uid);
     world.runs.get(pod.run).is_some_and(|run| run.edited && run.attempt(pod.name).is_none_or(another))
+}
+
+/// Whether somebody took off what a pod is known by whose outcome is on record since a former generation. The pod of an attempt that is
+/// open, or tried again, is looked at by its name; of what a former generation left only the pods themselves tell.
+fn is_out_of_sight(pod: &Pod<'_>, world: &World<'_>) -> bool {
+    let Some(status) = world.runs.get(pod.run).and_then(Run::status) else { return false };
+    let number: u64 = pod.attempt.parse().unwrap_or(u64::MAX);
+    let is_former = match status.attempts().find(|attempt| attempt.pod == pod.name) {
+        Some(attempt) => attempt.outcome.is_some() && attempt.generation < status.generation,
+        None => status.task(&pod.task).is_some_and(|task| number <= status.last_counted(task)),
+    };
+    pod.disguised.is_some() && is_former
 }

@@ -142,7 +142,12 @@ impl<'j> Status<'j> {
 
     /// Whether an attempt of this number is one of a former generation, of which it is only counted that there were some.
     pub fn has_counted(&self, task: &Task<'_>, number: u64) -> bool {
-        task.attempts.is_empty() && number <= self.former(task).max(Counts::earlier(task).former)
+        task.attempts.is_empty() && number <= self.last_counted(task)
+    }
+
+    /// The highest number that an attempt of a former generation may have of which it is only counted that there were some.
+    pub fn last_counted(&self, task: &Task<'_>) -> u64 {
+        self.former(task).max(Counts::earlier(task).former)
     }
 
     /// The transitions that are listed.

@@ -414,6 +414,10 @@ fn restore(
     if task.phase == TaskPhase::Stopping {
         task.reason = base.stop;
     }
+    if item.is_none() && planned.is_some_and(|planned| planned.for_each.is_some()) {
+        // One with items is always spelt out, so a hand took it off the record. Attempts are of its items, and never of itself.
+        return task;
+    }
     let number = row.map_or(base.number, |row| row.number);
     let named = base.run.zip(planned).map(|(run, planned)| attempt::named(run, planned, item, number));
     // It was made; what its uid is isn't on record.

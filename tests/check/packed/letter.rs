@@ -80,6 +80,10 @@ impl Lettered<'_> {
             faults.push(("S7", format!("the deadline of {} is forgotten", self.name)));
         }
         set(&mut fields, "deadlineAt", deadline.and_then(stamp));
+        if self.item.is_none() && self.planned.get("forEach").is_some() {
+            // Attempts are of its items, and never of itself; that it is a letter at all is a hand's doing.
+            return Value::Object(fields);
+        }
         let mut attempts = list(&Value::Object(fields.clone()), "attempts").to_vec();
         self.attempts(&fields, &mut attempts, faults);
         fields.insert("attempts".to_owned(), attempts.into());
