@@ -52,7 +52,7 @@ pub struct ItemsStatus {
     /// The outputs of the items that have succeeded, until the task succeeds: for each name the values by index, as JSON.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub outputs: String,
-    /// Where there are more than 64 items, the state of each, a letter with how many in a row are in it: `4999s3r100p`. The letters:
+    /// Where there are more than 64 items, or more than 256 in all tasks of the run, the state of each, a letter with how many in a row are in it: `4999s3r100p`. The letters:
     /// p pending, i intended (its pod is to be made), m made, r running, z stopping, y the same (its pod is not known to be made), b waiting to be tried again, s succeeded, f failed,
     /// c cancelled. The ranges above are cut then where they are long.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -63,8 +63,8 @@ pub struct ItemsStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1_048_576))]
     pub rows: String,
-    /// Where there are at most 64 items, those that are under way, and some that have ended: failed ones and the newest. Of more, some of
-    /// each. By index.
+    /// Those that are under way, and some that have ended: failed ones and the newest. Where there is a letter for each, some of each kind;
+    /// none where more than 24 tasks of the run have items. By index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]

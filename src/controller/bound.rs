@@ -8,6 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::locked;
 
+/// Runs of which it costs nothing to know more than is needed.
+const FEW: usize = 64;
+
 /// So many requests under way at once.
 ///
 /// A run may have all of them while nobody else has anything to do. Where others wait, no more of it waits for a place than it may
@@ -16,14 +19,20 @@ use super::locked;
 pub struct Bound {
     all: Arc<Semaphore>,
     size: usize,
-    /// The same of each run by uid, as long as something of it waits or is under way.
-    of_run: Mutex<BTreeMap<String, Weak<Semaphore>>>,
+    of_run: Mutex<OfRuns>,
+}
+
+/// The same of each run by uid, as long as something of it waits or is under way.
+#[derive(Debug, Default)]
+struct OfRuns {
+    known: BTreeMap<String, Weak<Semaphore>>,
+    /// How many there may be before it is looked which of them are needed no more.
+    most: usize,
 }
 
 /// A place within a bound, until it is dropped.
 #[derive(Debug)]
 pub struct Turn {
-    // In this order: the next one of this run comes behind those of others that wait already.
     _all: OwnedSemaphorePermit,
     _of_run: OwnedSemaphorePermit,
 }
@@ -47,13 +56,16 @@ impl Bound {
     }
 
     fn of_run(&self, run: &str) -> Arc<Semaphore> {
-        let mut known = locked(&self.of_run);
-        if let Some(of_run) = known.get(run).and_then(Weak::upgrade) {
+        let mut runs = locked(&self.of_run);
+        if let Some(of_run) = runs.known.get(run).and_then(Weak::upgrade) {
             return of_run;
         }
-        known.retain(|_, of_run| of_run.strong_count() > 0);
+        if runs.known.len() >= runs.most {
+            runs.known.retain(|_, of_run| of_run.strong_count() > 0);
+            runs.most = runs.known.len().saturating_mul(2).max(FEW);
+        }
         let of_run = Arc::new(Semaphore::new(self.size));
-        known.insert(run.to_owned(), Arc::downgrade(&of_run));
+        runs.known.insert(run.to_owned(), Arc::downgrade(&of_run));
         of_run
     }
 }
@@ -87,10 +99,10 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_known_of_a_run_that_has_nothing_to_do() {
         let bound = Bound::new(2);
-        for run in 0..100 {
+        for run in 0..1_000 {
             bound.turn(&run.to_string()).await;
         }
-        assert_eq!(locked(&bound.of_run).len(), 1);
+        assert!(locked(&bound.of_run).known.len() <= FEW);
     }
 
     #[tokio::test]

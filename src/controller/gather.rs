@@ -175,13 +175,12 @@ async fn sealed(
     definition: Pinned,
     is_over: bool,
 ) -> Result<(Pinned, Option<Arc<Outputs>>), Failure> {
-    let Some(sealed) = &stored.sealed_outputs else { return Ok((definition, None)) };
     let (uid, namespace) =
         (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref().unwrap_or_default());
-    if is_over {
+    let Some(sealed) = stored.sealed_outputs.as_ref().filter(|_| !is_over) else {
         outputs::drop_kept(context, uid);
         return Ok((definition, None));
-    }
+    };
     let Pinned::Ready { plan, .. } = &definition else { return Ok((definition, None)) };
     Ok(match outputs::load(context, namespace, uid, &sealed.records).await? {
         Loaded::Ready(outputs) => (definition, Some(outputs)),

@@ -30,7 +30,7 @@ pub enum Loaded {
 
 /// The outputs in these records of a run, which are kept in memory as long as its status names them.
 pub async fn load(context: &Context, namespace: &str, uid: &str, records: &[String]) -> Result<Loaded, Failure> {
-    let kept = context.memory(uid).outputs;
+    let kept = context.with_memory(uid, |memory| Arc::clone(&memory.outputs));
     if kept.records == records {
         return Ok(Loaded::Ready(Arc::clone(&kept.outputs)));
     }
@@ -62,9 +62,11 @@ pub async fn load(context: &Context, namespace: &str, uid: &str, records: &[Stri
 
 /// Nothing more is decided for the run: its outputs needn't be at hand.
 pub fn drop_kept(context: &Context, uid: &str) {
-    if !context.memory(uid).outputs.records.is_empty() {
-        context.with_memory(uid, |memory| memory.outputs = Arc::default());
-    }
+    context.with_memory(uid, |memory| {
+        if !memory.outputs.records.is_empty() {
+            memory.outputs = Arc::default();
+        }
+    });
 }
 
 fn lost(name: &str, why: &str) -> String {
@@ -81,6 +83,11 @@ pub async fn text(
     uid: &str,
     name: &str,
 ) -> Result<Result<String, &'static str>, Failure> {
+    // It goes into the path of a request.
+    let is_letter = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+    if name.is_empty() || !name.bytes().all(is_letter) {
+        return Ok(Err("isn't the name of one: status.sealedOutputs was edited"));
+    }
     let Some(found) = cluster.get_record_text(namespace, name).await? else { return Ok(Err("was deleted")) };
     let part = serde_json::from_str::<WorkflowRecord>(found.get()).ok().and_then(|record| record.spec.outputs);
     let part = part.filter(|part| part.run_uid == uid && is_outputs_name(name, part));

@@ -26,10 +26,10 @@ const TOO_MANY_REQUESTS: u16 = 429;
 const ROUND_TIMEOUT: Duration = Duration::from_mins(2);
 /// A round takes the one thread from all others. One that takes longer than this
 const SMALL: Duration = Duration::from_millis(1);
-/// is followed by a rest so many times as long as it took beyond that, in which what changes is looked at together: so a run never has
-/// more than about a thirtieth of the thread, however large it is,
+/// is followed by a rest so many times as long as it took beyond that, after which what has changed is looked at together: so the rounds of
+/// one run take about a thirtieth of the thread, however large it is. What changes waits for that,
 const REST: u32 = 32;
-/// and rests for this at most.
+/// but for this at most.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 /// The time between looks at an empty queue; it bounds what a lost notice could cost.
 const IDLE: Duration = Duration::from_hours(1);

@@ -102,7 +102,10 @@ fn settle_pod(
             let grace = stop::words(seen).and_then(|cancel| cancel.grace_seconds).map(|seconds| seconds.max(1));
             let grace = grace.filter(|_| cancelled);
             // What has no outcome and isn't followed any more, since the record was changed by hand, comes to nothing.
-            let is_newest = task.attempts.last().is_some_and(|last| last.number == attempt.number);
+            let is_newest = task
+                .attempts
+                .last()
+                .is_some_and(|last| (last.number, last.object()) == (attempt.number, attempt.object()));
             let followed = task.phase.has_pod() && is_newest && !status.phase.is_finished();
             // A pod whose `main` has ended soon ends by itself, and keeps its log, unless another container goes on. Our view of
             // it may be older than the record, so that it seems to run still. Only one that the record never knew came to be

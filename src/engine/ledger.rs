@@ -57,6 +57,8 @@ pub(super) struct Ledger {
     pub(super) urgent: bool,
     /// Earliest time at which something is due by itself.
     pub(super) wake_at: Option<Timestamp>,
+    /// Whether several of its tasks have items, or may come to have some.
+    pub(super) has_lists: bool,
     /// How much of what has happened it holds.
     hot: Hot,
     /// Number of the newest transition.
@@ -91,6 +93,7 @@ impl Ledger {
             illegal: Vec::new(),
             urgent: false,
             wake_at: None,
+            has_lists: false,
             hot,
             seq: match status.history.last() {
                 _ if is(Mutant::SeqFromLength) => u64::try_from(status.history.len()).unwrap_or(0),
@@ -111,7 +114,8 @@ impl Ledger {
     /// Whether the status may soon tell of it no longer, once it has ended.
     fn is_one_of_many(&self, unit: Unit) -> bool {
         let total = match unit.item {
-            // All lists share what is told of items that have ended.
+            // All lists share what is told of items that have ended, also those that are yet to come.
+            Some(_) if self.has_lists => return true,
             Some(_) => self.items.values().map(Items::total).fold(0, usize::saturating_add),
             None if self.items.contains_key(&unit.task) => return false,
             None => self.status.tasks.len(),

@@ -124,6 +124,7 @@ use ledger::Ledger;
 #[must_use]
 pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
     let mut ledger = Ledger::open(seen.status, seen.hot, now);
+    ledger.has_lists = seen.definition.has_lists();
     if ledger.phase().is_finished() && !generation::open(&mut ledger, seen) {
         if is(Mutant::EndedIsCancelled) && seen.run.spec.cancel.is_some() {
             ledger.status.phase = RunPhase::Cancelled;

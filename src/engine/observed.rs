@@ -124,6 +124,14 @@ pub enum Definition<'a> {
     Unread,
 }
 
+impl Definition<'_> {
+    /// Whether several tasks have items, or may come to have some.
+    pub(super) fn has_lists(&self) -> bool {
+        let Self::Ready { plan, .. } = self else { return false };
+        plan.tasks().iter().filter(|task| task.for_each.is_some()).nth(1).is_some()
+    }
+}
+
 /// What is known of the object of one attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sight {

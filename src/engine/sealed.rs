@@ -25,6 +25,9 @@ use crate::plan::outputs_name;
 
 /// Records that a status names at most: of more, all is sealed anew.
 const RECORDS: usize = 64;
+/// Values that lists of outputs may have in all, those that are null included: many times as many as all outputs of a run have room
+/// for. A hand can write names of more in few bytes.
+const VALUES: u32 = 1_000_000;
 /// Bytes of a record's text as the API server writes it, so that a record has less than 256 KiB.
 const PART: usize = 240 * 1024;
 
@@ -148,19 +151,21 @@ impl Outputs {
         if self.is_empty() { String::new() } else { serde_json::to_string(self).unwrap_or_default() + "\n" }
     }
 
-    /// Puts them where decisions look for them. What is told of a task that isn't there is dropped.
+    /// Puts them where decisions look for them. What is told of a task that isn't there is dropped, and so are lists that no run of ours
+    /// can have.
     fn place(mut self, tasks: &mut [TaskStatus]) {
+        let mut room = VALUES;
         for task in tasks {
             let outputs = self.tasks.remove(&task.name);
             let lists = self.items.remove(&task.name);
             if let (Some(items), Some(lists)) = (task.items.as_mut(), lists) {
-                if task.phase == TaskPhase::Succeeded && outputs.is_none() {
-                    let total = items.total.min(MAX_ITEMS);
-                    let lists = lists.into_iter().map(|(name, list)| (name, spread(&list, Some(total))));
-                    task.outputs = Some(lists.collect());
+                let is_gathered = task.phase == TaskPhase::Succeeded && outputs.is_none();
+                let total = is_gathered.then_some(items.total.min(MAX_ITEMS));
+                let lists = lists.into_iter().filter_map(|(name, list)| Some((name, spread(&list, total, &mut room)?)));
+                let lists: Map<String, Value> = lists.collect();
+                if is_gathered {
+                    task.outputs = Some(lists);
                 } else {
-                    let lists: Map<String, Value> =
-                        lists.into_iter().map(|(name, list)| (name, spread(&list, None))).collect();
                     items.outputs = serde_json::to_string(&lists).unwrap_or_default();
                 }
             }
@@ -200,12 +205,13 @@ fn without(list: &List, known: &List) -> List {
     list.iter().filter(is_new).map(|(at, value)| (*at, value.clone())).collect()
 }
 
-/// The list of such values, of this length or as long as it has to be; null where there is none.
-fn spread(list: &List, total: Option<u32>) -> Value {
+/// The list of such values, of this length or as long as it has to be, null where there is none; nothing if there is no room for it.
+fn spread(list: &List, total: Option<u32>, room: &mut u32) -> Option<Value> {
     let total = total.unwrap_or_else(|| list.keys().next_back().map_or(0, |last| last.saturating_add(1)));
+    *room = room.checked_sub(total.min(MAX_ITEMS))?;
     let mut values = list.iter().peekable();
     let value = |index: u32| values.next_if(|(at, _)| **at == index).map_or(Value::Null, |(_, value)| value.clone());
-    (0..total.min(MAX_ITEMS)).map(value).collect()
+    Some((0..total.min(MAX_ITEMS)).map(value).collect())
 }
 
 /// Puts the outputs of a stored status in their places. `sealed` are those in its records. It names these no more: a status that

@@ -47,6 +47,9 @@ const OBJECTS: usize = 256;
 /// So many times as many items as a list may have that is spelt out, several lists may have together.
 const MANY: usize = 4;
 
+/// Items of a list that are spelt out where few are: some of each kind that people look for first.
+const FEW: usize = 8;
+
 /// What the units of a list have in common that are letters.
 struct Base<'a> {
     /// The number of their attempts.
@@ -126,9 +129,11 @@ impl Lists {
         is_long || self.total > self.spelt.saturating_mul(MANY)
     }
 
-    /// How many items of each such list are spelt out, where all that are share the room.
+    /// How many items of each such list are spelt out, where all that are share the room: a few of each kind, or none where there are more
+    /// lists than room.
     fn room(self) -> usize {
-        room(self.spelt).checked_div(self.count).unwrap_or(0)
+        let room = room(self.spelt);
+        if self.count > room { 0 } else { room.checked_div(self.count).unwrap_or(room).max(FEW).min(room) }
     }
 }
 

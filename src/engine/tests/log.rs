@@ -1,5 +1,9 @@
 //! What becomes of what a status no longer spells out.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
 use super::world::World;
 use crate::api::{LogLine, RunPhase, Segment, WorkflowRunStatus};
 use crate::engine::gate::STARTING;
@@ -153,4 +157,33 @@ fn what_a_hand_wrote_into_the_log_is_sealed_as_it_is() {
     world.status = WorkflowRunStatus { log: nonsense.clone(), ..world.status };
     toggle(&mut world);
     assert_eq!(world.segments[0].segment.log, nonsense);
+}
+
+/// Each list by itself is short enough to be spelt out; together they aren't.
+#[test]
+fn how_items_ended_is_told_of_each_of_several_lists_that_follow_one_another() {
+    let task = |index: usize| {
+        let mut task = json!({ "name": format!("l{index}"), "image": "i", "forEach": { "items": "lists.range(60)" } });
+        if index > 0 {
+            task["needs"] = json!([format!("l{}", index - 1)]);
+        }
+        task
+    };
+    let tasks: Vec<Value> = (0..5).map(task).collect();
+    let mut world = World::of(&serde_json::from_value(json!({ "tasks": tasks })).unwrap());
+    world.settle();
+    for list in 0..5 {
+        for item in 0..60 {
+            world.end(&format!("l{list}[{item}]"), 0);
+        }
+        world.settle();
+    }
+    assert_eq!(world.status.phase, RunPhase::Succeeded);
+    let logs = world.segments.iter().map(|named| named.segment.log.as_str()).chain([world.status.log.as_str()]);
+    let told = logs.flat_map(str::lines).filter_map(|line| match LogLine::read(line).unwrap() {
+        LogLine::Unit { item, status } => Some((status.name, item?)),
+        LogLine::Transition(_) => None,
+    });
+    let told: BTreeSet<(String, u32)> = told.collect();
+    assert_eq!(told.len(), 300, "each item");
 }

@@ -285,3 +285,16 @@ fn a_status_stays_small_however_much_tasks_and_items_hand_on() {
     let sizes = world.outputs.iter().map(|named| serde_json::to_string(&named.part).unwrap().len());
     assert!(sizes.max().unwrap() < 256 * 1024 && world.outputs.len() < 30, "{}", world.outputs.len());
 }
+
+/// A name of a list takes a hand a few bytes, and would make us 20,000 values.
+#[test]
+fn names_that_a_hand_wrote_do_not_fill_the_memory() {
+    let names = (0..10_000).map(|name| (format!("n{name}"), json!({ "19999": 1 }))).collect::<Map<String, Value>>();
+    let rest = json!({ "items": { "f": names } }).to_string() + "\n";
+    let mut world = world(0);
+    world.settle();
+    world.status.sealed_outputs = Some(SealedOutputs { records: Vec::new(), rest });
+    let f = world.full().tasks.into_iter().find(|task| task.name == "f").unwrap();
+    let lists: Map<String, Value> = serde_json::from_str(&f.items.unwrap().outputs).unwrap();
+    assert_eq!(lists.len(), 50, "a million values");
+}
