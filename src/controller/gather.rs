@@ -125,6 +125,7 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             claims.insert(name, sight);
         }
     }
+    kin::look_again(context, &run, &known.status, &mut seen.children).await?;
     let Record { status, definition, lineage } = known;
     let peers = peers::of(context, &run, definition.plan()).await?;
     Ok(Some(Gathered { run, status, definition, seen, claims, peers, lineage }))
@@ -312,7 +313,7 @@ async fn look(
 }
 
 /// Looks a child run up by its name.
-async fn look_at_child(
+pub async fn look_at_child(
     context: &Context,
     namespace: &str,
     run_uid: &str,
