@@ -46,6 +46,7 @@ impl Baseline {
             && scenario.refuse_creates.is_none()
             && !scenario.may_time_out()
             && !scenario.loses_objects()
+            && !scenario.is_hasty()
     }
 
     /// The resources whose watches have something to tell.
