@@ -128,6 +128,7 @@ pub async fn run(context: &Context, mut run: Arc<Loose<WorkflowRun>>) -> Result<
             claims.insert(name, sight);
         }
     }
+    kin::look_again(context, &run, &known.status, &mut seen.children).await?;
     let Record { status, sealed, definition, lineage } = known;
     let peers = peers::of(context, &run, definition.plan()).await?;
     Ok(Some(Gathered { run, status, sealed, definition, seen, claims, peers, lineage }))
@@ -346,7 +347,7 @@ async fn look(
 }
 
 /// Looks a child run up by its name.
-async fn look_at_child(
+pub async fn look_at_child(
     context: &Context,
     namespace: &str,
     run_uid: &str,

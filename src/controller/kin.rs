@@ -1,16 +1,20 @@
 //! Runs that are children of others: who is to look when one of them changes, and what a child is to know of those above it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cache::Cache;
 use super::client::Failure;
 use super::loose::Loose;
 use super::{Context, Key, gather};
-use crate::api::WorkflowRun;
+use crate::api::{TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Ancestor, ChildFacts, Lineage, Sight, Sights};
 use crate::mutant::{Mutant, is};
 use crate::objects::child::{self, parent};
 use crate::plan::limits::CHILD_DEPTH;
+
+/// Time until it is looked again whether a round of a child run is over.
+const UNSETTLED: Duration = Duration::from_secs(1);
 
 /// A run as its parent sees it.
 pub fn facts(run: &Loose<WorkflowRun>) -> ChildFacts {
@@ -60,6 +64,35 @@ pub fn children_in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
     let uid = run.meta.uid.as_deref().unwrap_or_default();
     let own = cache.children_of(uid).filter(|child| child.meta.namespace == run.meta.namespace);
     own.filter_map(|child| Some((child.meta.name.clone()?, Sight::Child(facts(&child))))).collect()
+}
+
+/// Looks once more at child runs that a run stops and that have ended in a generation before the one that its attempt is. That they never
+/// open that is sure once no round of theirs goes on that may have read this run as it was before: each that begins now sees that it
+/// is stopped. Of others nothing is known.
+pub async fn look_again(
+    context: &Context,
+    run: &Loose<WorkflowRun>,
+    status: &WorkflowRunStatus,
+    children: &mut Sights,
+) -> Result<(), Failure> {
+    let (uid, namespace) =
+        (run.meta.uid.as_deref().unwrap_or_default(), run.meta.namespace.as_deref().unwrap_or_default());
+    let stopped = status.tried().filter(|(phase, _)| *phase == TaskPhase::Stopping);
+    for attempt in stopped.filter_map(|(_, attempts)| attempts.last()).filter(|last| last.outcome.is_none()) {
+        let Some(Sight::Child(child)) = children.get(attempt.object()) else { continue };
+        if attempt.run.is_empty() || !child.phase.is_finished() || child.generation >= attempt.run_generation {
+            continue;
+        }
+        if context.is_running(&Key::Run(child.uid.clone())) {
+            children.shift_remove(attempt.object());
+            context.wake_in(Key::Run(uid.to_owned()), UNSETTLED);
+            continue;
+        }
+        let known_uid = attempt.uid.as_deref().filter(|uid| !uid.is_empty());
+        let sight = gather::look_at_child(context, namespace, uid, attempt.object(), known_uid).await?;
+        children.insert(attempt.object().to_owned(), sight);
+    }
+    Ok(())
 }
 
 /// What a run has to do with those above it, by the caches alone.

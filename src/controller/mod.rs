@@ -208,6 +208,11 @@ impl Context {
         self.with_queue(|queue| queue.hold(key, Instant::now() + wait));
     }
 
+    /// Whether a round of this key goes on.
+    fn is_running(&self, key: &Key) -> bool {
+        self.with_queue(|queue| queue.is_running(key)).unwrap_or(false)
+    }
+
     /// Changes the cache, and looks at the keys that this concerns.
     pub fn enqueue(&self, change: impl FnOnce(&mut Cache) -> Vec<Key>) {
         let keys = change(&mut self.cache());

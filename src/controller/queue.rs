@@ -123,6 +123,12 @@ impl<K: Clone + Ord> Queue<K> {
         }
     }
 
+    /// Whether a round of the key goes on.
+    #[must_use]
+    pub fn is_running(&self, key: &K) -> bool {
+        self.states.get(key).is_some_and(|state| state.running)
+    }
+
     /// The earliest time at which a key asked to be woken.
     #[must_use]
     pub fn next_wake(&self) -> Option<Instant> {

@@ -46,6 +46,7 @@ impl Baseline {
             && scenario.refuse_creates.is_none()
             && !scenario.may_time_out()
             && !scenario.loses_objects()
+            && !scenario.is_hasty()
     }
 
     /// The resources whose watches have something to tell.
@@ -72,7 +73,7 @@ pub struct Family {
 
 /// All families over all scenarios.
 pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
-    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 17] = [
+    let makers: [(&'static str, fn(&Baseline) -> Vec<Vec<Fault>>, u8); 19] = [
         ("crash at every write, at four stages", crashes, 1),
         ("crash of the leader at every write, with a standby", crashes, 2),
         ("two crashes, in small scenarios", pairs, 1),
@@ -84,6 +85,8 @@ pub fn families(baselines: &BTreeMap<&'static str, Baseline>) -> Vec<Family> {
         ("write late, at every write, with a standby", late, 2),
         ("leader frozen at every write, with a standby", freezes, 2),
         ("leader frozen at every write, alone", freezes, 1),
+        ("network down at every write, alone", apart, 1),
+        ("network down at every write, and another leads in between", deposed, 2),
         ("watch cut, silent, gone, or an event twice, at every event", watches, 1),
         ("watches of one kind that lag", lags, 1),
         ("a person's every action, at every write", humans, 1),
@@ -206,6 +209,23 @@ fn freezes(of: &Baseline) -> Vec<Vec<Fault>> {
         }
     }
     all
+}
+
+/// For longer than the lease lasts, so that one term ends and another begins in the same process.
+fn apart(of: &Baseline) -> Vec<Vec<Fault>> {
+    let with = |at: Point| [14_000, 30_000].map(|length| vec![Fault::Apart { at, length }]);
+    of.points(Class::Write).flat_map(with).collect()
+}
+
+/// Whoever was cut off leads again once the one that took over gives the lease back.
+fn deposed(of: &Baseline) -> Vec<Vec<Fault>> {
+    let with = |first: Point| {
+        [2, 5, 9].map(|later| {
+            let second = Point { number: first.number + later, ..first };
+            vec![Fault::Apart { at: first, length: 14_000 }, Fault::Stop { at: second, downtime: 12_000 }]
+        })
+    };
+    of.points(Class::Write).flat_map(with).collect()
 }
 
 fn watches(of: &Baseline) -> Vec<Vec<Fault>> {

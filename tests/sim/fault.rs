@@ -88,6 +88,9 @@ pub enum Fault {
     /// The sender is frozen. Held: the request leaves when it thaws; the process was stopped between asking for leave to write
     /// and writing. Otherwise it is stopped after sending (F11).
     Freeze { at: Point, held: bool, length: u64 },
+    /// The network between the sender and the API server is down for so long. Requests, answers and watch events get through when it is
+    /// up again, but for those that nobody waits for any more; the process lives on, and its lease runs out (F4, F8).
+    Apart { at: Point, length: u64 },
     /// Watches of this resource show nothing between this moment and so much later (F5, F8).
     Lag { resource: String, from: u64, by: u64 },
     /// The same for those operators that don't lead at this moment: whoever does sees everything (F5, F8).
@@ -127,6 +130,7 @@ impl Fault {
             Self::Reset { .. } => "broken connection",
             Self::Late { .. } => "late write",
             Self::Freeze { .. } => "freeze",
+            Self::Apart { .. } => "network down",
             Self::Lag { .. } => "lagging watch",
             Self::Deaf { .. } => "lagging watch of a standby",
             Self::Blind { .. } => "stale after restart",
@@ -152,6 +156,7 @@ impl Fault {
             | Self::Reset { at, .. }
             | Self::Late { at, .. }
             | Self::Freeze { at, .. }
+            | Self::Apart { at, .. }
             | Self::Stranger { at, .. }
             | Self::Human { at, .. } => Some(*at),
             _ => None,
@@ -205,6 +210,7 @@ impl Fault {
                 };
                 Self::Freeze { at: point(place)?, held, length: millis(rest.get(1)?)? }
             }
+            "apart" => Self::Apart { at: point(place)?, length: millis(first?)? },
             "lag" => Self::Lag { resource: place.to_owned(), from: millis(first?)?, by: millis(rest.get(1)?)? },
             "deaf" => Self::Deaf { resource: place.to_owned(), from: millis(first?)?, by: millis(rest.get(1)?)? },
             "blind" => Self::Blind { resource: place.to_owned(), by: millis(first?)? },
@@ -249,6 +255,7 @@ impl fmt::Display for Fault {
             Self::Freeze { at, held, length } => {
                 write!(f, "freeze@{at}:{}:{length}ms", if *held { "held" } else { "sent" })
             }
+            Self::Apart { at, length } => write!(f, "apart@{at}:{length}ms"),
             Self::Lag { resource, from, by } => write!(f, "lag@{resource}:{from}ms:{by}ms"),
             Self::Deaf { resource, from, by } => write!(f, "deaf@{resource}:{from}ms:{by}ms"),
             Self::Blind { resource, by } => write!(f, "blind@{resource}:{by}ms"),
@@ -309,6 +316,7 @@ fn every_fault_is_read_as_it_is_written() {
         Fault::Reset { at, applied: true },
         Fault::Late { at, by: 12_000 },
         Fault::Freeze { at, held: true, length: 20_000 },
+        Fault::Apart { at, length: 20_000 },
         Fault::Lag { resource: resource(), from: 100, by: 5_000 },
         Fault::Deaf { resource: resource(), from: 100, by: 5_000 },
         Fault::Blind { resource: resource(), by: 5_000 },

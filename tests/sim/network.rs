@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, Full};
 use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use crate::fault::{Class, Fault, Point, Stage};
 use crate::model::{Answer, Request};
@@ -173,6 +173,10 @@ fn send(world: &Arc<World>, process: &Arc<Process>, request: Request) -> Option<
                     held = length;
                 }
             }
+            Fault::Apart { length, .. } => {
+                world.strike(fault);
+                process.part(world, Duration::from_millis(*length));
+            }
             Fault::Late { by, .. } => {
                 world.strike(fault);
                 held += Duration::from_millis(*by);
@@ -190,7 +194,7 @@ async fn carry(world: Arc<World>, process: Arc<Process>, parcel: Parcel, reply: 
     if matters {
         world.hold();
     }
-    let answer = deliver(&world, &process, &parcel).await;
+    let answer = if get_through(&process, &reply).await { deliver(&world, &process, &parcel).await } else { None };
     if matters {
         world.let_go();
     }
@@ -206,6 +210,7 @@ async fn carry(world: Arc<World>, process: Arc<Process>, parcel: Parcel, reply: 
         }
     };
     sleep(world.latency(parcel.number * 2 + 1)).await;
+    get_through(&process, &reply).await;
     if process.is_dead() {
         return;
     }
@@ -221,6 +226,16 @@ async fn carry(world: Arc<World>, process: Arc<Process>, parcel: Parcel, reply: 
             process.crash(Duration::from_millis(*downtime));
         }
     }
+}
+
+/// Waits until the network is up. False if it was down for longer than anybody waited for an answer.
+async fn get_through(process: &Process, reply: &oneshot::Sender<Reply>) -> bool {
+    let up = process.in_touch_at();
+    if up <= Instant::now() {
+        return true;
+    }
+    sleep_until(up).await;
+    !reply.is_closed()
 }
 
 /// Nothing comes, until the client or its connection gives up.

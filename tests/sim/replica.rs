@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use crate::network::Connection;
 use crate::operator;
@@ -33,6 +33,8 @@ struct Gate {
     dead: bool,
     /// How often it was frozen, less how often it thawed.
     frozen: u32,
+    /// Until when the network between it and the API server is down.
+    apart: Option<Instant>,
     downtime: Duration,
     waker: Option<Waker>,
 }
@@ -73,6 +75,25 @@ impl Process {
     pub fn stop(&self, downtime: Duration) {
         self.gate().downtime = downtime;
         self.stopped.notify_one();
+    }
+
+    /// The network between it and the API server is down for a while.
+    pub fn part(&self, world: &Arc<World>, length: Duration) {
+        let until = Instant::now() + length;
+        let mut gate = self.gate();
+        gate.apart = gate.apart.max(Some(until));
+        world.hold();
+        let world = Arc::clone(world);
+        tokio::spawn(async move {
+            sleep_until(until).await;
+            world.let_go();
+        });
+    }
+
+    /// When the network between it and the API server is up.
+    pub fn in_touch_at(&self) -> Instant {
+        let now = Instant::now();
+        self.gate().apart.map_or(now, |until| until.max(now))
     }
 
     /// It stands still for a while, as after SIGSTOP: its timers run out meanwhile, and what is sent to it waits.

@@ -69,6 +69,7 @@ fn simpler(fault: &Fault) -> Option<Fault> {
         | Fault::Stop { downtime: time, .. }
         | Fault::Late { by: time, .. }
         | Fault::Freeze { length: time, .. }
+        | Fault::Apart { length: time, .. }
         | Fault::Lag { by: time, .. }
         | Fault::Deaf { by: time, .. }
         | Fault::Blind { by: time, .. } => round(time),

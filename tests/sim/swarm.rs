@@ -25,8 +25,9 @@ pub fn schedule(seed: u64, baselines: &BTreeMap<&'static str, Baseline>) -> Sche
     let mut schedule = Schedule::new(baseline.scenario.name, seed);
     schedule.replicas = *rng.pick(&[1, 1, 2, 2, 3]);
     schedule.latency = *rng.pick(&[Latency::Least, Latency::Short, Latency::Short, Latency::Wide, Latency::Wide]);
-    let makers: [fn(&Baseline, &mut Rng) -> Fault; 15] =
-        [crash, stop, answer, lost, reset, late, freeze, lag, blind, watch, clock, human, strange, namesake, pod];
+    let makers: [fn(&Baseline, &mut Rng) -> Fault; 16] = [
+        crash, stop, answer, lost, reset, late, freeze, lag, blind, watch, clock, human, strange, namesake, pod, apart,
+    ];
     for make in makers {
         if rng.chance(ON) {
             for _ in 0..rng.within(1..=3) {
@@ -104,6 +105,10 @@ fn late(of: &Baseline, rng: &mut Rng) -> Fault {
 
 fn freeze(of: &Baseline, rng: &mut Rng) -> Fault {
     Fault::Freeze { at: any(of, rng), held: rng.chance(50), length: length(rng) }
+}
+
+fn apart(of: &Baseline, rng: &mut Rng) -> Fault {
+    Fault::Apart { at: any(of, rng), length: length(rng) }
 }
 
 fn resource(rng: &mut Rng) -> String {

@@ -120,6 +120,7 @@ impl Open {
     fn shown_at(&self, before: Option<Instant>, revision: u64) -> Instant {
         let now = Instant::now();
         let at = (now + self.world.lag(self.number, revision)).max(before.unwrap_or(now)).max(self.blind_until);
+        let at = at.max(self.process.in_touch_at());
         self.world.lagging_until(&self.process.identity, self.watch.resource(), at)
     }
 

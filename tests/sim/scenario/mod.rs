@@ -177,6 +177,12 @@ impl Scenario {
         by_spec || self.behaviours.values().flatten().any(held_up)
     }
 
+    /// Whether a failure keeps others from beginning that may, so that it is a matter of time which of them have begun.
+    pub fn is_hasty(&self) -> bool {
+        let is_hasty = |task: &Value| task["forEach"]["failFast"] == true || task.to_string().contains("FailRun");
+        self.names("WorkflowRun").iter().any(|run| self.tasks_of(run).into_iter().any(is_hasty))
+    }
+
     /// Whether somebody deletes objects of tasks in it.
     pub fn loses_objects(&self) -> bool {
         let comes = |task: &Value| {
