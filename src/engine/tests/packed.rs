@@ -230,9 +230,10 @@ fn a_letter_where_an_entry_was_is_still_the_object_of_its_task() {
         { "name": "a", "workflowRef": { "name": "inner" } },
         { "name": "b", "resource": { "manifest": { "apiVersion": "batch/v1", "kind": "Job" }, "success": "true" } },
         { "name": "c", "image": "i" },
+        { "name": "d", "image": "i", "forEach": { "values": [1, 2] } },
     ]});
     let plan = Plan::checked(&serde_json::from_value(spec).unwrap(), Origin::Workflow).unwrap();
-    let stored = json!({ "packed": { "total": 3, "states": "2mr", "newestAttempt": 1 } });
+    let stored = json!({ "packed": { "total": 4, "states": "2m2r", "newestAttempt": 1 } });
     let stored: WorkflowRunStatus = serde_json::from_value(stored).unwrap();
     let meta = ObjectMeta { name: Some("r".into()), uid: Some("u".into()), ..ObjectMeta::default() };
     let full = unpack(&stored, &RunFacts::of(&meta, &WorkflowRunSpec::default()), Some(&plan), None);
@@ -244,4 +245,10 @@ fn a_letter_where_an_entry_was_is_still_the_object_of_its_task() {
     let resource = b.resource.unwrap();
     assert_eq!((resource.kind.as_str(), resource.name), ("Job", resource_name("r", "u", "b", None, 1)));
     assert_eq!((b.pod.as_str(), c.pod), ("", pod_name("r", "u", "c", None, 1)));
+    let d = full.tasks.iter().find(|task| task.name == "d").unwrap();
+    assert_eq!(
+        (d.phase, d.attempts.len()),
+        (TaskPhase::Running, 0),
+        "attempts are of its items, which nobody knows any more"
+    );
 }
