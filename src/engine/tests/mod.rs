@@ -9,6 +9,7 @@ mod finally;
 mod for_each;
 mod generation;
 mod graph;
+mod happening;
 mod laws;
 mod log;
 mod packed;
