@@ -114,6 +114,12 @@ impl Proxy {
         self.shared.struck.notified().await;
     }
 
+    /// Whether the chosen write has come: what it does can be seen only after that, perhaps before the strike is.
+    pub fn has_come(&self) -> bool {
+        let chosen = self.shared.strike.lock().expect("nobody panics with it");
+        chosen.is_some_and(|(at, _)| self.shared.writes.load(Ordering::SeqCst) >= at)
+    }
+
     /// Lets the late write go on.
     pub fn deliver(&self) {
         self.shared.deliver.notify_one();
