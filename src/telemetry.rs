@@ -18,9 +18,14 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging. `RUST_LOG` chooses what is logged; without it, everything from `info` on.
+/// What these parts of the client tell is told once more by whoever asked, with what it was about.
+const TOLD_ELSEWHERE: &str = "kube_runtime::watcher=off,kube_client::client::builder=off";
+
+/// Starts logging. `RUST_LOG` chooses what is logged; without it, or where it makes no sense, everything from `info` on.
 pub fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let of = |chosen: &str| EnvFilter::try_new(format!("{TOLD_ELSEWHERE},{chosen}"));
+    let chosen = std::env::var(EnvFilter::DEFAULT_ENV).ok().and_then(|chosen| of(&chosen).ok());
+    let filter = chosen.unwrap_or_else(|| EnvFilter::new(format!("{TOLD_ELSEWHERE},info")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.with_ansi(false).init(),

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures::StreamExt;
 use http::Method;
 use kube::core::Status;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::IgnoredAny;
@@ -130,7 +129,8 @@ pub async fn follow(context: &Context, grant: Grant, namespace: Option<String>, 
         None => Api::all_with(client, &of),
     };
     let config = watcher::Config { label_selector: Some(label::RUN_UID.to_owned()), ..watcher::Config::default() };
-    let mut events = watcher(api, config).backoff(Pause::default()).boxed();
+    let mut events = watcher(api, config).boxed();
+    let mut pause = Pause::default();
     let mut ready = Some(ready);
     let mut told = String::new();
     // Known when the list began and not in it: gone.
@@ -140,6 +140,9 @@ pub async fn follow(context: &Context, grant: Grant, namespace: Option<String>, 
     };
     let bury = |uid: &str| context.enqueue(|cache| cache.resources.bury(uid).map(Key::Run).into_iter().collect());
     while let Some(event) = events.next().await {
+        if let Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) = &event {
+            pause.reset();
+        }
         match event {
             Ok(Event::Init) => unseen = context.cache().resources.known(&grant, namespace.as_deref()),
             Ok(Event::InitApply(object)) => {
@@ -166,6 +169,7 @@ pub async fn follow(context: &Context, grant: Grant, namespace: Option<String>, 
                     told = error;
                 }
                 tell(&mut ready);
+                pause.pass().await;
             }
         }
     }

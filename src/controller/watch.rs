@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kube::Api;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use serde::de::DeserializeOwned;
 
@@ -83,6 +81,9 @@ impl Watched for SlimPod {
 
 /// The pause after an interruption, doubled each time until something comes again. Without jitter: a cluster has a handful of
 /// operators, and the same faults are to give the same story.
+///
+/// `kube_runtime`'s own back-off takes the beginning of each try for news, and so would wait as long after the hundredth failed list
+/// as after the first.
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     interruptions: u32,
@@ -90,21 +91,21 @@ pub(super) struct Pause {
 
 impl Pause {
     const FIRST: Duration = Duration::from_millis(250);
-    const LONGEST: Duration = Duration::from_secs(16);
-}
+    const LONGEST: Duration = Duration::from_secs(8);
 
-impl Iterator for Pause {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = Self::FIRST.saturating_mul(1 << self.interruptions.min(6)).min(Self::LONGEST);
-        self.interruptions = self.interruptions.saturating_add(1);
-        Some(pause)
+    /// Lets the pause of one more interruption pass.
+    pub(super) async fn pass(&mut self) {
+        tokio::time::sleep(self.next()).await;
     }
-}
 
-impl Backoff for Pause {
-    fn reset(&mut self) {
+    fn next(&mut self) -> Duration {
+        let pause = Self::FIRST.saturating_mul(1 << self.interruptions.min(5)).min(Self::LONGEST);
+        self.interruptions = self.interruptions.saturating_add(1);
+        pause
+    }
+
+    /// Something has come: the next interruption is the first one again.
+    pub(super) fn reset(&mut self) {
         self.interruptions = 0;
     }
 }
@@ -117,11 +118,15 @@ pub async fn follow<T: Watched>(context: &Context, namespace: Option<String>, re
         None => Api::all(client),
     };
     let config = watcher::Config { label_selector: T::LABEL.map(str::to_owned), ..watcher::Config::default() };
-    let mut events = watcher(api, config).backoff(Pause::default()).boxed();
+    let mut events = watcher(api, config).boxed();
+    let mut pause = Pause::default();
     let mut ready = Some(ready);
     // Known when the list began and not in it: gone. What our own writes brought meanwhile isn't judged by that list.
     let mut unseen = BTreeSet::new();
     while let Some(event) = events.next().await {
+        if let Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) = &event {
+            pause.reset();
+        }
         match event {
             Ok(Event::Init) => unseen = context.cache().known(T::KIND, namespace.as_deref()),
             Ok(Event::InitApply(object)) => {
@@ -145,7 +150,24 @@ pub async fn follow<T: Watched>(context: &Context, namespace: Option<String>, re
                     let _ = ready.send(());
                 }
             }
-            Err(error) => tracing::warn!(kind = ?T::KIND, %error, "the watch was interrupted; it goes on"),
+            Err(error) => {
+                tracing::warn!(kind = ?T::KIND, %error, "the watch was interrupted; it goes on");
+                pause.pass().await;
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_until_something_comes() {
+        let mut pause = Pause::default();
+        let pauses: Vec<u128> = (0..8).map(|_| pause.next().as_millis()).collect();
+        assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
+        pause.reset();
+        assert_eq!(pause.next().as_millis(), 250);
     }
 }
