@@ -264,7 +264,7 @@ pub enum WaitKind {
     Pool,
     /// A resource quota of the namespace, or room among the attempts that start at once.
     Quota,
-    /// An admission webhook or policy, or an API server that can't take the pod now.
+    /// An admission webhook or policy, or an API server that can't take the pod now or doesn't let its object be seen.
     Admission,
     /// A node with room for the pod.
     Unschedulable,

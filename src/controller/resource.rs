@@ -182,7 +182,7 @@ fn tell(ready: &mut Option<oneshot::Sender<()>>) {
     }
 }
 
-/// Looks an object up by its name; nothing where it can't be told: what becomes of one kind holds up nothing else of the run.
+/// Looks an object up by its name; nothing where no answer came: what becomes of one kind holds up nothing else of the run.
 pub async fn look(
     context: &Context,
     namespace: &str,
@@ -197,7 +197,8 @@ pub async fn look(
         Err(failure) => {
             tracing::info!(kind = %grant, name = resource.name, namespace, %failure, "an object can't be looked up");
             again();
-            return None;
+            // That no answer came tells nothing yet.
+            return matches!(failure, Failure::Refused(_)).then(|| Sight::Hidden(failure.to_string()));
         }
     };
     let followed = context.cache().resources.is_followed(grant, namespace);

@@ -239,7 +239,7 @@ fn may_go_on(task: &TaskStatus, seen: &Observed<'_>) -> bool {
             !child.deleting && !child.phase.is_finished() && last.uid.as_ref() == Some(&child.uid)
         }
         Some(Sight::Resource(facts)) => !facts.deleting && last.uid.as_ref() == Some(&facts.uid),
-        Some(Sight::Absent | Sight::Creating | Sight::Refused(_)) | None => false,
+        Some(Sight::Absent | Sight::Creating | Sight::Refused(_) | Sight::Hidden(_)) | None => false,
     }
 }
 

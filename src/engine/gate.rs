@@ -272,6 +272,11 @@ pub(super) fn last_object(
             let goes_on = resource::is_cut_off(last) && last.is(&facts.uid);
             goes_on.then(|| (WaitKind::Resource, resource::to_go(&facts.resource)))
         }
+        // Whether it is gone isn't known.
+        Sight::Hidden(why) => {
+            let resource = planned.resource().filter(|_| resource::is_cut_off(last))?;
+            Some((WaitKind::Admission, resource::to_see(resource, why)))
+        }
         Sight::Absent | Sight::Creating | Sight::Refused(_) => None,
     }
 }

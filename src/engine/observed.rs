@@ -148,6 +148,8 @@ pub enum Sight {
     Creating,
     /// Its create was refused: it doesn't exist.
     Refused(Refusal),
+    /// The API server doesn't let it be looked up, so that nothing of it is known; says why.
+    Hidden(String),
 }
 
 impl Sight {

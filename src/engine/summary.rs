@@ -192,11 +192,11 @@ fn items(items: &Items) -> String {
     told.collect::<Vec<String>>().join(", ")
 }
 
-/// What keeps something from starting, if anything does.
+/// What keeps something from starting or from being followed, if anything does.
 fn trouble(ledger: &Ledger) -> Option<String> {
     let told = |waiting: &&WaitingFor| waiting.kind != WaitKind::Node;
     ledger.unfinished().into_iter().find_map(|unit| {
-        let task = ledger.unit(unit).filter(|task| task.phase == TaskPhase::Starting)?;
+        let task = ledger.unit(unit).filter(|task| task.phase.has_pod())?;
         let waiting = task.waiting_for.as_ref().filter(told)?;
         // One line of a table; the task's waitingFor has all of it.
         Some(format!("{}: {:?}: {}", ledger.name(unit), waiting.kind, clip(&waiting.detail, ROW_DETAIL)))

@@ -60,6 +60,7 @@ pub(super) fn record_facts(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>
         // Of what isn't known, nothing is decided.
         let Some(sight) = seen.sight(last) else { continue };
         match sight {
+            Sight::Hidden(why) => hidden(ledger, open, why),
             // Another pod of that name means that the attempt's own is gone.
             Sight::Pod(pod) if last.may_be(&pod.uid) => follow(ledger, open, pod),
             Sight::Child(run) if last.may_be(&run.uid) => follow_child(ledger, open, run),
@@ -158,8 +159,18 @@ fn follow_resource(ledger: &mut Ledger, open: Open<'_>, facts: &ResourceFacts) {
     meet(ledger, open, &facts.uid, None, Some(facts.created_at.unwrap_or(now)));
     if let Some(end) = resource::end(ledger, open.unit, (open.plan, open.planned), open.seen, facts) {
         finish(ledger, open, end);
-    } else if open.stop.is_none() {
-        ledger.move_task(open.unit, TaskPhase::Running, None);
+    } else {
+        if open.stop.is_none() {
+            ledger.move_task(open.unit, TaskPhase::Running, None);
+        }
+        ledger.wait_no_more(open.unit);
+    }
+}
+
+/// The object can't be looked up. What is on record of it stays so, and why nothing more comes of it is told.
+fn hidden(ledger: &mut Ledger, open: Open<'_>, why: &str) {
+    if let Some(resource) = open.planned.resource() {
+        ledger.wait(open.unit, WaitKind::Admission, &resource::to_see(resource, why));
     }
 }
 

@@ -28,6 +28,13 @@ impl Ledger {
         }
     }
 
+    /// A task or an item that is under way waits for nothing any more.
+    pub(super) fn wait_no_more(&mut self, unit: Unit) {
+        if let Some(task) = self.unit_mut(unit).filter(|task| task.waiting_for.is_some()) {
+            task.waiting_for = None;
+        }
+    }
+
     /// Records what the items of a task wait for that have not begun, if any do; while none has begun, that is what the task waits
     /// for.
     pub(super) fn wait_items(&mut self, index: usize, what: Option<(WaitKind, String)>) {

@@ -64,7 +64,8 @@ fn situations(documents: &[Value]) -> impl Strategy<Value = Situation> {
         select(times.clone()),
     )
         .prop_map(|(kind, message, retry_at)| Sight::Refused(Refusal { kind, message, retry_at }));
-    let instead = prop_oneof![Just(Sight::Absent), Just(Sight::Creating), refused];
+    let instead =
+        prop_oneof![Just(Sight::Absent), Just(Sight::Creating), refused, any::<String>().prop_map(Sight::Hidden)];
     let seen =
         (any::<Index>(), pods::corpus().changed(), prop::bool::weighted(0.8), prop::option::weighted(0.3, instead))
             .prop_map(|(name, (_, pod), is_own, instead)| Seen { name, pod, is_own, instead });

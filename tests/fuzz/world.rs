@@ -192,7 +192,7 @@ impl World {
         for sight in self.sights.values_mut() {
             match sight {
                 Sight::Pod(pod) if gone(pod) => *sight = Sight::Absent,
-                Sight::Creating | Sight::Refused(_) => *sight = Sight::Absent,
+                Sight::Creating | Sight::Refused(_) | Sight::Hidden(_) => *sight = Sight::Absent,
                 Sight::Pod(_) | Sight::Child(_) | Sight::Resource(_) | Sight::Absent => {}
             }
         }

@@ -1,5 +1,7 @@
 //! Tasks that are objects of other kinds: a Job, whose controller does the work, and a kind that the test makes and plays.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use super::stage::{Stage, kubectl};
@@ -217,6 +219,60 @@ fn an_object_is_made_only_where_its_kind_is_granted_and_its_account_may() {
     });
     assert_eq!(status["tasks"][0]["reason"], "ResourceInvalid");
     assert!(status["message"].as_str().is_some_and(|it| it.contains("spec.template")), "{status:#}");
+    println!("{}", stage.is_clean());
+}
+
+/// A way to the API server with the rights of someone who has these rules in the stage's namespace.
+fn as_someone(stage: &Stage, rules: &Value) -> PathBuf {
+    let metadata = json!({ "name": "someone" });
+    let version = "rbac.authorization.k8s.io/v1";
+    stage.apply(&json!({ "apiVersion": version, "kind": "Role", "metadata": metadata, "rules": rules }).to_string());
+    let user = format!("someone-of-{}", stage.namespace);
+    stage.kubectl(&["create", "rolebinding", "someone", "--role=someone", &format!("--user={user}")]);
+    let mut config: Value = serde_json::from_str(&kubectl(&["config", "view", "--raw", "-o", "json"])).expect("JSON");
+    for it in config["users"].as_array_mut().expect("users") {
+        it["user"]["as"] = json!(user);
+    }
+    let path = std::env::temp_dir().join(format!("gantline-test-{}.kubeconfig", stage.namespace));
+    std::fs::write(&path, config.to_string()).expect("a kubeconfig");
+    path
+}
+
+#[test]
+fn an_object_that_the_operator_may_not_see_says_so_until_it_may() {
+    let kind = Kind { group: "hidden.example.org" };
+    let mut stage = Stage::without_operator("resource-hidden");
+    kind.install(&stage);
+    permit(&stage, "default", kind.group, "loads");
+    let all = |group: &str| json!({ "apiGroups": [group], "resources": ["*"], "verbs": ["*"] });
+    let no_look = json!({ "apiGroups": [kind.group], "resources": ["loads"], "verbs": ["create"] });
+    let others = ["", "gantline.dev", "events.k8s.io", "authorization.k8s.io"].map(all);
+    let rules = |own: &Value| json!([&others[..], std::slice::from_ref(own)].concat());
+    let kubeconfig = as_someone(&stage, &rules(&no_look));
+    stage.reaches_by(&kubeconfig);
+    let stage = stage.granting(&[&kind.grant()]);
+    stage.apply(&run("run", &json!([load(&kind, &json!({}))])));
+    let told = stage.until("what the task waits for", || {
+        let task = stage.task("run", "load");
+        let words = task["waitingFor"]["detail"].as_str().unwrap_or_default();
+        (task["waitingFor"]["kind"] == "Admission" && words.contains("cannot get resource")).then_some(task)
+    });
+    let words = &told["waitingFor"]["detail"];
+    assert!(
+        words.as_str().is_some_and(|it| it.contains("a look at its Load, which the operator may not take")),
+        "{words}"
+    );
+    let message = stage.status("run")["message"].clone();
+    assert!(message.as_str().is_some_and(|it| it.starts_with("load: Admission: a look at its Load")), "{message}");
+    assert_eq!(stage.all(&loads(&kind)).len(), 1, "one was made");
+
+    let role = json!({ "rules": rules(&json!({ "apiGroups": [kind.group], "resources": ["loads"], "verbs": ["*"] })) });
+    stage.kubectl(&["patch", "role", "someone", "--type=merge", "-p", &role.to_string()]);
+    let name = object_of(&stage, "run", "load", 1);
+    assert!(stage.task_in("run", "load", "Running")["waitingFor"].is_null());
+    says(&stage, &kind, &name, &json!({"phase": "Done", "rows": 7}));
+    assert_eq!(stage.succeeds("run")["tasks"][0]["outputs"], json!({"rows": 7}));
+    std::fs::remove_file(&kubeconfig).expect("it is removed");
     println!("{}", stage.is_clean());
 }
 

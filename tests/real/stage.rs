@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,6 +28,8 @@ pub struct Stage {
     operator: Option<Process>,
     /// What its operators go through, if anything.
     proxy: Option<Proxy>,
+    /// How else its operators reach the API server, if they do.
+    kubeconfig: Option<PathBuf>,
     /// The kinds of objects that its operators let tasks make, as their command line has it.
     granted: String,
 }
@@ -70,7 +72,7 @@ impl Stage {
         let namespace = format!("{name}-{}-{number}", std::process::id());
         let audited = Audited::from_now(&namespace);
         kubectl(&["create", "namespace", &namespace]);
-        let stage = Self { namespace, audited, operator: None, proxy: None, granted: String::new() };
+        let stage = Self { namespace, audited, operator: None, proxy: None, kubeconfig: None, granted: String::new() };
         stage.until("the service account that pods need", || {
             stage.try_kubectl(&["get", "serviceaccount", "default"]).status.success().then_some(())
         });
@@ -83,6 +85,11 @@ impl Stage {
         let mut stage = Self::without_operator(name);
         stage.proxy = Some(Proxy::new());
         stage
+    }
+
+    /// Its operators are to reach the API server by this.
+    pub fn reaches_by(&mut self, kubeconfig: &Path) {
+        self.kubeconfig = Some(kubeconfig.to_owned());
     }
 
     /// The same with an operator that lets tasks make objects of these kinds.
@@ -128,8 +135,8 @@ impl Stage {
         if !self.granted.is_empty() {
             command.args(["--resource-tasks", &self.granted]);
         }
-        if let Some(proxy) = &self.proxy {
-            command.env("KUBECONFIG", proxy.kubeconfig());
+        if let Some(kubeconfig) = self.proxy.as_ref().map(Proxy::kubeconfig).or(self.kubeconfig.as_deref()) {
+            command.env("KUBECONFIG", kubeconfig);
         }
         command
     }

@@ -213,7 +213,7 @@ pub(super) fn step(world: &mut World, spec: &WorkflowSpec) -> Vec<Effect> {
                     Sight::Pod(it) => !it.is_over() && earlier.uid.as_ref() == Some(&it.uid),
                     Sight::Child(it) => !it.phase.is_finished() && earlier.uid.as_ref() == Some(&it.uid),
                     Sight::Resource(it) => is_busy(it) && earlier.uid.as_ref() == Some(&it.uid),
-                    Sight::Absent | Sight::Creating | Sight::Refused(_) => false,
+                    Sight::Absent | Sight::Creating | Sight::Refused(_) | Sight::Hidden(_) => false,
                 };
                 assert!(!world.resources.get(earlier.object()).is_some_and(lives), "an object beside {earlier:?}");
                 assert!(!world.sights.get(&earlier.pod).is_some_and(lives), "a pod beside {}", earlier.pod);

@@ -338,6 +338,53 @@ fn a_suspended_run_makes_no_object_and_the_time_of_one_goes_on() {
     );
 }
 
+/// The API server doesn't let the task's newest object be looked up.
+fn hide(world: &mut World) {
+    let name = world.status.tasks[0].attempts.last().unwrap().object().to_owned();
+    world.resources.insert(name, Sight::Hidden("loads is forbidden".into()));
+}
+
+const TO_SEE: &str =
+    "Admission a look at its Fetch, which the operator may not take: loads is forbidden; it is tried again";
+
+#[test]
+fn why_an_object_is_not_followed_is_told() {
+    let mut world = World::of(&spec(&json!({"timeout": "30s"})));
+    world.status = world.decide().status;
+    // Nothing is judged of what isn't seen, its time neither.
+    for (phase, once_seen) in [("Starting", "Running"), ("Running", "Stopping(TimedOut)")] {
+        let name = world.status.tasks[0].attempts[0].object().to_owned();
+        let facts = new_resource(&name, "a", None, &json!({}), world.now);
+        hide(&mut world);
+        world.wait(60);
+        world.status = world.decide().status;
+        assert_eq!(world.story(), format!("Running a:{phase}[{TO_SEE}] b:Pending[Dependency a]"));
+        let message = "a: Admission: a look at its Fetch, which the operator may not take: loads is forbidden";
+        assert!(world.status.message.starts_with(message), "{}", world.status.message);
+        assert!(world.made.is_empty(), "nothing is made beside what may be there");
+        world.resources.insert(name, Sight::Resource(facts));
+        world.status = world.decide().status;
+        assert_eq!(world.story(), format!("Running a:{once_seen} b:Pending[Dependency a]"), "nothing is waited for");
+    }
+    hide(&mut world);
+    world.settle();
+    assert_eq!(world.story(), format!("Running a:Stopping(TimedOut)[{TO_SEE}] b:Pending[Dependency a]"));
+}
+
+#[test]
+fn no_object_is_made_while_whether_the_last_one_is_gone_cannot_be_seen() {
+    let retry = json!({"limit": 1, "backoff": {"initial": "0s"}});
+    let mut world = world(&json!({"timeout": "30s", "retry": retry}));
+    world.wait(30);
+    world.status = world.decide().status;
+    world.resource("a").object = Ok(json!({"status": {"phase": "Broken"}}).to_string().into());
+    world.status = world.decide().status;
+    hide(&mut world);
+    world.settle();
+    assert_eq!(world.story(), format!("Running a:Backoff(TimedOut)[{TO_SEE}] b:Pending[Dependency a]"));
+    assert_eq!(world.made.len(), 1);
+}
+
 #[test]
 fn items_are_objects_of_their_own() {
     let mut world = world(&json!({"forEach": {"values": ["x", "y"]}}));
