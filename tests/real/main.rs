@@ -9,6 +9,7 @@ mod audited;
 mod bad_input;
 #[path = "../check/mod.rs"]
 mod check;
+mod children;
 mod control;
 mod crash;
 mod deletion;
