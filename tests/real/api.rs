@@ -1,7 +1,7 @@
 //! The API server, asked from within this process. Where hundreds of runs are looked after at once, a kubectl for each question
 //! would cost more than what is tested.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use http::{Method, Request};
@@ -10,6 +10,7 @@ use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 use super::stage::PATIENCE;
 
@@ -96,7 +97,7 @@ fn send(method: Method, path: &str, content_type: &str, body: &Value) -> Result<
     }
 }
 
-/// Waits by a watch until the run's status is as wanted; returns the status.
+/// Waits by a watch until the run's status is as wanted, as long as something goes on; returns the status.
 pub async fn status(client: Client, namespace: &str, run: &str, is_right: impl Fn(&Value) -> bool + Send) -> Value {
     let kind = ApiResource {
         group: "gantline.dev".to_owned(),
@@ -106,9 +107,29 @@ pub async fn status(client: Client, namespace: &str, run: &str, is_right: impl F
         plural: "workflowruns".to_owned(),
     };
     let runs: Api<DynamicObject> = Api::namespaced_with(client, namespace, &kind);
-    let is_so = |run: Option<&DynamicObject>| run.is_some_and(|run| is_right(&run.data["status"]));
-    let waited = tokio::time::timeout(PATIENCE, await_condition(runs, run, is_so)).await;
-    let waited = waited.unwrap_or_else(|_| panic!("waited in vain for run {run} in {namespace}"));
+    // How much a run has to do, and how fast the machine is, says nothing: one that is stuck changes no more.
+    let newest = Mutex::new((None, Instant::now()));
+    let is_so = |run: Option<&DynamicObject>| {
+        let version = run.and_then(|run| run.metadata.resource_version.clone());
+        let mut newest = newest.lock().expect("nobody panics with it");
+        if newest.0 != version {
+            *newest = (version, Instant::now());
+        }
+        run.is_some_and(|run| is_right(&run.data["status"]))
+    };
+    let stuck = async {
+        loop {
+            let end = newest.lock().expect("nobody panics with it").1 + PATIENCE;
+            if end <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(end).await;
+        }
+    };
+    let waited = tokio::select! {
+        waited = await_condition(runs, run, is_so) => waited,
+        () = stuck => panic!("waited in vain for run {run} in {namespace}: it changes no more"),
+    };
     let mut run = waited.expect("the watch").expect("the run is there");
     run.data["status"].take()
 }
@@ -121,7 +142,7 @@ pub async fn finished(client: Client, namespace: &str, run: &str) -> Value {
 /// Waits until the pods of a run are as wanted; returns them.
 pub async fn pods_of(client: Client, namespace: &str, run: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let path = format!("{}?labelSelector=gantline.dev%2Frun%3D{run}", pods(namespace));
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let request = Request::get(&path).body(Vec::new()).expect("a request");
         let mut list: Value = client.request(request).await.expect("the list of pods");
@@ -129,10 +150,7 @@ pub async fn pods_of(client: Client, namespace: &str, run: &str, wanted: impl Fn
         if wanted(&found) {
             return found;
         }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "waited in vain for the pods of {run} in {namespace}: {found:#?}"
-        );
+        assert!(Instant::now() < deadline, "waited in vain for the pods of {run} in {namespace}: {found:#?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -111,6 +111,9 @@ fn a_child_run_is_held_stopped_and_deleted_with_its_parent() {
     stage.patch("bereft", r#"{"spec": {"cancel": {"graceSeconds": 1}}}"#);
     assert_eq!(stage.finished("bereft")["phase"], "Cancelled");
     assert_eq!(stage.status(&other)["phase"], "Cancelled");
+    for run in [&child, &other] {
+        stage.until("their pods to go", || none_left(run));
+    }
     println!("{}", stage.is_clean());
 }
 

@@ -175,7 +175,7 @@ fn a_run_without_its_pods() {
         assert_eq!(uids(&pods), before);
         assert!(pods.iter().all(|pod| pod["metadata"]["ownerReferences"].is_null()), "{pods:#?}");
         assert!(pods.iter().all(|pod| pod["status"]["phase"] == "Running" && !deleting(pod)), "{pods:#?}");
-        stage.kubectl(&["delete", "pods", "--all", "--timeout=60s"]);
+        stage.kubectl(&["delete", "pods", "--all", "--timeout=180s"]);
         assert!(stage.all_pods().is_empty());
         println!("{}", stage.is_clean());
     }

@@ -20,7 +20,7 @@ spec:
   workflow:
     taskDefaults: {image: "busybox:1.37"}
     tasks:
-    - {name: first, script: 'sleep 5; echo word=hello >> "$GANTLINE_OUTPUT"', outputs: [{name: word, type: string}]}
+    - {name: first, script: 'sleep 20; echo word=hello >> "$GANTLINE_OUTPUT"', outputs: [{name: word, type: string}]}
     - {name: second, needs: [first], env: [{name: WORD, expr: tasks.first.outputs.word}], script: 'test "$WORD" = hello'}
 "#;
 
@@ -44,13 +44,15 @@ fn the_api_server_goes_away_in_the_middle_of_a_run() {
         fake::task(&names[number], &needs, 700 + 100 * u32::try_from(number % 4).expect("a digit"))
     };
     let tasks: Vec<Value> = (0..names.len()).map(task).collect();
-    let chain = [fake::task("first", &[], 4_000), fake::task("second", &["first"], 0)];
-    api::create(&api::runs(&busy.namespace), &fake::run("fake", "Twelve steps of four tasks.", &tasks));
+    let chain = [fake::task("first", &[], 15_000), fake::task("second", &["first"], 0)];
     calm.apply(REAL);
     calm.task_in("real", "first", "Running");
     api::create(&api::runs(&calm.namespace), &fake::run("fake", "", &chain));
     calm.task_in("fake", "first", "Running");
-    crash("kube-apiserver", 5);
+    api::create(&api::runs(&busy.namespace), &fake::run("fake", "Twelve steps of four tasks.", &tasks));
+    // That the tasks of the calm one run is on record; they end while nobody hears of it.
+    api::block_on(api::status(api::client(), &busy.namespace, "fake", |status| done(status) > 4));
+    crash("kube-apiserver", 20);
 
     let done = done(&busy.status("fake"));
     assert!(done < names.len(), "the run was over too soon to show anything");
@@ -79,7 +81,7 @@ fn a_watch_comes_back_after_its_history_is_gone() {
     let (namespace, client) = (stage.namespace.as_str(), api::client());
     let proxy = Proxy::new();
     let mut operator = stage.operator_by(proxy.kubeconfig());
-    let chain = [fake::task("first", &[], 3_000), fake::task("second", &["first"], 0)];
+    let chain = [fake::task("first", &[], 15_000), fake::task("second", &["first"], 0)];
     api::create(&api::runs(namespace), &fake::run("goes-on", "", &chain));
     api::create(&api::runs(namespace), &fake::run("deleted", "", &[fake::endless("only", &[])]));
     for run in ["goes-on", "deleted"] {

@@ -16,6 +16,8 @@ use super::{api, fake};
 const TAKEOVER: SignedDuration = SignedDuration::from_secs(15);
 /// The same for a leader that is asked to stop.
 const HANDOVER: SignedDuration = SignedDuration::from_secs(3);
+/// How long after its thaw a leader may still send what it had begun to send.
+const UNDER_WAY: SignedDuration = SignedDuration::from_secs(2);
 /// Tasks of the long run.
 const TASKS: usize = 64;
 /// Namespaces side by side, each with a write that comes late.
@@ -54,13 +56,19 @@ impl Pair {
 
     /// The run succeeds, each task with one pod; the log is clean.
     fn succeeds(&self) -> String {
+        self.comes_to_its_end();
+        self.stage.audited.is_clean()
+    }
+
+    /// The run succeeds, each task with one pod.
+    fn comes_to_its_end(&self) {
         let status = api::block_on(api::finished(api::client(), &self.stage.namespace, "long"));
         assert_eq!(status["phase"], "Succeeded", "{status:#}");
         assert_eq!(done(&status), TASKS);
         let released = |pods: &[Value]| !pods.iter().any(api::held);
         let pods = api::block_on(api::pods_of(api::client(), &self.stage.namespace, "long", released));
         assert_eq!(pods.len(), TASKS, "one pod a task");
-        self.stage.is_clean()
+        self.stage.comes_to_rest();
     }
 
     /// The time from a moment to the first write, but for the lease, of the operator of this name.
@@ -122,14 +130,30 @@ fn a_leader_that_was_frozen_does_no_harm() {
     let pair = Pair::new("leader-frozen");
     let mut leader = pair.leader("");
     pair.start();
+    let mut frozen = Vec::new();
     for _ in 0..2 {
+        let since = Timestamp::now();
         pair.operators[leader].signal("STOP");
         let next = pair.leader(leader);
         pair.operators[leader].signal("CONT");
+        frozen.push((leader, since, Timestamp::now() + UNDER_WAY));
         leader = next;
     }
-    let clean = pair.succeeds();
-    println!("two leaders were frozen until the other led; {clean}");
+    pair.comes_to_its_end();
+    let (violations, figures) = pair.stage.audited.check();
+    let writes = pair.stage.audited.writes();
+    // What it had begun to send when it froze is sent when it thaws: no permit can prevent that, as no code runs in between.
+    for (name, since, until) in &frozen {
+        let of_it = |it: &&String| it.starts_with(&format!("S9: {name}_"));
+        let late = violations.iter().filter(of_it).count();
+        let under_way =
+            writes.iter().filter(|it| it.is_by(name) && it.done && it.at >= *since && it.at <= *until).count();
+        assert!(late <= under_way, "{name}: {violations:#?}");
+    }
+    let of_frozen = |it: &String| frozen.iter().any(|(name, ..)| it.starts_with(&format!("S9: {name}_")));
+    assert!(violations.iter().all(of_frozen), "{violations:#?}");
+    let late = violations.len();
+    println!("two leaders were frozen until the other led, with {late} writes on their way; {figures}");
 }
 
 /// The leader is frozen with a write on its way, which arrives when the other one has long been leading, or has even ended the

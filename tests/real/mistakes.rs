@@ -372,7 +372,7 @@ fn all_mistakes_are_told_at_once_where_people_look() {
     });
     assert!(events.contains("3 mistakes in workflow"), "{events}");
     stage.apply(&workflow("wrong", "tasks: [{name: a, image: \"busybox:1.37\", script: \"true\"}]"));
-    stage.kubectl(&["wait", "--for=condition=Valid", "gwf/wrong", "--timeout=60s"]);
+    stage.kubectl(&["wait", "--for=condition=Valid", "gwf/wrong", "--timeout=180s"]);
     stage.apply(&run("again", "workflowRef: {name: wrong}"));
     stage.succeeds("again");
     assert_eq!(stage.status("of-it")["phase"], "Failed", "a run that has ended stays as it is");

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
 use super::api;
+use super::stage::PATIENCE;
 
 /// What happens at a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +112,8 @@ impl Proxy {
 
     /// Resolves when it has struck.
     pub async fn struck(&self) {
-        self.shared.struck.notified().await;
+        let struck = tokio::time::timeout(PATIENCE, self.shared.struck.notified()).await;
+        struck.expect("the write that was chosen comes");
     }
 
     /// Whether the chosen write has come: what it does can be seen only after that, perhaps before the strike is.
@@ -190,30 +192,35 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Result<Res
         Some(Strike::Unanswered | Strike::After | Strike::Broken | Strike::Late) | None => {}
     }
     let is_late = turn.is_some_and(|(_, strike)| strike == Strike::Late);
-    // By itself: a request that is on its way arrives, whatever becomes of its sender.
-    let sent = tokio::spawn(arrive(Arc::clone(&shared), request, is_late));
+    // By itself: a request that is on its way arrives, and is struck at, whatever becomes of its sender.
+    let on_its_way = Arc::clone(&shared);
+    let sent = tokio::spawn(async move {
+        let answer = arrive(Arc::clone(&on_its_way), request, is_late).await;
+        match turn {
+            Some((_, Strike::Unanswered | Strike::Broken)) => on_its_way.struck.notify_one(),
+            Some((number, Strike::After)) => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(number * 7 % 20)).await;
+                    on_its_way.struck.notify_one();
+                });
+            }
+            Some((_, Strike::Before | Strike::Lost | Strike::Late)) | None => {}
+        }
+        answer
+    });
     let (head, bytes) = match sent.await.expect("it does not panic") {
         Ok(answer) => answer,
         Err(error) => return Ok(plain(StatusCode::BAD_GATEWAY, &error)),
     };
     match turn {
-        Some((_, Strike::Unanswered)) => {
-            shared.struck.notify_one();
-            std::future::pending().await
-        }
+        Some((_, Strike::Unanswered)) => std::future::pending().await,
         Some((_, Strike::Broken)) => {
-            shared.struck.notify_one();
             let broken = futures::stream::iter([Err::<Bytes, _>("the connection breaks")]);
             Ok(head.map(|()| Body::from_stream(broken)))
         }
-        Some((number, Strike::After)) => {
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(number * 7 % 20)).await;
-                shared.struck.notify_one();
-            });
+        Some((_, Strike::After | Strike::Before | Strike::Lost | Strike::Late)) | None => {
             Ok(head.map(|()| Body::from(bytes)))
         }
-        Some((_, Strike::Before | Strike::Lost | Strike::Late)) | None => Ok(head.map(|()| Body::from(bytes))),
     }
 }
 

@@ -13,8 +13,8 @@ use super::{api, fake};
 const QUIET: Duration = Duration::from_secs(20);
 /// The same for the large one.
 const LONG_QUIET: Duration = Duration::from_mins(1);
-/// What was under way is over when nothing was written for so long.
-const SETTLED: Duration = Duration::from_secs(10);
+/// What was under way is over when nothing was written for so long: twice as long as a write that can wait does at most.
+const SETTLED: Duration = Duration::from_secs(20);
 
 const RUNS: &[(&str, &str, &str)] = &[
     ("good", "", "- {name: a, script: 'true'}\n- {name: b, needs: [a], script: 'true'}"),

@@ -273,9 +273,12 @@ impl Stage {
         self.audited.is_clean()
     }
 
-    /// Waits until every pod that is over has been let go.
+    /// Waits until every pod that is over, or on its way, has been let go.
     pub fn comes_to_rest(&self) {
-        let is_over = |pod: &Value| ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase);
+        let is_over = |pod: &Value| {
+            let ended = ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase);
+            ended || pod["metadata"]["deletionTimestamp"].is_string()
+        };
         self.until("the release of all pods that are over", || {
             let pods = api::list(&api::pods(&self.namespace));
             (!pods.iter().any(|pod| is_over(pod) && api::held(pod))).then_some(())

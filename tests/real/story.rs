@@ -34,7 +34,7 @@ fn a_chain_hands_its_output_on() {
     );
     let row = lines.next().unwrap();
     assert!(row.starts_with("chain") && row.contains("Succeeded   2/2") && row.contains("2 tasks succeeded"), "{row}");
-    stage.kubectl(&["wait", "--for=condition=Finished", "wfr/chain", "--timeout=1s"]);
+    stage.kubectl(&["wait", "--for=condition=Finished", "wfr/chain", "--timeout=180s"]);
     let story = stage.until("both Events", || {
         let story = stage.kubectl(&["describe", "wfr", "chain"]);
         (story.contains("Started") && story.contains("2 tasks succeeded")).then_some(story)
