@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client::Failure;
-use super::gather::{self, Gathered, open_attempts};
+use super::gather::{Gathered, open_attempts};
 use super::loose::Loose;
 use super::revision::Pinned;
 use super::segment::{self, Part, Written};
-use super::{Context, Key, claim, create, effect, event};
+use super::{Context, Key, claim, create, effect, event, look};
 use crate::api::{Attempt, RunPhase, TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Decision, Effect, Note, Urgency};
 use crate::mutant::{Mutant, is};
@@ -220,7 +220,7 @@ async fn write(context: &Arc<Context>, gathered: &Gathered, decision: &Decision,
             tracing::debug!(run = ?run.meta.name, %failure, "someone else wrote first; looking again");
             // It is surely not on record, so what it didn't want may be wanted still.
             context.with_memory(uid, |memory| memory.withdraw_all_but(|_| true));
-            if gather::live(context, run).await?.is_some() && failure.is_not_found() {
+            if look::run(context, run).await?.is_some() && failure.is_not_found() {
                 // It can be read and not written, as what is left over in a namespace that is gone: that takes its time.
                 return Err(failure);
             }

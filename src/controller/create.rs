@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::client::Failure;
 use super::effect::{After, Target};
-use super::gather::{clash, is_child_of, own};
+use super::look::{clash, is_child_of, own};
 use super::resource::{self, Review};
 use super::watch::Watched;
 use super::{Context, kin};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cache::Cache;
 use super::client::Failure;
 use super::loose::Loose;
-use super::{Context, Key, gather};
+use super::{Context, Key, look};
 use crate::api::{TaskPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Ancestor, ChildFacts, Lineage, Sight, Sights};
 use crate::mutant::{Mutant, is};
@@ -89,7 +89,7 @@ pub async fn look_again(
             continue;
         }
         let known_uid = attempt.uid.as_deref().filter(|uid| !uid.is_empty());
-        let sight = gather::look_at_child(context, namespace, uid, attempt.object(), known_uid).await?;
+        let sight = look::child(context, namespace, uid, attempt.object(), known_uid).await?;
         children.insert(attempt.object().to_owned(), sight);
     }
     Ok(())
@@ -119,7 +119,7 @@ pub async fn lineage(context: &Context, run: &Loose<WorkflowRun>) -> Result<Line
         let is_parent = above.is_empty();
         let found = match known {
             Some(known) if !(is_parent && (may_be_old(&known, run) || reopens(&known, run))) => Some(known),
-            _ => gather::live_of(context, &uid, namespace, &name).await?,
+            _ => look::run_of(context, &uid, namespace, &name).await?,
         };
         next = found.as_ref().and_then(|found| parent(&found.meta)).map(|it| (it.uid.to_owned(), it.name.to_owned()));
         above.push(found);

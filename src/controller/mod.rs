@@ -39,6 +39,7 @@ mod groups;
 pub mod history;
 mod kin;
 mod lead;
+mod look;
 mod loose;
 mod memory;
 mod orphan;

@@ -219,7 +219,7 @@ pub async fn look(
         _ if is_own => Sight::Resource(facts),
         Some(_) => Sight::Absent,
         None => {
-            let message = super::gather::clash(&grant.plural, &resource.name);
+            let message = super::look::clash(&grant.plural, &resource.name);
             Sight::Refused(Refusal { kind: RefusalKind::NameClash, message, retry_at: jiff::Timestamp::MAX })
         }
     })

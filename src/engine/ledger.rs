@@ -69,6 +69,8 @@ pub(super) struct Ledger {
     output_bytes: Option<usize>,
     /// Rows that units may take which aren't spelt out, once someone asked.
     rows: Option<usize>,
+    /// Pods that failed and wait for a row.
+    without_row: usize,
     /// The indices of the tasks by name, once someone asked.
     indices: OnceCell<BTreeMap<String, usize>>,
 }
@@ -102,6 +104,7 @@ impl Ledger {
             message_bytes,
             output_bytes: None,
             rows: None,
+            without_row: 0,
             indices: OnceCell::new(),
         }
     }
@@ -129,11 +132,17 @@ impl Ledger {
         self.indices.get_or_init(all).get(name).copied()
     }
 
+    /// How many pods failed and wait for a row, and how many rows there are.
+    pub(super) const fn without_row(&self) -> (usize, usize) {
+        (self.without_row, self.hot.rows)
+    }
+
     /// Takes the room for what is to be on record of a unit that was a letter. False if there is none.
     pub(super) fn take_row(&mut self) -> bool {
         let rows =
             self.rows.unwrap_or_else(|| self.hot.rows.saturating_sub(packed::rows(&self.status, self.hot.spelt)));
         self.rows = Some(rows.saturating_sub(1));
+        self.without_row = self.without_row.saturating_add(usize::from(rows == 0));
         rows > 0
     }
 

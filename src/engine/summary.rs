@@ -148,8 +148,20 @@ fn succeeded(tasks: &[TaskStatus]) -> String {
     told.collect::<Vec<String>>().join(", ")
 }
 
-/// Trouble comes first, then what runs, then what is about to.
+/// What goes on, and what is kept from going on record.
 fn running(ledger: &Ledger) -> String {
+    let goes_on = at_work(ledger);
+    match ledger.without_row() {
+        (0, _) => goes_on,
+        (waiting, rows) => format!(
+            "{goes_on}; {} wait until others are done: a status has room for {rows} that are to be tried again",
+            text::count(waiting, "more failed pod")
+        ),
+    }
+}
+
+/// Trouble comes first, then what runs, then what is about to.
+fn at_work(ledger: &Ledger) -> String {
     if let Some(trouble) = trouble(ledger) {
         return trouble;
     }
