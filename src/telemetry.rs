@@ -18,13 +18,17 @@ pub enum LogFormat {
     Json,
 }
 
-/// What these parts of the client tell is told once more by whoever asked, with what it was about.
+/// What goes wrong in these parts of the client is told once more by whoever asked, with what it was about. To have their own words,
+/// too, name them.
 const TOLD_ELSEWHERE: &str = "kube_runtime::watcher=off,kube_client::client::builder=off";
 
-/// Starts logging. `RUST_LOG` chooses what is logged; without it, or where it makes no sense, everything from `info` on.
+/// Starts logging. `RUST_LOG` chooses what is logged; where it is unset, empty, or can't be parsed, everything from `info` on.
 pub fn log(format: LogFormat) {
     let of = |chosen: &str| EnvFilter::try_new(format!("{TOLD_ELSEWHERE},{chosen}"));
-    let chosen = std::env::var(EnvFilter::DEFAULT_ENV).ok().and_then(|chosen| of(&chosen).ok());
+    let chosen = std::env::var(EnvFilter::DEFAULT_ENV)
+        .ok()
+        .filter(|chosen| !chosen.is_empty())
+        .and_then(|chosen| of(&chosen).ok());
     let filter = chosen.unwrap_or_else(|| EnvFilter::new(format!("{TOLD_ELSEWHERE},info")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {

@@ -186,7 +186,8 @@ pub struct TaskStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::object")]
     pub outputs: Option<Map<String, Value>>,
-    /// What a task that neither runs nor has ended waits for.
+    /// What a task that neither runs nor has ended waits for; of one that runs or is being stopped, what keeps its object from being
+    /// followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
     /// The newest attempts, oldest first: 16, or fewer in runs of more than 64 tasks, but at least 2.

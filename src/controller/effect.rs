@@ -186,14 +186,20 @@ impl After {
 /// Takes the finalizer off. Of a pod whose labels were taken off no later round knows, so what is in the way for now is tried
 /// again here.
 async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
-    for _ in 0..RELEASE_TRIES {
+    for left in (0..RELEASE_TRIES).rev() {
         match release_once(&context, &target, &uid).await {
             Ok(Some(pod)) => {
                 context.cache().put_pod(&pod);
                 return After { clear: true, wait: Some(RELEASED) };
             }
             Ok(None) => return After::LATER,
-            Err(failure) => tracing::debug!(pod = target.name, %failure, "the pod's finalizer stays for now"),
+            Err(failure) if left > 0 => {
+                tracing::debug!(pod = target.name, %failure, "the pod's finalizer stays for now");
+            }
+            Err(failure) => {
+                let Target { namespace, name, .. } = &target;
+                tracing::warn!(pod = name, namespace, %failure, "the pod's finalizer can't be taken off; it is tried again");
+            }
         }
         tokio::time::sleep(RELEASE_PAUSE).await;
     }

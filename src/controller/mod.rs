@@ -13,13 +13,13 @@
 //! | `lead` | the term: works while the lease is held |
 //! | `work` | gives each key its rounds |
 //! | `run`, `workflow` | a round for one object |
-//! | `gather`, `revision`, `outputs`, `peers`, `kin` | what a round reads |
+//! | `gather`, `look`, `revision`, `outputs`, `peers`, `kin` | what a round reads |
 //! | `apply`, `effect`, `create`, `event` | what it writes |
 //! | `segment` | parts of the logs of runs, and of their outputs, that their statuses no longer hold |
 //! | `claim` | what it reads and writes of volume claims |
 //! | `resource` | what it watches, reads and writes of objects of any kind |
 //! | `orphan`, `poison` | runs that are gone, and runs that can't be read |
-//! | `watch`, `loose`, `cache`, `shelf`, `groups`, `memory` | what is known |
+//! | `watch`, `follow`, `loose`, `cache`, `shelf`, `groups`, `memory` | what is known |
 //! | `queue`, `bound` | whose turn it is: of keys, and of requests |
 //! | `client` | the wire |
 //! | `sweep` | old records |
@@ -34,6 +34,7 @@ mod client;
 mod create;
 mod effect;
 mod event;
+mod follow;
 mod gather;
 mod groups;
 pub mod history;
@@ -309,7 +310,7 @@ pub async fn run(context: Arc<Context>, ready: impl FnOnce(), stop: impl Future<
         watches.push(Box::pin(watch::follow::<WorkflowRun>(&context, scope.clone(), begin())));
         watches.push(Box::pin(watch::follow::<SlimPod>(&context, scope.clone(), begin())));
         for grant in context.settings.granted.iter() {
-            watches.push(Box::pin(resource::follow(&context, grant.clone(), scope.clone(), begin())));
+            watches.push(Box::pin(follow::follow(&context, grant.clone(), scope.clone(), begin())));
         }
     }
     let mut stop = pin!(stop);

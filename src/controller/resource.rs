@@ -4,23 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use http::Method;
+use kube::Resource;
 use kube::core::Status;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Resource};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 use super::cache::version;
 use super::client::{Cluster, FIELD_MANAGER, Failure};
 use super::create::refusal_kind;
 use super::loose::Loose;
 use super::shelf::Shelf;
-use super::watch::Pause;
 use super::{Cache, Context, Key};
-use crate::api::{ResourceRef, WorkflowRun, WorkflowRunStatus, label};
+use crate::api::{ResourceRef, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Refusal, RefusalKind, ResourceFacts, Sight, Sights};
 use crate::mutant::{Mutant, is};
 use crate::objects::resource::{Tracked, api_resource};
@@ -28,6 +24,8 @@ use crate::plan::Grant;
 
 /// Time between looks at an object that no watch tells of.
 const UNWATCHED: Duration = Duration::from_secs(10);
+/// What the API server answers where it doesn't know who asks, and where they have no right to.
+pub const DENIED: [u16; 2] = [401, 403];
 /// What the API server answers where there is no such kind.
 const NO_SUCH_PATH: &str = "404 page not found";
 
@@ -89,9 +87,20 @@ impl Resources {
     }
 
     /// Uids of the objects of a kind that are known, in one namespace or in all.
-    fn known(&self, grant: &Grant, namespace: Option<&str>) -> BTreeSet<String> {
+    pub fn known(&self, grant: &Grant, namespace: Option<&str>) -> BTreeSet<String> {
         let here = |entry: &Entry| namespace.is_none() || entry.tracked.meta.namespace.as_deref() == namespace;
         self.shelf.uids(|entry| entry.grant == *grant && here(entry))
+    }
+
+    /// Every object of a kind is known from now on, in one namespace or in all.
+    pub fn follow(&mut self, grant: &Grant, namespace: Option<&str>) {
+        self.followed.insert((grant.clone(), namespace.map(str::to_owned)));
+    }
+
+    /// Not every object of a kind is known any more; returns the uids of the runs that have some.
+    pub fn unfollow(&mut self, grant: &Grant, namespace: Option<&str>) -> BTreeSet<String> {
+        self.followed.remove(&(grant.clone(), namespace.map(str::to_owned)));
+        self.known(grant, namespace).iter().filter_map(|uid| self.run_of.get(uid).cloned()).collect()
     }
 
     fn is_followed(&self, grant: &Grant, namespace: &str) -> bool {
@@ -120,69 +129,7 @@ pub fn in_cache(cache: &Cache, run: &Loose<WorkflowRun>) -> Sights {
     own.map(|facts| (facts.resource.name.clone(), Sight::Resource(facts))).collect()
 }
 
-/// Watches one kind in one namespace, or in all, for ever. `ready` is told after the first complete list, or when there is none to be
-/// had: a kind that isn't installed holds up nobody else.
-pub async fn follow(context: &Context, grant: Grant, namespace: Option<String>, ready: oneshot::Sender<()>) {
-    let (client, of) = (context.cluster.client(), api_resource(&grant));
-    let api: Api<Tracked> = match &namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, &of),
-        None => Api::all_with(client, &of),
-    };
-    let config = watcher::Config { label_selector: Some(label::RUN_UID.to_owned()), ..watcher::Config::default() };
-    let mut events = watcher(api, config).boxed();
-    let mut pause = Pause::default();
-    let mut ready = Some(ready);
-    let mut told = String::new();
-    // Known when the list began and not in it: gone.
-    let mut unseen = BTreeSet::new();
-    let put = |object: Tracked| {
-        context.enqueue(|cache| cache.resources.put(&grant, object).map(Key::Run).into_iter().collect());
-    };
-    let bury = |uid: &str| context.enqueue(|cache| cache.resources.bury(uid).map(Key::Run).into_iter().collect());
-    while let Some(event) = events.next().await {
-        if let Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) = &event {
-            pause.reset();
-        }
-        match event {
-            Ok(Event::Init) => unseen = context.cache().resources.known(&grant, namespace.as_deref()),
-            Ok(Event::InitApply(object)) => {
-                if let Some(uid) = &object.meta.uid {
-                    unseen.remove(uid);
-                }
-                put(object);
-            }
-            Ok(Event::Apply(object)) => put(object),
-            Ok(Event::Delete(object)) => bury(object.meta.uid.as_deref().unwrap_or_default()),
-            Ok(Event::InitDone) => {
-                for uid in &std::mem::take(&mut unseen) {
-                    bury(uid);
-                }
-                context.cache().resources.followed.insert((grant.clone(), namespace.clone()));
-                told.clear();
-                tell(&mut ready);
-            }
-            Err(error) => {
-                // Of a kind that isn't installed the same would be told for ever.
-                let error = error.to_string();
-                if told != error {
-                    tracing::warn!(kind = %grant, error, "objects of this kind can't be watched; it is tried again");
-                    told = error;
-                }
-                tell(&mut ready);
-                pause.pass().await;
-            }
-        }
-    }
-}
-
-/// Tells once that the first list is there, or can't be had.
-fn tell(ready: &mut Option<oneshot::Sender<()>>) {
-    if let Some(ready) = ready.take() {
-        let _ = ready.send(());
-    }
-}
-
-/// Looks an object up by its name; nothing where no answer came: what becomes of one kind holds up nothing else of the run.
+/// Looks an object up by its name; nothing where the answer tells nothing of it: what becomes of one kind holds up nothing else of the run.
 pub async fn look(
     context: &Context,
     namespace: &str,
@@ -197,8 +144,8 @@ pub async fn look(
         Err(failure) => {
             tracing::info!(kind = %grant, name = resource.name, namespace, %failure, "an object can't be looked up");
             again();
-            // That no answer came tells nothing yet.
-            return matches!(failure, Failure::Refused(_)).then(|| Sight::Hidden(failure.to_string()));
+            // Anything else may be another answer soon.
+            return DENIED.contains(&failure.code()).then(|| Sight::Hidden(failure.to_string()));
         }
     };
     let followed = context.cache().resources.is_followed(grant, namespace);

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use kube::Api;
 use kube::runtime::watcher::{self, Event, watcher};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::cache::{Cache, Kind};
 use super::loose::{Loose, Typed};
@@ -79,7 +80,7 @@ impl Watched for SlimPod {
     }
 }
 
-/// The pause after an interruption, doubled each time until something comes again. Without jitter: a cluster has a handful of
+/// The pause after an interruption, doubled each time unless the last one is long past. Without jitter: a cluster has a handful of
 /// operators, and the same faults are to give the same story.
 ///
 /// `kube_runtime`'s own back-off takes the beginning of each try for news, and so would wait as long after the hundredth failed list
@@ -87,26 +88,30 @@ impl Watched for SlimPod {
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     interruptions: u32,
+    /// When the last pause was over.
+    over: Option<Instant>,
 }
 
 impl Pause {
     const FIRST: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(8);
+    /// What held so long after a pause did work, though perhaps nothing came.
+    const HELD: Duration = Duration::from_secs(10);
 
     /// Lets the pause of one more interruption pass.
     pub(super) async fn pass(&mut self) {
-        tokio::time::sleep(self.next()).await;
+        let until = self.next(Instant::now());
+        tokio::time::sleep_until(until).await;
     }
 
-    fn next(&mut self) -> Duration {
+    /// When the pause of an interruption is over.
+    fn next(&mut self, now: Instant) -> Instant {
+        if self.over.is_some_and(|over| now.saturating_duration_since(over) >= Self::HELD) {
+            self.interruptions = 0;
+        }
         let pause = Self::FIRST.saturating_mul(1 << self.interruptions.min(5)).min(Self::LONGEST);
         self.interruptions = self.interruptions.saturating_add(1);
-        pause
-    }
-
-    /// Something has come: the next interruption is the first one again.
-    pub(super) fn reset(&mut self) {
-        self.interruptions = 0;
+        *self.over.insert(now + pause)
     }
 }
 
@@ -124,9 +129,6 @@ pub async fn follow<T: Watched>(context: &Context, namespace: Option<String>, re
     // Known when the list began and not in it: gone. What our own writes brought meanwhile isn't judged by that list.
     let mut unseen = BTreeSet::new();
     while let Some(event) = events.next().await {
-        if let Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) = &event {
-            pause.reset();
-        }
         match event {
             Ok(Event::Init) => unseen = context.cache().known(T::KIND, namespace.as_deref()),
             Ok(Event::InitApply(object)) => {
@@ -163,11 +165,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_until_something_comes() {
-        let mut pause = Pause::default();
-        let pauses: Vec<u128> = (0..8).map(|_| pause.next().as_millis()).collect();
-        assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
-        pause.reset();
-        assert_eq!(pause.next().as_millis(), 250);
+    fn pauses_grow_until_a_watch_has_held_for_a_while() {
+        let (mut pause, mut now) = (Pause::default(), Instant::now());
+        // How long each try held, and the pause after it, in milliseconds.
+        for (held, paused) in [
+            (0, 250),
+            (0, 500),
+            (9_999, 1_000),
+            (100, 2_000),
+            (0, 4_000),
+            (0, 8_000),
+            (0, 8_000),
+            (10_000, 250),
+            (0, 500),
+            (86_400_000, 250),
+        ] {
+            now += Duration::from_millis(held);
+            let until = pause.next(now);
+            assert_eq!((until - now).as_millis(), paused, "after {held} ms");
+            now = until;
+        }
     }
 }

@@ -69,7 +69,7 @@ pub(super) struct Ledger {
     output_bytes: Option<usize>,
     /// Rows that units may take which aren't spelt out, once someone asked.
     rows: Option<usize>,
-    /// Pods that failed and wait for a row.
+    /// Pods that ended otherwise than well, and wait for a row.
     without_row: usize,
     /// The indices of the tasks by name, once someone asked.
     indices: OnceCell<BTreeMap<String, usize>>,
@@ -132,7 +132,7 @@ impl Ledger {
         self.indices.get_or_init(all).get(name).copied()
     }
 
-    /// How many pods failed and wait for a row, and how many rows there are.
+    /// How many pods ended otherwise than well and wait for a row, and how many rows there are.
     pub(super) const fn without_row(&self) -> (usize, usize) {
         (self.without_row, self.hot.rows)
     }

@@ -102,7 +102,10 @@ fn message(ledger: &Ledger, seen: &Observed<'_>) -> Option<String> {
             let goes_on = running(ledger);
             Some(if goes_on.is_empty() { why.to_owned() } else { format!("{why}; {goes_on}") })
         }
-        RunPhase::Stopping => Some(format!("stopping {}", text::names(named(TaskPhase::Stopping)))),
+        RunPhase::Stopping => {
+            let stopping = format!("stopping {}", text::names(named(TaskPhase::Stopping)));
+            Some(trouble(ledger).map_or_else(|| stopping.clone(), |trouble| format!("{stopping}; {trouble}")))
+        }
         RunPhase::Succeeded => Some(succeeded(tasks)),
         RunPhase::Failed => failed(ledger, seen),
         RunPhase::Cancelled if ledger.status.reason == Some(Reason::ConcurrencyLimit) => {
@@ -154,8 +157,8 @@ fn running(ledger: &Ledger) -> String {
     match ledger.without_row() {
         (0, _) => goes_on,
         (waiting, rows) => format!(
-            "{goes_on}; {} wait until others are done: a status has room for {rows} that are to be tried again",
-            text::count(waiting, "more failed pod")
+            "{goes_on}; {} to be recorded once others are done, since a status has room for {rows} that are to be tried again",
+            text::count(waiting, "more ended pod")
         ),
     }
 }

@@ -30,8 +30,8 @@ impl Ledger {
 
     /// A task or an item that is under way waits for nothing any more.
     pub(super) fn wait_no_more(&mut self, unit: Unit) {
-        if let Some(task) = self.unit_mut(unit).filter(|task| task.waiting_for.is_some()) {
-            task.waiting_for = None;
+        if self.unit(unit).is_some_and(|task| task.waiting_for.is_some()) {
+            self.unit_mut(unit).into_iter().for_each(|task| task.waiting_for = None);
         }
     }
 

@@ -156,7 +156,7 @@ fn play(stage: &Stage, (number, strike, at): (usize, Strike, u64)) -> bool {
             () = first => {
                 let has_come = proxy.has_come();
                 if has_come {
-                    proxy.struck().await;
+                    proxy.strikes().await;
                 }
                 has_come
             }

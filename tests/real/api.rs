@@ -117,9 +117,10 @@ pub async fn status(client: Client, namespace: &str, run: &str, is_right: impl F
         }
         run.is_some_and(|run| is_right(&run.data["status"]))
     };
+    let begun = Instant::now();
     let stuck = async {
         loop {
-            let end = newest.lock().expect("nobody panics with it").1 + PATIENCE;
+            let end = (newest.lock().expect("nobody panics with it").1 + PATIENCE).min(begun + 10 * PATIENCE);
             if end <= Instant::now() {
                 return;
             }
@@ -128,7 +129,7 @@ pub async fn status(client: Client, namespace: &str, run: &str, is_right: impl F
     };
     let waited = tokio::select! {
         waited = await_condition(runs, run, is_so) => waited,
-        () = stuck => panic!("waited in vain for run {run} in {namespace}: it changes no more"),
+        () = stuck => panic!("waited in vain for run {run} in {namespace}: it changes no more, or for ever"),
     };
     let mut run = waited.expect("the watch").expect("the run is there");
     run.data["status"].take()

@@ -56,7 +56,8 @@ fn each_child_run_is_made_once_however_often_the_operator_is_killed() {
         stage.start_operator();
     }
     let held = stage.pod_of("parent", "last");
-    assert!(stage.status("parent")["finishedAt"].is_null(), "all kills fall into the run");
+    let status = stage.get("wfr", "parent").expect("the run")["status"].clone();
+    assert!(status["finishedAt"].is_null(), "all kills fall into the run: {status:#}");
     let release = r#"[{"op": "remove", "path": "/spec/schedulingGates"}]"#;
     stage.kubectl(&["patch", "pod", &held, "--type=json", "-p", release]);
 
@@ -88,6 +89,11 @@ fn a_child_run_is_held_stopped_and_deleted_with_its_parent() {
     let none_left = |run: &str| stage.pods(run).is_empty().then_some(());
 
     let child = under_way("stopped");
+    stage.patch("stopped", r#"{"spec": {"suspend": true}}"#);
+    let status = stage
+        .until("the child to be held", || Some(stage.status(&child)).filter(|status| status["phase"] == "Suspended"));
+    let why = status["waitingFor"]["detail"].as_str().unwrap_or_default();
+    assert!(why.contains("stopped"), "it names the parent: {status:#}");
     stage.patch("stopped", r#"{"spec": {"cancel": {"reason": "enough", "graceSeconds": 1}}}"#);
     assert_eq!(stage.finished("stopped")["phase"], "Cancelled");
     let status = stage.status(&child);

@@ -54,6 +54,10 @@ fn the_api_server_goes_away_in_the_middle_of_a_run() {
     api::block_on(api::status(api::client(), &busy.namespace, "fake", |status| done(status) > 4));
     crash("kube-apiserver", 20);
 
+    for run in ["fake", "real"] {
+        let status = calm.status(run);
+        assert_eq!(status["tasks"][0]["phase"], "Running", "{run}: nobody heard of its end: {status:#}");
+    }
     let done = done(&busy.status("fake"));
     assert!(done < names.len(), "the run was over too soon to show anything");
     for (stage, run, tasks) in [(&busy, "fake", names.len()), (&calm, "fake", 2), (&calm, "real", 2)] {

@@ -110,10 +110,14 @@ impl Proxy {
         *chosen = Some((at, strike));
     }
 
-    /// Resolves when it has struck.
+    /// Resolves when it has struck, which it never does at a write that doesn't come.
     pub async fn struck(&self) {
-        let struck = tokio::time::timeout(PATIENCE, self.shared.struck.notified()).await;
-        struck.expect("the write that was chosen comes");
+        self.shared.struck.notified().await;
+    }
+
+    /// Waits until it has struck, as it surely does soon.
+    pub async fn strikes(&self) {
+        tokio::time::timeout(PATIENCE, self.struck()).await.expect("the write that was chosen comes");
     }
 
     /// Whether the chosen write has come: what it does can be seen only after that, perhaps before the strike is.

@@ -248,31 +248,42 @@ fn an_object_that_the_operator_may_not_see_says_so_until_it_may() {
     let no_look = json!({ "apiGroups": [kind.group], "resources": ["loads"], "verbs": ["create"] });
     let others = ["", "gantline.dev", "events.k8s.io", "authorization.k8s.io"].map(all);
     let rules = |own: &Value| json!([&others[..], std::slice::from_ref(own)].concat());
-    let kubeconfig = as_someone(&stage, &rules(&no_look));
-    stage.reaches_by(&kubeconfig);
-    let stage = stage.granting(&[&kind.grant()]);
+    stage.reaches_by(as_someone(&stage, &rules(&no_look)));
+    let mut stage = stage.granting(&[&kind.grant()]);
     stage.apply(&run("run", &json!([load(&kind, &json!({}))])));
-    let told = stage.until("what the task waits for", || {
-        let task = stage.task("run", "load");
+    let hidden = |stage: &Stage, phase: &str| {
+        let task = stage.until("what the task waits for", || {
+            let task = stage.task("run", "load");
+            let words = task["waitingFor"]["detail"].as_str().unwrap_or_default();
+            (task["waitingFor"]["kind"] == "Admission" && words.contains("cannot get resource")).then_some(task)
+        });
         let words = task["waitingFor"]["detail"].as_str().unwrap_or_default();
-        (task["waitingFor"]["kind"] == "Admission" && words.contains("cannot get resource")).then_some(task)
-    });
-    let words = &told["waitingFor"]["detail"];
-    assert!(
-        words.as_str().is_some_and(|it| it.contains("a look at its Load, which the operator may not take")),
-        "{words}"
-    );
-    let message = stage.status("run")["message"].clone();
-    assert!(message.as_str().is_some_and(|it| it.starts_with("load: Admission: a look at its Load")), "{message}");
+        assert!(words.contains("a look at its Load, which the operator may not take"), "{task:#}");
+        assert_eq!(task["phase"], phase, "{task:#}");
+        let message = stage.status("run")["message"].clone();
+        assert!(message.as_str().is_some_and(|it| it.starts_with("load: Admission: a look at its Load")), "{message}");
+    };
+    let may = |stage: &Stage, verbs: &[&str]| {
+        let own = json!({ "apiGroups": [kind.group], "resources": ["loads"], "verbs": verbs });
+        let role = json!({ "rules": rules(&own) }).to_string();
+        stage.kubectl(&["patch", "role", "someone", "--type=merge", "-p", &role]);
+    };
+    hidden(&stage, "Starting");
     assert_eq!(stage.all(&loads(&kind)).len(), 1, "one was made");
-
-    let role = json!({ "rules": rules(&json!({ "apiGroups": [kind.group], "resources": ["loads"], "verbs": ["*"] })) });
-    stage.kubectl(&["patch", "role", "someone", "--type=merge", "-p", &role.to_string()]);
+    may(&stage, &["*"]);
     let name = object_of(&stage, "run", "load", 1);
     assert!(stage.task_in("run", "load", "Running")["waitingFor"].is_null());
+
+    // The same of what runs. A watch that has begun goes on for minutes, whatever its rights have become.
+    may(&stage, &["create"]);
+    stage.kill_operator();
+    stage.start_operator();
+    hidden(&stage, "Running");
+    may(&stage, &["*"]);
+    stage.until("nothing to be waited for", || stage.task("run", "load")["waitingFor"].is_null().then_some(()));
+    assert_eq!(stage.task("run", "load")["phase"], "Running");
     says(&stage, &kind, &name, &json!({"phase": "Done", "rows": 7}));
     assert_eq!(stage.succeeds("run")["tasks"][0]["outputs"], json!({"rows": 7}));
-    std::fs::remove_file(&kubeconfig).expect("it is removed");
     println!("{}", stage.is_clean());
 }
 

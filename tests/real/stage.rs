@@ -87,9 +87,9 @@ impl Stage {
         stage
     }
 
-    /// Its operators are to reach the API server by this.
-    pub fn reaches_by(&mut self, kubeconfig: &Path) {
-        self.kubeconfig = Some(kubeconfig.to_owned());
+    /// Its operators are to reach the API server by this file, which is the stage's from now on.
+    pub fn reaches_by(&mut self, kubeconfig: PathBuf) {
+        self.kubeconfig = Some(kubeconfig);
     }
 
     /// The same with an operator that lets tasks make objects of these kinds.
@@ -304,6 +304,9 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.kill_operator();
+        if let Some(kubeconfig) = &self.kubeconfig {
+            std::fs::remove_file(kubeconfig).expect("the kubeconfig is removed");
+        }
         if !std::thread::panicking() {
             // Nobody takes the finalizers off any more, so the pods' own deletion must not depend on it.
             let release = ["patch", "--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#];

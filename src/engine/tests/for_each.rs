@@ -355,7 +355,7 @@ fn failures_that_have_no_room_in_the_status_go_on_record_once_there_is() {
     assert!((ROWS..ROWS + HOT.spelt).contains(&recorded), "{recorded}");
     let held = |sight: &Sight| matches!(sight, Sight::Pod(pod) if pod.held);
     assert_eq!(world.sights.values().filter(|it| held(it)).count(), 2_000 - recorded, "no outcome is lost");
-    let waiting = format!("; {} more failed pods wait until others are done", 2_000 - recorded);
+    let waiting = format!("; {} more ended pods to be recorded once others are done", 2_000 - recorded);
     assert!(world.status.message.contains(&waiting), "{}", world.status.message);
     for _ in 0..4 {
         world.wait(3_600);

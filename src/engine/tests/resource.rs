@@ -372,6 +372,32 @@ fn why_an_object_is_not_followed_is_told() {
 }
 
 #[test]
+fn an_object_that_is_seen_again_is_waited_for_no_more() {
+    let mut world = world(&json!({"timeout": "30s"}));
+    let seen = world.resource("a").clone();
+    let name = seen.resource.name.clone();
+    hide(&mut world);
+    world.settle();
+    assert_eq!(world.story(), format!("Running a:Running[{TO_SEE}] b:Pending[Dependency a]"));
+    world.resources.insert(name.clone(), Sight::Resource(seen.clone()));
+    world.settle();
+    assert_eq!(world.story(), "Running a:Running b:Pending[Dependency a]");
+    hide(&mut world);
+    world.cancel();
+    world.settle();
+    let stopping = "Stopping(CancelRequested) a:Stopping(CancelRequested)";
+    assert_eq!(world.story(), format!("{stopping}[{TO_SEE}] b:Cancelled(CancelRequested)"));
+    assert!(
+        world.status.message.starts_with("stopping a; a: Admission: a look at its Fetch"),
+        "{}",
+        world.status.message
+    );
+    world.resources.insert(name, Sight::Resource(seen));
+    world.status = world.decide().status;
+    assert_eq!(world.story(), format!("{stopping} b:Cancelled(CancelRequested)"));
+}
+
+#[test]
 fn no_object_is_made_while_whether_the_last_one_is_gone_cannot_be_seen() {
     let retry = json!({"limit": 1, "backoff": {"initial": "0s"}});
     let mut world = world(&json!({"timeout": "30s", "retry": retry}));
