@@ -44,6 +44,11 @@ pub(super) fn end(child: &ChildFacts, generation: u32, is_stopped: bool) -> Opti
 }
 
 /// What a task waits for whose child run is to be made.
+pub(super) fn to_end(run: &str) -> String {
+    format!("run {run} to end")
+}
+
+/// What a task waits for whose child run is to start.
 pub(super) fn to_start(run: &str) -> String {
     format!("run {run} to start")
 }

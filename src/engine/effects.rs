@@ -10,7 +10,7 @@ use super::observed::{Definition, MainState, Observed, PodFacts, Refusal, Refusa
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
 use super::{claim, former, log, packed, resource, retention, retry, sealed, stop, ttl};
-use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitingFor, WorkflowRunStatus};
+use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitKind, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
 /// Closes the ledger: the status as it is to be written, and what follows from it.
@@ -194,7 +194,11 @@ fn urgency(old: &WorkflowRunStatus, new: &WorkflowRunStatus, is_urgent: bool) ->
 fn without_wording(status: &WorkflowRunStatus) -> WorkflowRunStatus {
     let mut status = status.clone();
     status.message.clear();
-    let clear = |waiting: &mut Option<WaitingFor>| waiting.iter_mut().for_each(|waiting| waiting.detail.clear());
+    // Of what a node does it is told in words of ours, which change when there is something to tell.
+    let clear = |waiting: &mut Option<WaitingFor>| {
+        let others = waiting.iter_mut().filter(|waiting| waiting.kind != WaitKind::Node);
+        others.for_each(|waiting| waiting.detail.clear());
+    };
     clear(&mut status.waiting_for);
     for task in &mut status.tasks {
         clear(&mut task.waiting_for);

@@ -15,7 +15,7 @@ use super::text::{names, time};
 use super::track::fail;
 use super::unit::Unit;
 use super::verdict::is_main_finished;
-use super::{attempt, deadline, disruption, for_each, former, resource, retry, tally};
+use super::{attempt, deadline, disruption, for_each, former, pace, resource, retry, tally};
 use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, Work};
@@ -261,11 +261,11 @@ pub(super) fn last_object(
     match seen.sight(last)? {
         Sight::Pod(pod) => {
             let goes_on = !disruption::is_over(pod, planned, ledger.now) && last.is(&pod.uid);
-            goes_on.then(|| (WaitKind::Node, format!("pod {} to end", last.pod)))
+            goes_on.then(|| (WaitKind::Node, pace::to_end(&last.pod)))
         }
         Sight::Child(child) => {
             let goes_on = !child.phase.is_finished() && last.is(&child.uid);
-            goes_on.then(|| (WaitKind::Child, format!("run {} to end", last.run)))
+            goes_on.then(|| (WaitKind::Child, child::to_end(&last.run)))
         }
         // One that said itself that it is over stays.
         Sight::Resource(facts) => {
@@ -322,7 +322,7 @@ pub(super) fn intend(ledger: &mut Ledger, unit: Unit, plan: &Plan, planned: &Pla
         let (kind, detail) = match &attempt {
             Attempt { resource: Some(resource), .. } => (WaitKind::Resource, resource::to_make(resource)),
             Attempt { run, .. } if !run.is_empty() => (WaitKind::Child, child::to_start(run)),
-            Attempt { pod, .. } => (WaitKind::Node, to_start(pod)),
+            Attempt { pod, .. } => (WaitKind::Node, pace::to_start(pod)),
         };
         ledger.wait(unit, kind, &detail);
         attempt
@@ -366,11 +366,6 @@ pub(super) fn next_number(ledger: &Ledger, unit: Unit) -> u32 {
         (None, None) => None,
     };
     newest.unwrap_or(0).saturating_add(1)
-}
-
-/// What a task waits for whose pod is in no trouble that anyone tells of: it is being made, or its node gets it ready.
-pub(super) fn to_start(pod: &str) -> String {
-    format!("pod {pod} to start")
 }
 
 /// Open attempts whose object isn't known to exist.

@@ -71,6 +71,7 @@ mod lineage;
 mod log;
 mod observed;
 pub mod outputs;
+mod pace;
 mod packed;
 mod peers;
 mod resource;
@@ -102,7 +103,7 @@ pub use ledger::IllegalTransition;
 pub use lineage::{Ancestor, Followed, Lineage, Mood, Wish};
 pub use log::{HOT, Hot, NamedSegment};
 pub use observed::{
-    ChildFacts, Definition, Disruption, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
+    ChildFacts, Definition, Disruption, Hold, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
     ResourceFacts, RunFacts, Sight, Sights, Trouble,
 };
 pub use packed::{Start, is_starting, pack, unpack};

@@ -237,6 +237,8 @@ pub struct PodFacts {
     pub disruption: Option<Disruption>,
     /// What keeps the pod from running.
     pub trouble: Option<Trouble>,
+    /// How far it is that has not started, and is in no trouble that anyone tells of.
+    pub hold: Option<Hold>,
     /// When it was created, by the API server's clock.
     pub created_at: Option<Timestamp>,
     /// Whether its deletion was asked for.
@@ -324,6 +326,17 @@ pub struct Disruption {
     pub at: Option<Timestamp>,
     /// Kubernetes' own words.
     pub message: String,
+}
+
+/// How far a pod is that has not started.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Hold {
+    /// No scheduler has said anything of it.
+    Scheduler,
+    /// The node of this name has yet to get its volumes and network ready.
+    Node(Box<str>),
+    /// The node has those, and has yet to start its containers.
+    Containers(Box<str>),
 }
 
 /// What keeps a pod from running.

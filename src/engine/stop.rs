@@ -8,7 +8,11 @@ use super::observed::{MainState, Observed, PodFacts, Sight};
 use super::text::names;
 use super::track::{fail, told as told_of};
 use super::unit::Unit;
-use crate::api::{AttemptOutcome, Cancel, Reason, RunPhase, TaskPhase, TaskStatus, WorkflowRunSpec, WorkflowRunStatus};
+use super::{child, pace, resource};
+use crate::api::{
+    Attempt, AttemptOutcome, Cancel, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WorkflowRunSpec,
+    WorkflowRunStatus,
+};
 use crate::mutant::{Mutant, is};
 
 /// Why a run is being stopped.
@@ -79,11 +83,17 @@ pub(super) fn attempt(ledger: &mut Ledger, seen: &Observed<'_>, unit: impl Into<
     let sight = seen.sight(last);
     let is_made = last.uid.is_some() || !matches!(sight, Some(Sight::Absent | Sight::Refused(_)));
     if is_made && (last.run.is_empty() || !is(Mutant::EndsBeforeChild)) {
+        let (kind, detail) = match &*last {
+            Attempt { resource: Some(resource), .. } => (WaitKind::Resource, resource::to_go(resource)),
+            Attempt { run, .. } if !run.is_empty() => (WaitKind::Child, child::to_end(run)),
+            Attempt { pod, .. } => (WaitKind::Node, pace::to_end(pod)),
+        };
         if matches!(sight, Some(Sight::Child(child)) if child.phase.is_finished()) {
             // It was to go on, and won't now: nothing will change about it, so this run has to look again by itself.
             ledger.wake(ledger.now);
         }
         ledger.move_task(unit, TaskPhase::Stopping, Some(reason));
+        ledger.wait(unit, kind, &detail);
         return;
     }
     last.reason = Some(reason);

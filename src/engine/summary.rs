@@ -7,8 +7,8 @@ use super::ledger::Ledger;
 use super::lineage::Wish;
 use super::observed::{Definition, Observed};
 use super::text::{self, MESSAGE_BYTES, clip};
-use super::{slot, stop};
-use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
+use super::{pace, slot, stop};
+use crate::api::{Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::PlannedTask;
 
@@ -209,10 +209,9 @@ fn items(items: &Items) -> String {
 
 /// What keeps something from starting or from being followed, if anything does.
 fn trouble(ledger: &Ledger) -> Option<String> {
-    let told = |waiting: &&WaitingFor| waiting.kind != WaitKind::Node;
     ledger.unfinished().into_iter().find_map(|unit| {
         let task = ledger.unit(unit).filter(|task| task.phase.has_pod())?;
-        let waiting = task.waiting_for.as_ref().filter(told)?;
+        let waiting = task.waiting_for.as_ref().filter(|it| !pace::is_ordinary(it, task.attempts.last()))?;
         // One line of a table; the task's waitingFor has all of it.
         Some(format!("{}: {:?}: {}", ledger.name(unit), waiting.kind, clip(&waiting.detail, ROW_DETAIL)))
     })

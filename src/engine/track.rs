@@ -6,7 +6,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use super::attempt::{self, End};
 use super::child;
 use super::control::suspended_by;
-use super::gate::to_start;
 use super::ledger::Ledger;
 use super::observed::{ChildFacts, MainState, Observed, PodFacts, Refusal, RefusalKind, ResourceFacts, Sight};
 use super::retry::{self, Next, Seed};
@@ -14,7 +13,7 @@ use super::scope::{Of, in_scope, inputs};
 use super::stop;
 use super::tally::Tally;
 use super::unit::Unit;
-use super::{deadline, disruption, for_each, resource, text};
+use super::{deadline, disruption, for_each, pace, resource, text};
 use crate::api::{Attempt, AttemptOutcome, Reason, TaskPhase, WaitKind};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Action, Failure, Plan, PlannedTask, Work};
@@ -124,15 +123,15 @@ fn follow(ledger: &mut Ledger, open: Open<'_>, pod: &PodFacts) {
         return finish(ledger, Open { pod: Some(pod), ..open }, end);
     }
     meet(ledger, open, &pod.uid, pod.created_at, started.then_some(since.unwrap_or(now)));
-    if stop.is_some() {
-        // It is on record that it is being stopped.
-    } else if started {
+    if started && stop.is_none() {
         ledger.move_task(unit, TaskPhase::Running, None);
-    } else if let Some(trouble) = &pod.trouble {
-        let since = pod.created_at.filter(|_| is_untold).unwrap_or(now).min(now);
-        ledger.wait_since(unit, trouble.kind, &trouble.message, since);
-    } else {
-        ledger.wait(unit, WaitKind::Node, &to_start(&pod.name));
+    }
+    let since = pod.created_at.filter(|_| is_untold).unwrap_or(now).min(now);
+    match &pod.trouble {
+        _ if stop.is_some() || pod.deleting => pace::ending(ledger, unit, pod),
+        _ if started => {}
+        Some(trouble) => ledger.wait_since(unit, trouble.kind, &trouble.message, since),
+        None => pace::starting(ledger, unit, pod, since),
     }
 }
 
@@ -145,7 +144,8 @@ fn follow_child(ledger: &mut Ledger, open: Open<'_>, run: &ChildFacts) {
     if let Some(end) = child::end(run, generation, open.stop.is_some()) {
         finish(ledger, open, end);
     } else if open.stop.is_some() {
-        // It is on record that it is being stopped, which the child run sees by itself.
+        // The child run sees by itself that it is to stop.
+        ledger.wait(open.unit, WaitKind::Child, &child::to_end(&run.name));
     } else if started_at.is_some() {
         ledger.move_task(open.unit, TaskPhase::Running, None);
     } else {
@@ -159,10 +159,10 @@ fn follow_resource(ledger: &mut Ledger, open: Open<'_>, facts: &ResourceFacts) {
     meet(ledger, open, &facts.uid, None, Some(facts.created_at.unwrap_or(now)));
     if let Some(end) = resource::end(ledger, open.unit, (open.plan, open.planned), open.seen, facts) {
         finish(ledger, open, end);
+    } else if open.stop.is_some() {
+        ledger.wait(open.unit, WaitKind::Resource, &resource::to_go(&facts.resource));
     } else {
-        if open.stop.is_none() {
-            ledger.move_task(open.unit, TaskPhase::Running, None);
-        }
+        ledger.move_task(open.unit, TaskPhase::Running, None);
         ledger.wait_no_more(open.unit);
     }
 }

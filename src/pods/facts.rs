@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::disruption::disruption;
 use super::slim::{SlimContainer, SlimPod, SlimTerminated};
 use super::text;
-use super::trouble::trouble;
+use super::trouble::{hold, trouble};
 use crate::api::{FINALIZER, GROUP};
 use crate::engine::{MainEnd, MainState, PodFacts, PodPhase};
 use crate::plan::pod_name;
@@ -72,6 +72,7 @@ pub fn facts(pod: &SlimPod) -> PodFacts {
         failed_init: failed_init(pod),
         disruption: disruption(pod),
         trouble: trouble(pod),
+        hold: hold(pod),
         created_at: time(&metadata.creation_timestamp),
         deleting: !metadata.deletion_timestamp.is_empty(),
         ends_by: time(&metadata.deletion_timestamp),

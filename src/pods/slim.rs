@@ -156,7 +156,7 @@ pub struct SlimStatus {
     /// What goes with it.
     #[serde(deserialize_with = "lenient")]
     pub message: String,
-    /// The conditions `PodScheduled` and `DisruptionTarget`; others are not kept.
+    /// The conditions `PodScheduled`, `DisruptionTarget` and `PodReadyToStartContainers`; others are not kept.
     #[serde(deserialize_with = "lenient")]
     pub conditions: SlimConditions,
     /// States of ordinary containers.
@@ -174,6 +174,8 @@ pub struct SlimConditions {
     pub scheduled: Option<Box<SlimCondition>>,
     /// `DisruptionTarget`: whether the pod is ended for others' sake (KEP-3329).
     pub disruption: Option<Box<SlimCondition>>,
+    /// `PodReadyToStartContainers`: whether its node has its volumes and network ready.
+    pub has_sandbox: bool,
 }
 
 impl Lenient for SlimConditions {
@@ -183,6 +185,7 @@ impl Lenient for SlimConditions {
             match condition.kind.as_str() {
                 "PodScheduled" => kept.scheduled = Some(Box::new(condition)),
                 "DisruptionTarget" => kept.disruption = Some(Box::new(condition)),
+                "PodReadyToStartContainers" => kept.has_sandbox = condition.status == "True",
                 _ => {}
             }
         }

@@ -1,13 +1,13 @@
 //! What keeps a pod from running, in words that don't change while nothing changes.
 //!
 //! The kubelet alternates between `ErrImagePull` and `ImagePullBackOff`; both give the same text here. Mounts that don't
-//! come up and nodes that don't answer leave no trace in a pod's status, so they give none here.
+//! come up and nodes that don't answer leave no words in a pod's status: of those it is told only how far the pod is.
 
 use super::facts::{MAIN, main_status, phase};
-use super::slim::{SlimPod, SlimWaiting};
+use super::slim::{SlimConditions, SlimPod, SlimWaiting};
 use super::text;
 use crate::api::WaitKind;
-use crate::engine::{PodPhase, Trouble};
+use crate::engine::{Hold, PodPhase, Trouble};
 
 /// How the kubelet starts the message of a pull that it puts off; the image, quoted, and the cause follow
 /// (pkg/kubelet/images).
@@ -15,12 +15,30 @@ const BACK_OFF: &str = "Back-off pulling image \"";
 
 /// What keeps `main` from starting; nothing once it has started or the pod is over.
 pub(super) fn trouble(pod: &SlimPod) -> Option<Trouble> {
-    let state = main_status(pod).map(|main| &main.state);
-    let started = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());
-    if started || phase(pod).is_over() || phase(pod) == PodPhase::Unknown {
+    if is_past_start(pod) {
         return None;
     }
     unscheduled(pod).or_else(|| container(pod))
+}
+
+/// How far a pod is that has not started, and of which nobody says what keeps it. The kubelet writes `PodReadyToStartContainers` before
+/// it waits for the pod's volumes (KEP-3085).
+pub(super) fn hold(pod: &SlimPod) -> Option<Hold> {
+    if is_past_start(pod) || trouble(pod).is_some() {
+        return None;
+    }
+    let node = || pod.spec.node_name.as_str().into();
+    Some(match &pod.status.conditions {
+        _ if pod.spec.node_name.is_empty() => Hold::Scheduler,
+        SlimConditions { has_sandbox: true, .. } => Hold::Containers(node()),
+        SlimConditions { .. } => Hold::Node(node()),
+    })
+}
+
+fn is_past_start(pod: &SlimPod) -> bool {
+    let state = main_status(pod).map(|main| &main.state);
+    let started = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());
+    started || phase(pod).is_over() || phase(pod) == PodPhase::Unknown
 }
 
 /// No node has been found (`PodScheduled`; scheduling gates: KEP-3521).

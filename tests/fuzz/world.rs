@@ -279,6 +279,7 @@ pub fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         failed_init: None,
         disruption: None,
         trouble: None,
+        hold: None,
         deleting: false,
         created_at: None,
         ends_by: None,

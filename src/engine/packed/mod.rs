@@ -25,11 +25,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::observed::RunFacts;
-use super::resource;
-use super::sealed;
+use super::{pace, resource, sealed};
 use crate::api::{
     Attempt, EarlierAttempts, ItemStatus, ItemsStatus, Reason, SealedOutputs, TaskPhase, TaskStatus, WaitKind,
-    WorkflowRunStatus,
+    WaitingFor, WorkflowRunStatus,
 };
 use crate::mutant::{Mutant, is};
 use known::Known;
@@ -244,7 +243,8 @@ fn is_live(task: &Known<'_>) -> bool {
 }
 
 fn is_troubled(task: &Known<'_>) -> bool {
-    task.waiting_for.is_some_and(|waiting| !matches!(waiting.kind, WaitKind::Node | WaitKind::Backoff))
+    let is_told = |it: &WaitingFor| it.kind != WaitKind::Backoff && !pace::is_ordinary(it, task.attempts.last());
+    task.waiting_for.is_some_and(is_told)
 }
 
 /// Whether there is more to tell of it than that it has ended.

@@ -231,7 +231,9 @@ fn a_cancelled_run_waits_for_the_end_of_its_child() {
     starts(&mut world);
     world.cancel();
     world.settle();
-    assert_eq!(world.story(), "Stopping(CancelRequested) a:Stopping(CancelRequested) b:Cancelled(CancelRequested)");
+    let child = world.status.tasks[0].attempts[0].run.clone();
+    let stopping = "Stopping(CancelRequested) a:Stopping(CancelRequested)";
+    assert_eq!(world.story(), format!("{stopping}[Child run {child} to end] b:Cancelled(CancelRequested)"));
     ends(&mut world, RunPhase::Cancelled, "");
     assert_eq!(world.story(), "Cancelled(CancelRequested) a:Cancelled(CancelRequested) b:Cancelled(CancelRequested)");
 }

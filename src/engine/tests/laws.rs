@@ -133,7 +133,7 @@ fn items_monotone(old: &TaskStatus, new: &TaskStatus) {
 
 /// Whether what neither runs nor has ended says what it waits for; a task with items leaves that to them once one has begun.
 fn says_why(task: &TaskStatus) -> bool {
-    let goes_on = |phase: TaskPhase| phase.is_finished() || matches!(phase, TaskPhase::Running | TaskPhase::Stopping);
+    let goes_on = |phase: TaskPhase| phase.is_finished() || phase == TaskPhase::Running;
     let Some(items) = &task.items else { return goes_on(task.phase) || task.waiting_for.is_some() };
     let is_over = task.phase.is_finished() || task.phase == TaskPhase::Stopping;
     let pending = !items.pending.is_empty() && !is_over;

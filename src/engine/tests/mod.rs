@@ -12,6 +12,7 @@ mod graph;
 mod happening;
 mod laws;
 mod log;
+mod pace;
 mod packed;
 mod reference;
 mod resource;

@@ -222,8 +222,10 @@ fn a_cancelled_run_deletes_its_object_and_waits_for_that() {
     let mut world = world(&json!({}));
     world.cancel();
     let decision = world.round();
-    assert_eq!(world.story(), "Stopping(CancelRequested) a:Stopping(CancelRequested) b:Cancelled(CancelRequested)");
     let resource = world.status.tasks[0].attempts[0].resource.clone().unwrap();
+    let stopping = "Stopping(CancelRequested) a:Stopping(CancelRequested)";
+    let waits = format!("Resource Fetch {} to be gone", resource.name);
+    assert_eq!(world.story(), format!("{stopping}[{waits}] b:Cancelled(CancelRequested)"));
     let uid = format!("uid-{}", resource.name);
     assert_eq!(decision.effects, [Effect::DeleteResource { resource, uid }]);
     world.settle();
@@ -352,7 +354,9 @@ fn why_an_object_is_not_followed_is_told() {
     let mut world = World::of(&spec(&json!({"timeout": "30s"})));
     world.status = world.decide().status;
     // Nothing is judged of what isn't seen, its time neither.
-    for (phase, once_seen) in [("Starting", "Running"), ("Running", "Stopping(TimedOut)")] {
+    for (phase, once_seen) in
+        [("Starting", "Running"), ("Running", "Stopping(TimedOut)[Resource Fetch NAME to be gone]")]
+    {
         let name = world.status.tasks[0].attempts[0].object().to_owned();
         let facts = new_resource(&name, "a", None, &json!({}), world.now);
         hide(&mut world);
@@ -362,9 +366,10 @@ fn why_an_object_is_not_followed_is_told() {
         let message = "a: Admission: a look at its Fetch, which the operator may not take: loads is forbidden";
         assert!(world.status.message.starts_with(message), "{}", world.status.message);
         assert!(world.made.is_empty(), "nothing is made beside what may be there");
-        world.resources.insert(name, Sight::Resource(facts));
+        world.resources.insert(name.clone(), Sight::Resource(facts));
         world.status = world.decide().status;
-        assert_eq!(world.story(), format!("Running a:{once_seen} b:Pending[Dependency a]"), "nothing is waited for");
+        let once_seen = once_seen.replace("NAME", &name);
+        assert_eq!(world.story(), format!("Running a:{once_seen} b:Pending[Dependency a]"));
     }
     hide(&mut world);
     world.settle();
@@ -392,9 +397,9 @@ fn an_object_that_is_seen_again_is_waited_for_no_more() {
         "{}",
         world.status.message
     );
-    world.resources.insert(name, Sight::Resource(seen));
+    world.resources.insert(name.clone(), Sight::Resource(seen));
     world.status = world.decide().status;
-    assert_eq!(world.story(), format!("{stopping} b:Cancelled(CancelRequested)"));
+    assert_eq!(world.story(), format!("{stopping}[Resource Fetch {name} to be gone] b:Cancelled(CancelRequested)"));
 }
 
 #[test]

@@ -145,7 +145,8 @@ fn the_next_attempt_waits_until_the_last_pod_is_really_over() {
     world.drain("a");
     world.pod("a").phase = PodPhase::Running;
     world.settle();
-    assert_eq!(world.story(), "Running a:Running", "it is being drained, and still runs");
+    let drained = "Running a:Running[Node pod run-a-1-pj2z43c5sk to end: drained]";
+    assert_eq!(world.story(), drained, "it is being drained, and still runs");
     world.pod("a").condemned = true;
     world.settle();
     assert_eq!(world.story(), "Running a:Starting#2");

@@ -3,13 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::api::{
-    Cancel, Reason, ResourceRef, RunPhase, Task, TaskPhase, WaitKind, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec,
-};
+use crate::api::{Cancel, Reason, ResourceRef, RunPhase, Task, WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec};
 use crate::engine::{
     ChildFacts, ClaimSight, Claims, Decision, Definition, Disruption, Effect, HOT, Hot, Lineage, MainEnd, MainState,
     NamedOutputs, NamedSegment, Observed, Outputs, Peers, PodFacts, PodPhase, ResourceFacts, RunFacts, Sight, Sights,
-    Urgency, decide, unpack,
+    Urgency, decide, pace, unpack,
 };
 use crate::plan::{Granted, Plan};
 
@@ -344,7 +342,7 @@ impl World {
             let waits = task
                 .waiting_for
                 .as_ref()
-                .filter(|it| it.kind != WaitKind::Node || task.phase != TaskPhase::Starting)
+                .filter(|it| !(task.phase.has_pod() && pace::is_ordinary(it, task.attempts.last())))
                 .map(|it| format!("[{:?} {}]", it.kind, it.detail))
                 .unwrap_or_default();
             let attempts = if task.attempts.len() > 1 { format!("#{}", task.attempts.len()) } else { String::new() };
@@ -387,6 +385,7 @@ pub(super) fn new_pod(name: &str, task: &str, attempt: u32) -> PodFacts {
         failed_init: None,
         disruption: None,
         trouble: None,
+        hold: None,
         created_at: None,
         deleting: false,
         ends_by: None,

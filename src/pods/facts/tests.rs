@@ -118,6 +118,7 @@ fn a_fresh_pod() {
             failed_init: None,
             disruption: None,
             trouble: None,
+            hold: Some(crate::engine::Hold::Scheduler),
             deleting: false,
             created_at: None,
             ends_by: None,

@@ -143,3 +143,28 @@ fn no_trouble_once_main_has_started() {
         assert_eq!(told(&over), None, "{phase}");
     }
 }
+
+#[test]
+fn how_far_a_pod_is() {
+    let node = json!({"nodeName": "n"});
+    let conditions = |sandbox: &str| json!({"conditions": [{"type": "PodReadyToStartContainers", "status": sandbox}]});
+    let waits =
+        |reason: &str| json!({"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": reason}}}]});
+    for (spec, status, expected) in [
+        (json!({}), json!({}), Some(Hold::Scheduler)),
+        (
+            json!({}),
+            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}),
+            None,
+        ),
+        (node.clone(), json!({}), Some(Hold::Node("n".into()))),
+        (node.clone(), conditions("False"), Some(Hold::Node("n".into()))),
+        (node.clone(), waits("ContainerCreating"), Some(Hold::Node("n".into()))),
+        (node.clone(), conditions("True"), Some(Hold::Containers("n".into()))),
+        (node.clone(), waits("ImagePullBackOff"), None),
+        (node.clone(), json!({"containerStatuses": [{"name": "main", "state": {"running": {}}}]}), None),
+        (node, json!({"phase": "Failed"}), None),
+    ] {
+        assert_eq!(hold(&pod(&json!({"spec": spec, "status": status}))), expected, "{spec} {status}");
+    }
+}

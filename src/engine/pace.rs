@@ -1,0 +1,75 @@
+//! What is told of a pod that takes its time: to start on its node, or to end there.
+//!
+//! While it takes as long as pods do, the words stay the same, so that they cost no write. Of one that takes longer it is told what is
+//! known of it, at the price of one write.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::ledger::Ledger;
+use super::observed::{Hold, PodFacts};
+use super::text;
+use super::unit::Unit;
+use crate::api::{Attempt, WaitKind, WaitingFor};
+
+/// Pods start within that time, but for those with large images or in trouble.
+const START: SignedDuration = SignedDuration::from_secs(60);
+/// How long after its grace a pod that is being deleted may be there: its kubelet has to look, and to tell.
+const END: SignedDuration = SignedDuration::from_secs(10);
+
+/// What a task waits for whose pod is in no trouble that anyone tells of: it is being made, or its node gets it ready.
+pub(super) fn to_start(pod: &str) -> String {
+    format!("pod {pod} to start")
+}
+
+/// What a task waits for whose pod is being deleted, or is to be.
+pub(super) fn to_end(pod: &str) -> String {
+    format!("pod {pod} to end")
+}
+
+/// Records what a pod that has not started waits for; `since` is when it was first seen so.
+pub(super) fn starting(ledger: &mut Ledger, unit: Unit, pod: &PodFacts, since: Timestamp) {
+    let waiting = ledger.unit(unit).and_then(|task| task.waiting_for.as_ref());
+    let since = waiting.filter(|it| it.kind == WaitKind::Node).map_or(since, |waiting| waiting.since.0);
+    let late = since.checked_add(START).unwrap_or(Timestamp::MAX);
+    let mut detail = to_start(&pod.name);
+    if late > ledger.now {
+        ledger.wake(late);
+    } else if let Some(hold) = &pod.hold {
+        detail = format!("{detail}: {}", held(&pod.name, hold));
+    }
+    ledger.wait_since(unit, WaitKind::Node, &detail, since);
+}
+
+fn held(pod: &str, hold: &Hold) -> String {
+    let told = format!("kubectl describe pod {pod} tells more");
+    match hold {
+        Hold::Scheduler => format!("no scheduler has looked at it, nor does anyone say why; {told}"),
+        Hold::Node(node) => format!("node {node} has not got its volumes and network ready; {told}"),
+        Hold::Containers(node) => format!("node {node} has not started its containers; {told}"),
+    }
+}
+
+/// Records that a pod that is being stopped, or deleted by someone, has not ended.
+pub(super) fn ending(ledger: &mut Ledger, unit: Unit, pod: &PodFacts) {
+    let mut detail = to_end(&pod.name);
+    if let Some(disruption) = pod.disruption.as_ref().filter(|it| !it.message.is_empty()) {
+        detail = format!("{detail}: {}", disruption.message);
+    }
+    if let Some(by) = pod.ends_by.filter(|_| pod.deleting) {
+        let late = by.checked_add(END).unwrap_or(Timestamp::MAX);
+        if late > ledger.now {
+            ledger.wake(late);
+        } else {
+            let by = text::time(by);
+            detail = format!("{detail}; it should have ended by {by}: it ends once its node says so, or is removed");
+        }
+    }
+    ledger.wait(unit, WaitKind::Node, &detail);
+}
+
+/// Whether it is nothing that anyone has to know: the pod of the attempt starts, or ends, as pods do. A task whose items have the attempts
+/// waits for those.
+pub(super) fn is_ordinary(waiting: &WaitingFor, last: Option<&Attempt>) -> bool {
+    let as_ever = |last: &Attempt| [to_start(&last.pod), to_end(&last.pod)].contains(&waiting.detail);
+    waiting.kind == WaitKind::Node && last.is_none_or(as_ever)
+}
