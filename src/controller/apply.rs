@@ -115,9 +115,11 @@ fn wanted(status: &WorkflowRunStatus) -> impl Iterator<Item = &str> {
 }
 
 /// Writes the record of the run's revision, where it isn't known to exist.
-async fn write_record(context: &Context, gathered: &Gathered) -> Result<(), Failure> {
+async fn write_record(context: &Arc<Context>, gathered: &Gathered) -> Result<(), Failure> {
     let Pinned::Ready { record: Some(record), .. } = &gathered.definition else { return Ok(()) };
-    context.cluster.create_record(gathered.run.meta.namespace.as_deref().unwrap_or_default(), record).await.map(|_| ())
+    let run = gathered.run.as_ref();
+    let written = context.cluster.create_record(run.meta.namespace.as_deref().unwrap_or_default(), record).await;
+    written.map(|_| ()).inspect_err(|failure| tell_refusal(context, run, "the record of its revision", failure))
 }
 
 /// Writes the parts of the log, and the outputs, that the status is about to name instead of holding them. False if the name of one is another
@@ -157,7 +159,7 @@ async fn write_parts<'a>(
 
 /// Tells people that the API server won't have what has to be on record before the run can go on.
 fn tell_refusal(context: &Arc<Context>, run: &Loose<WorkflowRun>, what: &str, failure: &Failure) {
-    if matches!(failure, Failure::Refused(_)) && failure.code() != 429 {
+    if matches!(failure, Failure::Refused(_)) && !failure.is_too_much() {
         let message = format!("the API server refused {what}, so the run can't go on: {failure}");
         event::publish(context, run, &[Note { seq: 0, warning: true, reason: "StatusRefused", message }]);
     }

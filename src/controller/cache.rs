@@ -85,9 +85,23 @@ pub struct Cache {
     by_parent: BTreeMap<String, BTreeSet<String>>,
     /// Objects of any kind that tasks are.
     pub(super) resources: Resources,
+    /// The namespaces, or all, of which every run is known.
+    of_runs: BTreeSet<Option<String>>,
 }
 
 impl Cache {
+    /// There was a complete list of a kind in one namespace, or in all.
+    pub fn listed(&mut self, kind: Kind, namespace: Option<&str>) {
+        if kind == Kind::Run {
+            self.of_runs.insert(namespace.map(str::to_owned));
+        }
+    }
+
+    /// Whether every run in one namespace, or in all, is known.
+    pub fn knows_runs(&self, namespace: Option<&str>) -> bool {
+        self.of_runs.contains(&namespace.map(str::to_owned))
+    }
+
     /// Takes in a run as read or answered; if that was news, returns the uids of the other runs that wait for what it has.
     pub fn put_run(&mut self, run: Loose<WorkflowRun>) -> Option<Vec<String>> {
         let uid = run.meta.uid.clone()?;

@@ -63,6 +63,12 @@ impl Failure {
         matches!(self, Self::Refused(status) if status.code == 404 && status.reason == "NotFound" && status.details.is_some())
     }
 
+    /// Whether the API server can't take as much now.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        self.code() == 429
+    }
+
     /// Whether someone else changed the object, or it is another one by now.
     #[must_use]
     pub fn is_conflict(&self) -> bool {

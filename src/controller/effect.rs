@@ -16,16 +16,16 @@ use super::gather::Gathered;
 use super::loose::Loose;
 use super::memory::{Doing, RunMemory};
 use super::revision::Pinned;
-use super::{Context, Key, claim, resource};
+use super::{Context, Key, claim, event, resource};
 use crate::api::WorkflowRun;
-use crate::engine::Effect;
+use crate::engine::{Effect, Note};
 use crate::plan::Grant;
 use crate::pods::{Owner, SlimPod, volume_claim};
 
 /// The wait before it is looked whether an effect showed.
 const UNSURE: Duration = Duration::from_secs(1);
 /// The wait after a deletion was refused.
-const REFUSED_DELETE: Duration = Duration::from_secs(10);
+const REFUSED: Duration = Duration::from_secs(10);
 /// How often a finalizer is tried to be taken off in one go.
 const RELEASE_TRIES: u32 = 5;
 /// The pause between.
@@ -199,11 +199,23 @@ async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
             Err(failure) => {
                 let Target { namespace, name, .. } = &target;
                 tracing::warn!(pod = name, namespace, %failure, "the pod's finalizer can't be taken off; it is tried again");
+                tell(&context, &target, "ReleaseRefused", "take our finalizer off pod", &failure);
             }
         }
         tokio::time::sleep(RELEASE_PAUSE).await;
     }
-    After::LATER
+    After { clear: true, wait: Some(REFUSED) }
+}
+
+/// Tells people, on the run, what the API server refuses to do about one of its objects.
+fn tell(context: &Arc<Context>, target: &Target, reason: &'static str, what: &str, failure: &Failure) {
+    if matches!(failure, Failure::Refused(_)) && !failure.is_conflict() && !failure.is_too_much() {
+        let run = context.cache().run(&target.run);
+        let message = format!("the API server refuses to {what} {}: {failure}; it is tried again", target.name);
+        if let Some(run) = run {
+            event::publish(context, &run, &[Note { seq: 0, warning: true, reason, message }]);
+        }
+    }
 }
 
 async fn release_once(context: &Context, target: &Target, uid: &str) -> Result<Option<SlimPod>, Failure> {
@@ -232,7 +244,8 @@ async fn delete(context: Arc<Context>, target: Target, uid: String, grace_second
         Ok(None) => After::LATER,
         Err(failure) => {
             tracing::warn!(pod = target.name, namespace = target.namespace, %failure, "the pod could not be deleted yet");
-            After { clear: true, wait: Some(REFUSED_DELETE) }
+            tell(&context, &target, "DeleteRefused", "delete pod", &failure);
+            After { clear: true, wait: Some(REFUSED) }
         }
     }
 }
@@ -246,7 +259,8 @@ async fn delete_resource(context: Arc<Context>, target: Target, grant: Grant, ui
         Err(failure) => {
             let (name, namespace) = (&target.name, &target.namespace);
             tracing::warn!(kind = %grant, name, namespace, %failure, "an object could not be deleted yet");
-            After { clear: true, wait: Some(REFUSED_DELETE) }
+            tell(&context, &target, "DeleteRefused", &format!("delete {}", grant.kind), &failure);
+            After { clear: true, wait: Some(REFUSED) }
         }
     }
 }
@@ -258,7 +272,7 @@ async fn delete_run(context: Arc<Context>, run: Arc<Loose<WorkflowRun>>) -> Afte
         Ok(()) => After::LATER,
         Err(failure) => {
             tracing::warn!(run = ?run.meta.name, namespace = ?run.meta.namespace, %failure, "the run could not be deleted yet");
-            After { clear: true, wait: Some(REFUSED_DELETE) }
+            After { clear: true, wait: Some(REFUSED) }
         }
     }
 }

@@ -8,8 +8,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use tokio::sync::oneshot;
 
 use super::resource::DENIED;
-use super::watch::Pause;
-use super::{Context, Key};
+use super::watch::{Pause, code};
+use super::{Cache, Context, Key};
 use crate::api::label;
 use crate::objects::resource::{Tracked, api_resource};
 use crate::plan::Grant;
@@ -22,6 +22,8 @@ struct Follower<'a> {
     /// Told once after the first complete list, or when there is none to be had: a kind that isn't installed holds up nobody else.
     ready: Option<oneshot::Sender<()>>,
     pause: Pause,
+    /// How many answers in a row were refusals.
+    refusals: u32,
     /// The error that was told last: of a kind that isn't installed the same would be told for ever.
     told: String,
 }
@@ -30,15 +32,15 @@ struct Follower<'a> {
 /// had.
 pub async fn follow(context: &Context, grant: Grant, namespace: Option<String>, ready: oneshot::Sender<()>) {
     let (pause, told) = (Pause::default(), String::new());
-    let mut follower = Follower { context, grant, namespace, ready: Some(ready), pause, told };
+    let mut follower = Follower { context, grant, namespace, ready: Some(ready), pause, refusals: 0, told };
     loop {
-        follower.follow_until_denied().await;
+        follower.follow_until_refused().await;
     }
 }
 
 impl Follower<'_> {
-    /// Lists and watches until that is denied. From then on nothing is known of the kind before there is another list.
-    async fn follow_until_denied(&mut self) {
+    /// Lists and watches until that is refused for good. From then on not all is known of the kind before there is another list.
+    async fn follow_until_refused(&mut self) {
         let (context, client, of) = (self.context, self.context.cluster.client(), api_resource(&self.grant));
         let api: Api<Tracked> = match &self.namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, &of),
@@ -65,11 +67,11 @@ impl Follower<'_> {
                     }
                     context.cache().resources.follow(&self.grant, self.namespace.as_deref());
                     self.told.clear();
+                    self.refusals = 0;
                     self.tell_ready();
                 }
                 Err(error) => {
-                    self.interrupted(&error).await;
-                    if is_denied(&error) {
+                    if self.interrupted(&error).await {
                         return;
                     }
                 }
@@ -85,11 +87,15 @@ impl Follower<'_> {
         self.context.enqueue(|cache| cache.resources.bury(uid).map(Key::Run).into_iter().collect());
     }
 
-    async fn interrupted(&mut self, error: &watcher::Error) {
-        if is_denied(error) {
+    /// Whether it is refused for good: for want of a right, or twice in a row by an answer, be it that something behind the API server is
+    /// broken.
+    async fn interrupted(&mut self, error: &watcher::Error) -> bool {
+        self.refusals = if code(error) == 0 { 0 } else { self.refusals.saturating_add(1) };
+        let is_refused = DENIED.contains(&code(error)) || self.refusals > 1;
+        if is_refused {
             let (grant, namespace) = (&self.grant, self.namespace.as_deref());
-            self.context
-                .enqueue(|cache| cache.resources.unfollow(grant, namespace).into_iter().map(Key::Run).collect());
+            let unsure = |cache: &mut Cache| cache.resources.unfollow(grant, namespace);
+            self.context.enqueue(|cache| unsure(cache).into_iter().map(Key::Run).collect());
         }
         let error = error.to_string();
         if self.told != error {
@@ -98,44 +104,12 @@ impl Follower<'_> {
         }
         self.tell_ready();
         self.pause.pass().await;
+        is_refused
     }
 
     fn tell_ready(&mut self) {
         if let Some(ready) = self.ready.take() {
             let _ = ready.send(());
         }
-    }
-}
-
-/// Whether the API server says that we have no right to it, or doesn't know who we are.
-fn is_denied(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    let code = match error {
-        InitialListFailed(kube::Error::Api(status))
-        | WatchStartFailed(kube::Error::Api(status))
-        | WatchFailed(kube::Error::Api(status))
-        | WatchError(status) => status.code,
-        _ => 0,
-    };
-    DENIED.contains(&code)
-}
-
-#[cfg(test)]
-mod tests {
-    use kube::core::Status;
-
-    use super::*;
-
-    #[test]
-    fn a_watch_is_denied_by_an_answer_about_rights_alone() {
-        use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
-        for (code, denied) in [(401, true), (403, true), (404, false), (410, false), (429, false), (500, false)] {
-            let status = || Box::new(Status { code, ..Status::default() });
-            let api = || kube::Error::Api(status());
-            for error in [InitialListFailed(api()), WatchStartFailed(api()), WatchFailed(api()), WatchError(status())] {
-                assert_eq!(is_denied(&error), denied, "{error:?}");
-            }
-        }
-        assert!(!is_denied(&NoResourceVersion));
     }
 }

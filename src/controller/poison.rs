@@ -2,15 +2,18 @@
 //! everyone else's go on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
 use super::client::Failure;
 use super::loose::Loose;
-use super::{Context, event};
+use super::{Context, Key, event};
 use crate::api::{Reason, RunPhase, WorkflowRun, WorkflowRunStatus};
 use crate::engine::{Note, clip};
 
+/// Time between reports on the same run.
+const AGAIN: Duration = Duration::from_mins(30);
 /// Bytes kept of the parser's words.
 const MESSAGE: usize = 1024;
 
@@ -22,6 +25,8 @@ pub async fn report(context: &Arc<Context>, run: &Loose<WorkflowRun>, why: &str)
     let note = Note { seq: 0, warning: true, reason: "Unreadable", message: message.clone() };
     event::publish(context, run, &[note]);
     if run.has_status {
+        // An Event is gone after a while.
+        context.wake_in(Key::Run(run.meta.uid.clone().unwrap_or_default()), AGAIN);
         return Ok(());
     }
     let now = context.now();

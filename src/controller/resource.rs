@@ -144,8 +144,10 @@ pub async fn look(
         Err(failure) => {
             tracing::info!(kind = %grant, name = resource.name, namespace, %failure, "an object can't be looked up");
             again();
-            // Anything else may be another answer soon.
-            return DENIED.contains(&failure.code()).then(|| Sight::Hidden(failure.to_string()));
+            // Where the kind is followed, it may be another answer soon.
+            let followed = context.cache().resources.is_followed(grant, namespace);
+            let is_told = DENIED.contains(&failure.code()) || !followed && !failure.is_too_much();
+            return is_told.then(|| Sight::Hidden(failure.to_string()));
         }
     };
     let followed = context.cache().resources.is_followed(grant, namespace);

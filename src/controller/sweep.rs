@@ -73,6 +73,10 @@ async fn sweep(context: &Context, marked: &BTreeSet<String>) -> Result<BTreeSet<
         some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
     };
     for scope in scopes {
+        // What the runs there name isn't known.
+        if !context.cache().knows_runs(scope) {
+            continue;
+        }
         let mut token = String::new();
         loop {
             let path = format!("{}?limit={PAGE}&continue={token}", WorkflowRecord::url_path(&(), scope));

@@ -16,6 +16,9 @@ use crate::api::{Workflow, WorkflowRun, label};
 use crate::mutant::{Mutant, is};
 use crate::pods::SlimPod;
 
+/// What the API server answers who has no right to what they ask for.
+const FORBIDDEN: u16 = 403;
+
 /// A kind that is watched: how its objects get into the cache, and which keys that concerns.
 pub trait Watched: Typed + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync {
     /// Which kind it is.
@@ -115,7 +118,8 @@ impl Pause {
     }
 }
 
-/// Watches one kind in one namespace, or in all, for ever. `ready` is told once, after the first complete list.
+/// Watches one kind in one namespace, or in all, for ever. `ready` is told once, after the first complete list, or when a namespace is out
+/// of reach.
 pub async fn follow<T: Watched>(context: &Context, namespace: Option<String>, ready: tokio::sync::oneshot::Sender<()>) {
     let client = context.cluster.client();
     let api: Api<Loose<T>> = match &namespace {
@@ -147,16 +151,35 @@ pub async fn follow<T: Watched>(context: &Context, namespace: Option<String>, re
                 if is(Mutant::RelistKeepsGone) {
                     gone.clear();
                 }
-                context.enqueue(|cache| gone.iter().flat_map(|uid| T::bury(cache, uid)).collect());
+                context.enqueue(|cache| {
+                    cache.listed(T::KIND, namespace.as_deref());
+                    gone.iter().flat_map(|uid| T::bury(cache, uid)).collect()
+                });
                 if let Some(ready) = ready.take() {
                     let _ = ready.send(());
                 }
             }
             Err(error) => {
-                tracing::warn!(kind = ?T::KIND, %error, "the watch was interrupted; it goes on");
+                tracing::warn!(kind = ?T::KIND, namespace, %error, "the watch was interrupted; it goes on");
+                if let (true, Some(ready)) = (code(&error) == FORBIDDEN && namespace.is_some(), ready.take()) {
+                    // The rights in a namespace go with it: that one is gone holds up none of the others.
+                    let _ = ready.send(());
+                }
                 pause.pass().await;
             }
         }
+    }
+}
+
+/// The code of the API server's answer that a watch met; 0 where there was none.
+pub(super) fn code(error: &watcher::Error) -> u16 {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => status.code,
+        _ => 0,
     }
 }
 

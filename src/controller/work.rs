@@ -11,7 +11,8 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
-use super::{Context, Failure, Key, locked, run, told, workflow};
+use super::{Context, Failure, Key, event, locked, run, told, workflow};
+use crate::engine::{Note, clip};
 use crate::mutant::{Mutant, is};
 
 /// Rounds that run at once.
@@ -20,8 +21,10 @@ const ROUNDS: usize = 64;
 const FIRST_FAILURE_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait after rounds that failed.
 const MAX_FAILURE_WAIT: Duration = Duration::from_mins(1);
-/// What API Priority and Fairness answers where others are to have their turn.
-const TOO_MANY_REQUESTS: u16 = 429;
+/// Rounds of a run that fail in a row before people are told, with a second, two and four between them.
+const STALLED: u32 = 3;
+/// Bytes of a message.
+const MESSAGE: usize = 1024;
 /// A round that takes longer is given up and tried again.
 const ROUND_TIMEOUT: Duration = Duration::from_mins(2);
 /// A round takes the one thread from all others. One that takes longer than this
@@ -97,6 +100,16 @@ fn rest(busy: Duration) -> Duration {
 }
 
 /// One round. A panic costs this key a round, not everyone the operator.
+/// Tells people, on the run, why nothing goes on with it.
+fn tell(context: &Arc<Context>, uid: &str, problem: &str) {
+    let message = format!("nothing goes on with this run, and it is tried again and again: {problem}");
+    let note = Note { seq: 0, warning: true, reason: "Stalled", message: clip(&message, MESSAGE) };
+    let run = context.cache().run(uid);
+    if let Some(run) = run {
+        event::publish(context, &run, &[note]);
+    }
+}
+
 async fn round(context: Arc<Context>, key: Key) -> Key {
     context.rounds.fetch_add(1, Ordering::Relaxed);
     let mut is_too_much = false;
@@ -123,7 +136,7 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
             return key;
         }
         Ok(Ok(Err(failure))) => {
-            is_too_much = failure.code() == TOO_MANY_REQUESTS;
+            is_too_much = failure.is_too_much();
             failure.to_string()
         }
         Ok(Err(_)) => format!("no end within {} s", ROUND_TIMEOUT.as_secs()),
@@ -135,6 +148,11 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
     });
     let wait = FIRST_FAILURE_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(MAX_FAILURE_WAIT);
     tracing::warn!(?key, problem, wait_seconds = wait.as_secs(), "a round failed; it will be tried again");
+    if let Key::Run(uid) = &key
+        && failures >= STALLED
+    {
+        tell(&context, uid, &problem);
+    }
     if is_too_much {
         // Who asks for less is to be asked less, whatever changes meanwhile. API Priority and Fairness says after how long: a second.
         context.hold(key.clone(), wait);

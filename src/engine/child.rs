@@ -43,7 +43,12 @@ pub(super) fn end(child: &ChildFacts, generation: u32, is_stopped: bool) -> Opti
     Some(End { finished_at: child.finished_at, outputs, ..End::new(outcome, reason, message) })
 }
 
-/// What a task waits for whose child run is to be made.
+/// What a task waits for whose child run has started, and doesn't get on.
+pub(super) fn held_up(run: &ChildFacts) -> String {
+    format!("run {}: {}", run.name, run.message)
+}
+
+/// What a task waits for whose child run is to end.
 pub(super) fn to_end(run: &str) -> String {
     format!("run {run} to end")
 }

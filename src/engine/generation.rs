@@ -29,6 +29,18 @@ pub fn is_wanted(spec: &WorkflowRunSpec, status: &WorkflowRunStatus, lineage: &L
     asked > status.generation && status.phase.is_finished() && status.revision.is_some()
 }
 
+/// Why a run that has no tasks on record can't go on.
+const NEVER_STARTED: &str = "this run never started: make a new one";
+
+/// Tells once that a run that never started, for want of a workflow without mistakes, say, can't go on with another generation.
+pub(super) fn refuse(ledger: &mut Ledger, seen: &Observed<'_>) {
+    let is_news = seen.status.observed_generation != seen.run.generation;
+    let wanted = seen.run.spec.retry.as_ref().filter(|retry| retry.generation > seen.status.generation);
+    if let (true, None, Some(retry)) = (is_news, &seen.status.revision, wanted) {
+        ledger.note(true, "RetryRefused", &format!("generation {} was not opened: {NEVER_STARTED}", retry.generation));
+    }
+}
+
 /// Opens the next generation of a run that has ended, if that is asked for. False if the run stays as it is; why it does, though it
 /// was asked for, is told once the spec that asks is on record as seen.
 pub(super) fn open(ledger: &mut Ledger, seen: &Observed<'_>) -> bool {
@@ -69,6 +81,9 @@ pub(super) fn open(ledger: &mut Ledger, seen: &Observed<'_>) -> bool {
 /// # Errors
 /// Why none does.
 fn reopened(plan: &Plan, status: &WorkflowRunStatus, retry: &RunRetry) -> Result<BTreeSet<usize>, String> {
+    if status.tasks.is_empty() {
+        return Err(NEVER_STARTED.to_owned());
+    }
     if plan.tasks().len() != status.tasks.len() {
         return Err("status.tasks was edited".to_owned());
     }

@@ -106,6 +106,7 @@ pub use observed::{
     ChildFacts, Definition, Disruption, Hold, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
     ResourceFacts, RunFacts, Sight, Sights, Trouble,
 };
+pub use pace::is_held_up;
 pub use packed::{Start, is_starting, pack, unpack};
 pub use peers::{Age, Peer, Peers, Standing, Told, Turn, is_held_back};
 pub use retention::KEPT_PODS;
@@ -131,6 +132,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Decision {
             ledger.status.phase = RunPhase::Cancelled;
             ledger.urgent = true;
         }
+        generation::refuse(&mut ledger, seen);
         summary::acknowledge(&mut ledger, seen);
     } else {
         if let Some(plan) = start::settle(&mut ledger, seen) {

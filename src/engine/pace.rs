@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::observed::{Hold, PodFacts};
 use super::text;
 use super::unit::Unit;
-use crate::api::{Attempt, WaitKind, WaitingFor};
+use crate::api::{Attempt, RunPhase, TaskStatus, WaitKind, WaitingFor, WorkflowRunStatus};
 
 /// Pods start within that time, but for those with large images or in trouble.
 const START: SignedDuration = SignedDuration::from_secs(60);
@@ -65,6 +65,21 @@ pub(super) fn ending(ledger: &mut Ledger, unit: Unit, pod: &PodFacts) {
         }
     }
     ledger.wait(unit, WaitKind::Node, &detail);
+}
+
+/// Whether something keeps a run that has started from getting on, which its message tells.
+#[must_use]
+pub fn is_held_up(status: &WorkflowRunStatus) -> bool {
+    let told = |waiting: &Option<WaitingFor>, attempts: &[Attempt]| {
+        waiting.as_ref().is_some_and(|it| !is_ordinary(it, attempts.last()))
+    };
+    let of_task = |task: &TaskStatus| {
+        let entries = task.items.iter().flat_map(|items| &items.entries);
+        let mut entries = entries.filter(|entry| entry.phase.has_pod());
+        task.phase.has_pod() && told(&task.waiting_for, &task.attempts)
+            || entries.any(|entry| told(&entry.waiting_for, &entry.attempts))
+    };
+    status.phase == RunPhase::Suspended || status.phase == RunPhase::Running && status.tasks.iter().any(of_task)
 }
 
 /// Whether it is nothing that anyone has to know: the pod of the attempt starts, or ends, as pods do. A task whose items have the attempts

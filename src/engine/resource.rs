@@ -57,7 +57,7 @@ pub(super) fn to_go(resource: &ResourceRef) -> String {
 
 /// What a task waits for whose object can't be looked up.
 pub(super) fn to_see(resource: &PlannedResource, why: &str) -> String {
-    format!("a look at its {}, which the operator may not take: {}; it is tried again", resource.kind, clip(why, WORDS))
+    format!("a look at its {}, which fails: {}; it is tried again", resource.kind, clip(why, WORDS))
 }
 
 /// How the attempt of this object ended; `None` while it goes on.

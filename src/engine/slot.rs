@@ -150,7 +150,10 @@ fn wait(ledger: &mut Ledger, seen: &Observed<'_>) {
     let workflow = seen.run.spec.workflow_ref.as_ref().map_or("", |reference| reference.name.as_str());
     let of_key = own.key.as_ref().map(|key| format!(" with the key `{}`", quote(key))).unwrap_or_default();
     let runs = count(usize::try_from(own.max).unwrap_or(usize::MAX), "run");
-    let detail = format!("waits for a slot: at most {runs} of `{workflow}`{of_key} at the same time");
+    let detail = format!(
+        "waits for a slot: at most {runs} of `{workflow}`{of_key} at the same time, as the workflow was when this run came; who has \
+         one: kubectl get wfr --field-selector spec.workflowRef.name={workflow}"
+    );
     ledger.wait_run(WaitKind::Concurrency, &detail);
 }
 

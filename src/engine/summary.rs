@@ -186,7 +186,16 @@ fn at_work(ledger: &Ledger) -> String {
             _ => return format!("{} {verb}", text::names(of().map(|(_, task)| task.name.as_str()))),
         }
     }
-    String::new()
+    waits(ledger).unwrap_or_default()
+}
+
+/// What keeps everything from starting, where nothing is under way.
+fn waits(ledger: &Ledger) -> Option<String> {
+    let mut pending = ledger.status.tasks.iter().filter(|task| task.phase == TaskPhase::Pending);
+    pending.find_map(|task| {
+        let waiting = task.waiting_for.as_ref().filter(|it| it.kind != WaitKind::Dependency)?;
+        Some(format!("{}: {:?}: {}", task.name, waiting.kind, clip(&waiting.detail, ROW_DETAIL)))
+    })
 }
 
 /// How far the items of a task are: `3 of 10 items running, 5 succeeded`.

@@ -148,6 +148,11 @@ fn follow_child(ledger: &mut Ledger, open: Open<'_>, run: &ChildFacts) {
         ledger.wait(open.unit, WaitKind::Child, &child::to_end(&run.name));
     } else if started_at.is_some() {
         ledger.move_task(open.unit, TaskPhase::Running, None);
+        if run.message.is_empty() {
+            ledger.wait_no_more(open.unit);
+        } else {
+            ledger.wait(open.unit, WaitKind::Child, &child::held_up(run));
+        }
     } else {
         ledger.wait(open.unit, WaitKind::Child, &child::waits(run, generation));
     }

@@ -4,7 +4,7 @@ use kube::api::ObjectMeta;
 use serde_json::{Map, Value, json};
 
 use crate::api::{API_VERSION, GROUP, RunPhase, WorkflowRun, label};
-use crate::engine::ChildFacts;
+use crate::engine::{ChildFacts, is_held_up};
 use crate::plan::{ChildWorkflow, PlannedChild};
 use crate::pods::Owner;
 
@@ -83,14 +83,15 @@ pub fn build(
 #[must_use]
 pub fn facts(meta: &ObjectMeta, run: Result<&WorkflowRun, &str>) -> ChildFacts {
     let status = run.ok().and_then(|run| run.status.clone()).unwrap_or_default();
+    let held_up = is_held_up(&status);
     let has_started = !matches!(status.phase, RunPhase::Pending | RunPhase::Queued);
     let again_at = status.retried_at.filter(|_| has_started);
     let started_at = if status.generation == 0 { status.started_at } else { again_at }.map(|at| at.0);
     let ended_badly = matches!(status.phase, RunPhase::Failed | RunPhase::Cancelled);
     let may_go_on = ended_badly && status.revision.is_some();
     let given = run.ok().filter(|_| may_go_on).map(|run| run.spec.params.clone().unwrap_or_default());
-    // While it runs nobody reads its message, which often changes.
-    let told = started_at.is_none() || status.phase.is_finished();
+    // While it gets on, nobody reads its message, which often changes.
+    let told = started_at.is_none() || status.phase.is_finished() || held_up;
     let message = match run {
         Err(why) => format!("it can't be read: {why}"),
         Ok(_) if told => status.message,
@@ -188,6 +189,21 @@ mod tests {
         assert_eq!(told(json!({"phase": "Pending", "message": "no w"})), (RunPhase::Pending, "no w".into(), false));
         let running = json!({"phase": "Running", "message": "a running", "startedAt": at});
         assert_eq!(told(running), (RunPhase::Running, String::new(), false));
+        let held = json!({"phase": "Suspended", "message": "suspended", "startedAt": at});
+        assert_eq!(told(held), (RunPhase::Suspended, "suspended".into(), false));
+        for (phase, kind, detail, message) in [
+            ("Starting", "Node", "pod p to start", ""),
+            ("Starting", "Node", "pod p to start: no volumes", "why"),
+            ("Starting", "ImagePull", "no image", "why"),
+            ("Running", "Child", "run d: suspended", "why"),
+            ("Pending", "Dependency", "b", ""),
+        ] {
+            let waits = json!({"kind": kind, "detail": detail, "since": at});
+            let task =
+                json!({"name": "a", "phase": phase, "waitingFor": waits, "attempts": [{"number": 1, "pod": "p"}]});
+            let run = json!({"phase": "Running", "message": "why", "startedAt": at, "tasks": [task]});
+            assert_eq!(told(run), (RunPhase::Running, message.into(), false), "{phase} {kind} {detail}");
+        }
         let ended = json!({"phase": "Failed", "message": "a: exit code 2", "startedAt": at});
         assert_eq!(told(ended), (RunPhase::Failed, "a: exit code 2".into(), false));
         let done = json!({"phase": "Succeeded", "startedAt": at, "outputs": {"x": 1}});

@@ -25,6 +25,7 @@ mod nodes;
 mod proxy;
 mod quiet;
 mod resource;
+mod someone;
 mod stage;
 mod story;
 mod time;

@@ -28,6 +28,8 @@ pub struct Stage {
     operator: Option<Process>,
     /// What its operators go through, if anything.
     proxy: Option<Proxy>,
+    /// What else its operators watch.
+    elsewhere: Option<String>,
     /// How else its operators reach the API server, if they do.
     kubeconfig: Option<PathBuf>,
     /// The kinds of objects that its operators let tasks make, as their command line has it.
@@ -72,7 +74,15 @@ impl Stage {
         let namespace = format!("{name}-{}-{number}", std::process::id());
         let audited = Audited::from_now(&namespace);
         kubectl(&["create", "namespace", &namespace]);
-        let stage = Self { namespace, audited, operator: None, proxy: None, kubeconfig: None, granted: String::new() };
+        let stage = Self {
+            namespace,
+            audited,
+            operator: None,
+            proxy: None,
+            elsewhere: None,
+            kubeconfig: None,
+            granted: String::new(),
+        };
         stage.until("the service account that pods need", || {
             stage.try_kubectl(&["get", "serviceaccount", "default"]).status.success().then_some(())
         });
@@ -90,6 +100,11 @@ impl Stage {
     /// Its operators are to reach the API server by this file, which is the stage's from now on.
     pub fn reaches_by(&mut self, kubeconfig: PathBuf) {
         self.kubeconfig = Some(kubeconfig);
+    }
+
+    /// Its operators are to watch this namespace too.
+    pub fn also_watches(&mut self, namespace: &str) {
+        self.elsewhere = Some(namespace.to_owned());
     }
 
     /// The same with an operator that lets tasks make objects of these kinds.
@@ -128,9 +143,11 @@ impl Stage {
     }
 
     fn operator_command(&self) -> Command {
+        let namespaces: Vec<&str> =
+            std::iter::once(&self.namespace).chain(&self.elsewhere).map(String::as_str).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gantline"));
         command
-            .args(["run", "--watch-namespaces", &self.namespace, "--health-address", "127.0.0.1:0"])
+            .args(["run", "--watch-namespaces", &namespaces.join(","), "--health-address", "127.0.0.1:0"])
             .stdout(Stdio::null());
         if !self.granted.is_empty() {
             command.args(["--resource-tasks", &self.granted]);

@@ -210,7 +210,9 @@ fn spelt(known: &[(u32, Known<'_>)], base: &Base<'_>, room: usize) -> BTreeSet<u
     take(usize::MAX, &|task| is_whole(task));
     take(CHILDREN, &|task| may_go_on(task));
     take(OBJECTS, &|task| is_cut_off(task));
-    take(eighths(3), &|task| is_live(task) && (is_troubled(task) || needs_row(task, base)));
+    take(eighths(3), &|task| {
+        is_live(task) && (is_troubled(task) || needs_row(task, base)) || is_kept_from_starting(task)
+    });
     take(eighths(2), &|task| task.phase == TaskPhase::Failed && is_told(task));
     take(eighths(1), &|task| is_live(task));
     let ended = known.iter().filter(|(_, task)| task.phase.is_finished() && is_told(task));
@@ -245,6 +247,12 @@ fn is_live(task: &Known<'_>) -> bool {
 fn is_troubled(task: &Known<'_>) -> bool {
     let is_told = |it: &WaitingFor| it.kind != WaitKind::Backoff && !pace::is_ordinary(it, task.attempts.last());
     task.waiting_for.is_some_and(is_told)
+}
+
+/// Whether it waits for something else than for other tasks.
+fn is_kept_from_starting(task: &Known<'_>) -> bool {
+    let is_told = |it: &WaitingFor| !matches!(it.kind, WaitKind::Dependency | WaitKind::Suspended | WaitKind::Pool);
+    task.phase == TaskPhase::Pending && task.waiting_for.is_some_and(is_told)
 }
 
 /// Whether there is more to tell of it than that it has ended.

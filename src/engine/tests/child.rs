@@ -38,7 +38,25 @@ fn starts(world: &mut World) {
     let child = world.child("a");
     child.phase = RunPhase::Running;
     child.started_at = Some(now);
+    child.message.clear();
     world.settle();
+}
+
+#[test]
+fn what_keeps_a_child_from_getting_on_is_told() {
+    let mut world = world(child());
+    starts(&mut world);
+    let name = world.made[0].clone();
+    for (phase, words) in [(RunPhase::Suspended, "suspended"), (RunPhase::Running, "b: ImagePull: no such image")] {
+        (world.child("a").phase, world.child("a").message) = (phase, words.to_owned());
+        world.settle();
+        let waits = format!("Child run {name}: {words}");
+        assert_eq!(world.story(), format!("Running a:Running[{waits}] b:Pending[Dependency a]"));
+        assert_eq!(world.status.message, format!("a: Child: run {name}: {words}"));
+        starts(&mut world);
+        assert_eq!(world.story(), "Running a:Running b:Pending[Dependency a]", "it gets on again");
+        assert_eq!(world.status.message, "a running");
+    }
 }
 
 #[test]

@@ -221,8 +221,15 @@ fn a_run_that_never_started_has_nothing_to_retry() {
     world.settle();
     let end = world.story();
     retry(&mut world, 1);
-    world.settle();
-    assert_eq!(world.story(), end);
+    world.status.observed_generation = Some(0);
+    let told: Vec<String> = world.round().notes.into_iter().map(|note| note.message).collect();
+    assert_eq!(told, ["generation 1 was not opened: this run never started: make a new one"]);
+    assert_eq!((world.story(), world.decide().notes.len()), (end, 0), "it is told once");
+    // The same of one that was cancelled while it waited for its turn, which is pinned.
+    world.status.revision = Some("r".to_owned());
+    world.status.observed_generation = Some(0);
+    let told: Vec<String> = world.round().notes.into_iter().map(|note| note.message).collect();
+    assert_eq!(told, ["generation 1 was not opened: this run never started: make a new one"]);
 }
 
 #[test]

@@ -346,8 +346,7 @@ fn hide(world: &mut World) {
     world.resources.insert(name, Sight::Hidden("loads is forbidden".into()));
 }
 
-const TO_SEE: &str =
-    "Admission a look at its Fetch, which the operator may not take: loads is forbidden; it is tried again";
+const TO_SEE: &str = "Admission a look at its Fetch, which fails: loads is forbidden; it is tried again";
 
 #[test]
 fn why_an_object_is_not_followed_is_told() {
@@ -363,7 +362,7 @@ fn why_an_object_is_not_followed_is_told() {
         world.wait(60);
         world.status = world.decide().status;
         assert_eq!(world.story(), format!("Running a:{phase}[{TO_SEE}] b:Pending[Dependency a]"));
-        let message = "a: Admission: a look at its Fetch, which the operator may not take: loads is forbidden";
+        let message = "a: Admission: a look at its Fetch, which fails: loads is forbidden";
         assert!(world.status.message.starts_with(message), "{}", world.status.message);
         assert!(world.made.is_empty(), "nothing is made beside what may be there");
         world.resources.insert(name.clone(), Sight::Resource(facts));
