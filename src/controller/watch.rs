@@ -161,8 +161,9 @@ pub async fn follow<T: Watched>(context: &Context, namespace: Option<String>, re
             }
             Err(error) => {
                 tracing::warn!(kind = ?T::KIND, namespace, %error, "the watch was interrupted; it goes on");
-                if let (true, Some(ready)) = (code(&error) == FORBIDDEN && namespace.is_some(), ready.take()) {
-                    // The rights in a namespace go with it: that one is gone holds up none of the others.
+                // The rights in a namespace go with it: that one is gone holds up none of the others.
+                let is_out_of_reach = code(&error) == FORBIDDEN && namespace.is_some();
+                if let Some(ready) = ready.take_if(|_| is_out_of_reach) {
                     let _ = ready.send(());
                 }
                 pause.pass().await;

@@ -23,8 +23,10 @@ impl Ledger {
         let many = self.status.tasks.len() > FULL_DETAIL_TASKS
             || self.items.get(&unit.task).is_some_and(|items| items.total() > FULL_DETAIL_TASKS);
         let room = if many { SHORT_MESSAGE } else { MESSAGE_BYTES };
+        let waited = self.waited.take_if(|(of, _)| *of == unit).map(|(_, waited)| waited);
         if let Some(task) = self.unit_mut(unit) {
-            task.waiting_for = Some(waiting(task.waiting_for.as_ref(), kind, clip(detail, room), now));
+            let old = task.waiting_for.take().or(waited);
+            task.waiting_for = Some(waiting(old.as_ref(), kind, clip(detail, room), now));
         }
     }
 

@@ -227,6 +227,7 @@ fn new_pod(name: &str, task: String, item: Option<u32>, attempt: u32, now: Times
         failed_init: None,
         disruption: None,
         trouble: None,
+        hold: None,
         deleting: false,
         created_at: Some(now),
         ends_by: None,
