@@ -70,6 +70,9 @@ fn container(pod: &SlimPod) -> Option<Trouble> {
             let waiting = status.state.waiting.as_deref()?;
             let kind = kind(&waiting.reason)?;
             let words = words(waiting);
+            if is_not_looked_at(words) {
+                return None;
+            }
             let message = if what.is_empty() {
                 text::line(words)
             } else {
@@ -77,6 +80,12 @@ fn container(pod: &SlimPod) -> Option<Trouble> {
             };
             Some(Trouble { kind, message })
         })
+}
+
+/// Whether the kubelet hasn't had an answer yet of what the pod refers to, as on a busy machine: the cause, if there is one, comes with
+/// its next try (`failed to sync configmap cache: timed out waiting for the condition`; pkg/kubelet/util/manager).
+fn is_not_looked_at(words: &str) -> bool {
+    words.strip_prefix("failed to sync ").is_some_and(|rest| rest.contains(" cache: timed out"))
 }
 
 /// What a container's waiting reason means. Reasons: `errors.New` in pkg/kubelet/{images,container,kuberuntime} and

@@ -168,3 +168,16 @@ fn how_far_a_pod_is() {
         assert_eq!(hold(&pod(&json!({"spec": spec, "status": status}))), expected, "{spec} {status}");
     }
 }
+
+#[test]
+fn what_the_kubelet_has_not_looked_at_yet_is_no_trouble() {
+    for (message, is_trouble) in [
+        ("failed to sync configmap cache: timed out waiting for the condition", false),
+        ("failed to sync secret cache: timed out waiting for the condition", false),
+        ("couldn't find key missing in ConfigMap ns/c", true),
+        ("failed to sync", true),
+    ] {
+        let layer = main_waits("CreateContainerConfigError", message);
+        assert_eq!(told(&layer).is_some(), is_trouble, "{message}");
+    }
+}
