@@ -64,6 +64,13 @@ impl PodEntry {
             == (&other.run_uid, &other.namespace, &other.run_name, &other.ours, &other.finalizers, &other.facts)
     }
 
+    /// Whether another sight of it tells nothing but how far it is on its way to its start, which is looked at when that takes long.
+    fn is_on_its_way(&self, other: &Self) -> bool {
+        let mut facts = PodFacts::clone(&other.facts);
+        facts.hold.clone_from(&self.facts.hold);
+        self.facts.hold != other.facts.hold && self.tells_the_same(&Self { facts: Arc::new(facts), ..other.clone() })
+    }
+
     /// Whether it carries our finalizer.
     #[must_use]
     pub fn held(&self) -> bool {
@@ -85,21 +92,29 @@ pub struct Cache {
     by_parent: BTreeMap<String, BTreeSet<String>>,
     /// Objects of any kind that tasks are.
     pub(super) resources: Resources,
-    /// The namespaces, or all, of which every run is known.
-    of_runs: BTreeSet<Option<String>>,
+    /// The kinds of which there was a complete list, each with the namespace or all.
+    listed: BTreeSet<(Kind, Option<String>)>,
 }
 
 impl Cache {
     /// There was a complete list of a kind in one namespace, or in all.
     pub fn listed(&mut self, kind: Kind, namespace: Option<&str>) {
-        if kind == Kind::Run {
-            self.of_runs.insert(namespace.map(str::to_owned));
-        }
+        self.listed.insert((kind, namespace.map(str::to_owned)));
     }
 
-    /// Whether every run in one namespace, or in all, is known.
-    pub fn knows_runs(&self, namespace: Option<&str>) -> bool {
-        self.of_runs.contains(&namespace.map(str::to_owned))
+    /// Whether there was a complete list of every kind in one namespace, or in all.
+    #[must_use]
+    pub fn is_filled(&self, namespace: Option<&str>) -> bool {
+        Kind::ALL.iter().all(|kind| {
+            let of = |scope: Option<&str>| self.listed.contains(&(*kind, scope.map(str::to_owned)));
+            of(None) || of(namespace)
+        })
+    }
+
+    /// Whether there was one of every kind anywhere.
+    #[must_use]
+    pub fn is_filled_somewhere(&self) -> bool {
+        self.listed.iter().any(|(_, scope)| self.is_filled(scope.as_deref()))
     }
 
     /// Takes in a run as read or answered; if that was news, returns the uids of the other runs that wait for what it has.
@@ -183,7 +198,7 @@ impl Cache {
     }
 
     /// Takes in a pod; returns the uid of the run that it is labelled with, if that was news. Half of what becomes of a pod, such
-    /// as its way to a node, no decision reads.
+    /// as its way to a node, no decision reads, or not at once.
     pub fn put_pod(&mut self, pod: &SlimPod) -> Option<String> {
         let entry = PodEntry::of(pod)?;
         let (uid, version, run_uid) = (entry.facts.uid.clone(), entry.version, entry.run_uid.clone());
@@ -192,6 +207,7 @@ impl Cache {
             self.pods.keep(&uid, version);
             return None;
         }
+        let is_on_its_way = before.as_ref().is_some_and(|before| before.is_on_its_way(&entry));
         if !self.pods.put(&uid, version, entry) {
             return None;
         }
@@ -201,7 +217,7 @@ impl Cache {
         }
         let pods = self.by_run.entry(run_uid.clone()).or_default();
         pods.extend(self.pods.get(&uid).map(|entry| (uid, entry)));
-        Some(run_uid)
+        (!is_on_its_way).then_some(run_uid)
     }
 
     /// A pod is gone; returns the uid of the run that it was labelled with.
@@ -269,7 +285,7 @@ fn parent_uid(run: &Loose<WorkflowRun>) -> Option<String> {
 }
 
 /// The kinds that are watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// `WorkflowRun`.
     Run,
@@ -277,6 +293,10 @@ pub enum Kind {
     Workflow,
     /// Pod.
     Pod,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Run, Self::Workflow, Self::Pod];
 }
 
 /// A resourceVersion as a number; what isn't one counts as the oldest.
@@ -326,7 +346,14 @@ mod tests {
     fn what_no_decision_reads_is_no_news() {
         let mut cache = Cache::default();
         assert_eq!(cache.put_pod(&phased("a", 10, "Pending")), Some("run".into()));
-        assert_eq!(cache.put_pod(&phased("a", 12, "Pending")), None, "it was bound to a node");
+        let mut bound = phased("a", 12, "Pending");
+        bound.spec.node_name = "n".to_owned();
+        assert_eq!(cache.put_pod(&bound), None, "it was bound to a node");
+        let hold = cache.pod("a").and_then(|entry| entry.facts.hold.clone());
+        assert!(
+            matches!(&hold, Some(hold) if hold.stage == crate::engine::Stage::Node("n".into())),
+            "which is known: {hold:?}"
+        );
         assert_eq!(cache.put_pod(&phased("a", 11, "Running")), None, "but what is older stays older");
         assert_eq!(cache.put_pod(&phased("a", 13, "Running")), Some("run".into()));
     }

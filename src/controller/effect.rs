@@ -209,12 +209,13 @@ async fn release(context: Arc<Context>, target: Target, uid: String) -> After {
 
 /// Tells people, on the run, what the API server refuses to do about one of its objects.
 fn tell(context: &Arc<Context>, target: &Target, reason: &'static str, what: &str, failure: &Failure) {
-    if matches!(failure, Failure::Refused(_)) && !failure.is_conflict() && !failure.is_too_much() {
-        let run = context.cache().run(&target.run);
+    if !matches!(failure, Failure::Refused(_)) || failure.is_conflict() || failure.is_too_much() {
+        return;
+    }
+    let Some(run) = context.cache().run(&target.run) else { return };
+    if context.with_memory(&target.run, |memory| memory.may_tell(reason, Instant::now())) {
         let message = format!("the API server refuses to {what} {}: {failure}; it is tried again", target.name);
-        if let Some(run) = run {
-            event::publish(context, &run, &[Note { seq: 0, warning: true, reason, message }]);
-        }
+        event::publish(context, &run, &[Note { seq: 0, warning: true, reason, message }]);
     }
 }
 

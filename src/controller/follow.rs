@@ -6,13 +6,18 @@ use futures::StreamExt;
 use kube::Api;
 use kube::runtime::watcher::{self, Event, watcher};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::resource::DENIED;
 use super::watch::{Pause, code};
+
 use super::{Cache, Context, Key};
 use crate::api::label;
 use crate::objects::resource::{Tracked, api_resource};
 use crate::plan::Grant;
+
+/// What the API server answers when it can't take as much now.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// What one kind is followed with.
 struct Follower<'a> {
@@ -22,8 +27,6 @@ struct Follower<'a> {
     /// Told once after the first complete list, or when there is none to be had: a kind that isn't installed holds up nobody else.
     ready: Option<oneshot::Sender<()>>,
     pause: Pause,
-    /// How many answers in a row were refusals.
-    refusals: u32,
     /// The error that was told last: of a kind that isn't installed the same would be told for ever.
     told: String,
 }
@@ -32,7 +35,7 @@ struct Follower<'a> {
 /// had.
 pub async fn follow(context: &Context, grant: Grant, namespace: Option<String>, ready: oneshot::Sender<()>) {
     let (pause, told) = (Pause::default(), String::new());
-    let mut follower = Follower { context, grant, namespace, ready: Some(ready), pause, refusals: 0, told };
+    let mut follower = Follower { context, grant, namespace, ready: Some(ready), pause, told };
     loop {
         follower.follow_until_refused().await;
     }
@@ -67,7 +70,6 @@ impl Follower<'_> {
                     }
                     context.cache().resources.follow(&self.grant, self.namespace.as_deref());
                     self.told.clear();
-                    self.refusals = 0;
                     self.tell_ready();
                 }
                 Err(error) => {
@@ -90,8 +92,9 @@ impl Follower<'_> {
     /// Whether it is refused for good: for want of a right, or twice in a row by an answer, be it that something behind the API server is
     /// broken.
     async fn interrupted(&mut self, error: &watcher::Error) -> bool {
-        self.refusals = if code(error) == 0 { 0 } else { self.refusals.saturating_add(1) };
-        let is_refused = DENIED.contains(&code(error)) || self.refusals > 1;
+        let (code, pause) = (code(error), self.pause.next(Instant::now()));
+        let is_answer = code != 0 && code != TOO_MANY_REQUESTS;
+        let is_refused = DENIED.contains(&code) || is_answer && self.pause.is_repeated();
         if is_refused {
             let (grant, namespace) = (&self.grant, self.namespace.as_deref());
             let unsure = |cache: &mut Cache| cache.resources.unfollow(grant, namespace);
@@ -103,7 +106,7 @@ impl Follower<'_> {
             self.told = error;
         }
         self.tell_ready();
-        self.pause.pass().await;
+        tokio::time::sleep_until(pause).await;
         is_refused
     }
 

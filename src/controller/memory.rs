@@ -23,6 +23,9 @@ const ARRIVES: Duration = Duration::from_secs(65);
 /// How long a pod stays after its outcome went on record.
 const STAYS: Duration = lease::DURATION.saturating_mul(2);
 
+/// Time between Events of one kind that tell of what the API server refuses: it may be the same of thousands of pods.
+const TOLD: Duration = Duration::from_mins(10);
+
 /// What is known of one run's pods and writes.
 #[derive(Clone, Debug, Default)]
 pub struct RunMemory {
@@ -48,6 +51,10 @@ pub struct RunMemory {
     pub outputs: Arc<KeptOutputs>,
     /// Rounds that failed in a row.
     pub failures: u32,
+    /// When the first of those did.
+    pub failing_since: Option<Instant>,
+    /// When people were last told of each kind of refusal.
+    told: BTreeMap<&'static str, Instant>,
 }
 
 /// What is known of a create.
@@ -92,6 +99,15 @@ pub enum Doing {
 }
 
 impl RunMemory {
+    /// Whether people may be told of a kind of refusal again; then they are now.
+    pub fn may_tell(&mut self, reason: &'static str, now: Instant) -> bool {
+        let recent = self.told.get(reason).is_some_and(|at| now.saturating_duration_since(*at) < TOLD);
+        if !recent {
+            self.told.insert(reason, now);
+        }
+        !recent
+    }
+
     /// What is known of the create of this pod; nothing if it must be looked up.
     #[must_use]
     pub fn create_of(&self, pod: &str) -> Option<&Create> {

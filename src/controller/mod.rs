@@ -243,7 +243,8 @@ impl Context {
 
     /// A round went well.
     fn went_well(&self, uid: &str) {
-        locked(&self.memories).get_mut(uid).into_iter().for_each(|memory| memory.failures = 0);
+        let mut memories = locked(&self.memories);
+        memories.get_mut(uid).into_iter().for_each(|memory| (memory.failures, memory.failing_since) = (0, None));
     }
 
     /// A run is gone with all of its pods.
@@ -315,7 +316,7 @@ pub async fn run(context: Arc<Context>, ready: impl FnOnce(), stop: impl Future<
     }
     let mut stop = pin!(stop);
     let work = async {
-        // Half a cache looks like pods that are gone. A watch that ended before its first list never says that it is filled.
+        // Half a cache looks like pods that are gone; where a namespace is out of reach, nothing is done about its runs. A watch that ended before its first list never says that it is filled.
         tokio::select! {
             biased;
             () = stop.as_mut() => return,

@@ -97,9 +97,11 @@ impl Resources {
         self.followed.insert((grant.clone(), namespace.map(str::to_owned)));
     }
 
-    /// Not every object of a kind is known any more; returns the uids of the runs that have some.
+    /// Not every object of a kind is known any more; returns the uids of the runs that have some, if that was news.
     pub fn unfollow(&mut self, grant: &Grant, namespace: Option<&str>) -> BTreeSet<String> {
-        self.followed.remove(&(grant.clone(), namespace.map(str::to_owned)));
+        if !self.followed.remove(&(grant.clone(), namespace.map(str::to_owned))) {
+            return BTreeSet::new();
+        }
         self.known(grant, namespace).iter().filter_map(|uid| self.run_of.get(uid).cloned()).collect()
     }
 

@@ -55,63 +55,64 @@ struct OfRun {
 
 /// Sweeps for ever.
 pub async fn forever(context: &Context) {
-    let mut marked = BTreeSet::new();
+    let scopes: Vec<Option<&str>> = match context.settings.namespaces.as_slice() {
+        [] => vec![None],
+        some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
+    };
+    let mut marked = vec![BTreeSet::new(); scopes.len()];
     loop {
         tokio::time::sleep(EVERY).await;
-        match sweep(context, &marked).await {
-            Ok(unused) => marked = unused,
-            Err(failure) => tracing::warn!(%failure, "old records could not be swept; the next sweep tries again"),
+        for (scope, marked) in scopes.iter().zip(&mut marked) {
+            match sweep(context, *scope, marked).await {
+                Ok(unused) => *marked = unused,
+                Err(failure) => {
+                    tracing::warn!(scope, %failure, "old records could not be swept; the next sweep tries again");
+                }
+            }
         }
     }
 }
 
 /// Deletes what was marked and still is unused; returns the uids of the unused ones that stay.
-async fn sweep(context: &Context, marked: &BTreeSet<String>) -> Result<BTreeSet<String>, Failure> {
+async fn sweep(context: &Context, scope: Option<&str>, marked: &BTreeSet<String>) -> Result<BTreeSet<String>, Failure> {
     let mut unused = BTreeSet::new();
-    let scopes: Vec<Option<&str>> = match context.settings.namespaces.as_slice() {
-        [] => vec![None],
-        some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
-    };
-    for scope in scopes {
-        // What the runs there name isn't known.
-        if !context.cache().knows_runs(scope) {
-            continue;
-        }
-        let mut token = String::new();
-        loop {
-            let path = format!("{}?limit={PAGE}&continue={token}", WorkflowRecord::url_path(&(), scope));
-            let page: Page = context.cluster.send(Method::GET, &path, None::<&()>).await?;
-            let (named, unreadable) = (named(context), unreadable(context));
-            for record in page.items {
-                let meta = record.meta;
-                let (name, namespace) = (meta.name.unwrap_or_default(), meta.namespace.unwrap_or_default());
-                let Some(uid) = meta.uid else { continue };
-                let old = meta.creation_timestamp.is_some_and(|at| context.now().duration_since(at.0) >= AGE);
-                let named = named.contains(&(namespace.clone(), name.clone()));
-                let owned = meta.owner_references.is_some_and(|owners| !owners.is_empty());
-                let part = record.object.ok().and_then(|record| record.spec.segment.or(record.spec.outputs));
-                let in_use = part.is_some_and(|part| context.cache().run(&part.run_uid).is_some());
-                if !old || named || owned || in_use || unreadable.contains(&namespace) {
-                    continue;
-                }
-                if marked.contains(&uid) {
-                    match context.cluster.delete_record(&namespace, &name, &uid).await {
-                        Ok(()) => tracing::info!(record = name, namespace, "deleted a record that nothing names"),
-                        Err(failure) => {
-                            tracing::warn!(record = name, namespace, %failure, "an old record stays for now");
-                        }
+    // What the runs there name isn't known.
+    if !context.cache().is_filled(scope) {
+        return Ok(unused);
+    }
+    let mut token = String::new();
+    loop {
+        let path = format!("{}?limit={PAGE}&continue={token}", WorkflowRecord::url_path(&(), scope));
+        let page: Page = context.cluster.send(Method::GET, &path, None::<&()>).await?;
+        let (named, unreadable) = (named(context), unreadable(context));
+        for record in page.items {
+            let meta = record.meta;
+            let (name, namespace) = (meta.name.unwrap_or_default(), meta.namespace.unwrap_or_default());
+            let Some(uid) = meta.uid else { continue };
+            let old = meta.creation_timestamp.is_some_and(|at| context.now().duration_since(at.0) >= AGE);
+            let named = named.contains(&(namespace.clone(), name.clone()));
+            let owned = meta.owner_references.is_some_and(|owners| !owners.is_empty());
+            let part = record.object.ok().and_then(|record| record.spec.segment.or(record.spec.outputs));
+            let in_use = part.is_some_and(|part| context.cache().run(&part.run_uid).is_some());
+            if !old || named || owned || in_use || unreadable.contains(&namespace) {
+                continue;
+            }
+            if marked.contains(&uid) {
+                match context.cluster.delete_record(&namespace, &name, &uid).await {
+                    Ok(()) => tracing::info!(record = name, namespace, "deleted a record that nothing names"),
+                    Err(failure) => {
+                        tracing::warn!(record = name, namespace, %failure, "an old record stays for now");
                     }
-                } else {
-                    unused.insert(uid);
                 }
+            } else {
+                unused.insert(uid);
             }
-            match page.metadata.continue_.filter(|next| !next.is_empty()) {
-                Some(next) => token = next,
-                None => break,
-            }
+        }
+        match page.metadata.continue_.filter(|next| !next.is_empty()) {
+            Some(next) => token = next,
+            None => return Ok(unused),
         }
     }
-    Ok(unused)
 }
 
 /// Namespaces with a run that can't be read: which record it names is not known.

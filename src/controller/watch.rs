@@ -107,8 +107,13 @@ impl Pause {
         tokio::time::sleep_until(until).await;
     }
 
+    /// Whether the last interruption followed another one soon.
+    pub(super) const fn is_repeated(&self) -> bool {
+        self.interruptions > 1
+    }
+
     /// When the pause of an interruption is over.
-    fn next(&mut self, now: Instant) -> Instant {
+    pub(super) fn next(&mut self, now: Instant) -> Instant {
         if self.over.is_some_and(|over| now.saturating_duration_since(over) >= Self::HELD) {
             self.interruptions = 0;
         }
@@ -162,7 +167,7 @@ pub async fn follow<T: Watched>(context: &Context, namespace: Option<String>, re
             Err(error) => {
                 tracing::warn!(kind = ?T::KIND, namespace, %error, "the watch was interrupted; it goes on");
                 // The rights in a namespace go with it: that one is gone holds up none of the others.
-                let is_out_of_reach = code(&error) == FORBIDDEN && namespace.is_some();
+                let is_out_of_reach = code(&error) == FORBIDDEN && context.cache().is_filled_somewhere();
                 if let Some(ready) = ready.take_if(|_| is_out_of_reach) {
                     let _ = ready.send(());
                 }

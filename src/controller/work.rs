@@ -21,8 +21,8 @@ const ROUNDS: usize = 64;
 const FIRST_FAILURE_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait after rounds that failed.
 const MAX_FAILURE_WAIT: Duration = Duration::from_mins(1);
-/// Rounds of a run that fail in a row before people are told, with a second, two and four between them.
-const STALLED: u32 = 3;
+/// For how long all rounds of a run have to fail before people are told.
+const STALLED: Duration = Duration::from_secs(10);
 /// Bytes of a message.
 const MESSAGE: usize = 1024;
 /// A round that takes longer is given up and tried again.
@@ -100,16 +100,6 @@ fn rest(busy: Duration) -> Duration {
 }
 
 /// One round. A panic costs this key a round, not everyone the operator.
-/// Tells people, on the run, why nothing goes on with it.
-fn tell(context: &Arc<Context>, uid: &str, problem: &str) {
-    let message = format!("nothing goes on with this run, and it is tried again and again: {problem}");
-    let note = Note { seq: 0, warning: true, reason: "Stalled", message: clip(&message, MESSAGE) };
-    let run = context.cache().run(uid);
-    if let Some(run) = run {
-        event::publish(context, &run, &[note]);
-    }
-}
-
 async fn round(context: Arc<Context>, key: Key) -> Key {
     context.rounds.fetch_add(1, Ordering::Relaxed);
     let mut is_too_much = false;
@@ -142,14 +132,14 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
         Ok(Err(_)) => format!("no end within {} s", ROUND_TIMEOUT.as_secs()),
         Err(panic) => format!("a fault of ours, please report it: {}", told(panic.as_ref())),
     };
-    let failures = context.with_memory(uid, |memory| {
+    let (failures, since) = context.with_memory(uid, |memory| {
         memory.failures = memory.failures.saturating_add(1);
-        memory.failures
+        (memory.failures, *memory.failing_since.get_or_insert_with(Instant::now))
     });
     let wait = FIRST_FAILURE_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(MAX_FAILURE_WAIT);
     tracing::warn!(?key, problem, wait_seconds = wait.as_secs(), "a round failed; it will be tried again");
-    if let Key::Run(uid) = &key
-        && failures >= STALLED
+    if let (Key::Run(uid), false) = (&key, is_too_much)
+        && since.elapsed() >= STALLED
     {
         tell(&context, uid, &problem);
     }
@@ -161,6 +151,16 @@ async fn round(context: Arc<Context>, key: Key) -> Key {
         context.wake_in(key.clone(), wait);
     }
     key
+}
+
+/// Tells people, on the run, why nothing goes on with it.
+fn tell(context: &Arc<Context>, uid: &str, problem: &str) {
+    let Some(run) = context.cache().run(uid) else { return };
+    if context.with_memory(uid, |memory| memory.may_tell("Stalled", Instant::now())) {
+        let message = format!("nothing goes on with this run, and it is tried again and again: {problem}");
+        let note = Note { seq: 0, warning: true, reason: "Stalled", message: clip(&message, MESSAGE) };
+        event::publish(context, &run, &[note]);
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::track::fail;
 use super::unit::Unit;
 use super::verdict::is_main_finished;
 use super::{attempt, deadline, disruption, for_each, former, pace, resource, retry, tally};
-use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind};
+use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor};
 use crate::mutant::{Mutant, is};
 use crate::plan::{Plan, PlannedTask, Work};
 
@@ -108,6 +108,18 @@ pub(super) fn settle(ledger: &mut Ledger, plan: &Plan, seen: &Observed<'_>) {
     }
 }
 
+/// What is told of the bounds that a run has of its own, after how many.
+const OWN_BOUNDS: [&str; 3] = [
+    "attempts of this run wait for their pods to be made",
+    "child runs and other objects of this run are under way",
+    "items of this run are under way",
+];
+
+/// Whether what a task waits for is its turn among the others of its run.
+pub(super) fn is_own_bound(waiting: &WaitingFor) -> bool {
+    waiting.kind == WaitKind::Quota && OWN_BOUNDS.iter().any(|bound| waiting.detail.ends_with(bound))
+}
+
 /// How many more attempts may begin now.
 pub(super) struct Room {
     /// Attempts without a pod that may be added.
@@ -130,15 +142,16 @@ impl Room {
 
     /// Why no other attempt of this task may begin, if so. One that is tried again is under way already.
     pub(super) fn is_full(&self, planned: &PlannedTask, is_new: bool) -> Option<String> {
-        let starting = || format!("{STARTING} attempts of this run wait for their pods to be made");
-        let objects = || format!("{OBJECTS} child runs and other objects of this run are under way");
+        let [starting, objects, _] = OWN_BOUNDS;
+        let (starting, objects) = (|| format!("{STARTING} {starting}"), || format!("{OBJECTS} {objects}"));
         let full = (is_new && is_object(planned) && self.objects == 0).then(objects);
         full.or_else(|| (self.starting == 0).then(starting))
     }
 
     /// The same of an item.
     pub(super) fn is_full_of_items(&self, planned: &PlannedTask, is_new: bool) -> Option<String> {
-        let full = || format!("{ITEMS} items of this run are under way");
+        let [.., items] = OWN_BOUNDS;
+        let full = || format!("{ITEMS} {items}");
         self.is_full(planned, is_new).or_else(|| (is_new && self.items == 0).then(full))
     }
 

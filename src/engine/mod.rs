@@ -104,7 +104,7 @@ pub use lineage::{Ancestor, Followed, Lineage, Mood, Wish};
 pub use log::{HOT, Hot, NamedSegment};
 pub use observed::{
     ChildFacts, Definition, Disruption, Hold, MainEnd, MainState, Observed, PodFacts, PodPhase, Refusal, RefusalKind,
-    ResourceFacts, RunFacts, Sight, Sights, Trouble,
+    ResourceFacts, RunFacts, Sight, Sights, Stage, Trouble,
 };
 pub use pace::is_held_up;
 pub use packed::{Start, is_starting, pack, unpack};

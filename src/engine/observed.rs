@@ -328,14 +328,25 @@ pub struct Disruption {
     pub message: String,
 }
 
-/// How far a pod is that has not started.
+/// How far a pod is that has not started, and since when where that is known.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Hold {
-    /// No scheduler has said anything of it.
+pub struct Hold {
+    /// How far it is.
+    pub stage: Stage,
+    /// When it found its node.
+    pub since: Option<Timestamp>,
+}
+
+/// What is next for a pod that has not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// A scheduler has to look at it: none has said anything of it.
     Scheduler,
-    /// The node of this name has yet to get its volumes and network ready.
+    /// The node of this name has to get its volumes and network ready.
     Node(Box<str>),
-    /// The node has those, and has yet to start its containers.
+    /// The init container of this name has to end.
+    Init(Box<str>),
+    /// The node of this name has to start its containers.
     Containers(Box<str>),
 }
 

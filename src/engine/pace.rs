@@ -6,10 +6,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::Ledger;
-use super::observed::{Hold, PodFacts};
+use super::observed::{Disruption, PodFacts, Stage};
 use super::text;
 use super::unit::Unit;
-use crate::api::{Attempt, RunPhase, TaskStatus, WaitKind, WaitingFor, WorkflowRunStatus};
+use crate::api::{Attempt, Reason, RunPhase, TaskPhase, TaskStatus, WaitKind, WaitingFor, WorkflowRunStatus};
 
 /// Pods start within that time, but for those with large images or in trouble.
 const START: SignedDuration = SignedDuration::from_secs(60);
@@ -30,30 +30,36 @@ pub(super) fn to_end(pod: &str) -> String {
 pub(super) fn starting(ledger: &mut Ledger, unit: Unit, pod: &PodFacts, since: Timestamp) {
     let waiting = ledger.unit(unit).and_then(|task| task.waiting_for.as_ref());
     let since = waiting.filter(|it| it.kind == WaitKind::Node).map_or(since, |waiting| waiting.since.0);
-    let late = since.checked_add(START).unwrap_or(Timestamp::MAX);
+    // What it waited for before, an attempt before it or a node with room, isn't of its start.
+    let times = [pod.created_at, pod.hold.as_ref().and_then(|hold| hold.since)];
+    let begun = times.into_iter().flatten().map(|at| at.min(ledger.now)).fold(since, Timestamp::max);
+    let late = begun.checked_add(START).unwrap_or(Timestamp::MAX);
     let mut detail = to_start(&pod.name);
     if late > ledger.now {
         ledger.wake(late);
     } else if let Some(hold) = &pod.hold {
-        detail = format!("{detail}: {}", held(&pod.name, hold));
+        detail = format!("{}; kubectl describe pod {} tells more", held(&hold.stage), pod.name);
     }
     ledger.wait_since(unit, WaitKind::Node, &detail, since);
 }
 
-fn held(pod: &str, hold: &Hold) -> String {
-    let told = format!("kubectl describe pod {pod} tells more");
-    match hold {
-        Hold::Scheduler => format!("no scheduler has looked at it, nor does anyone say why; {told}"),
-        Hold::Node(node) => format!("node {node} has not got its volumes and network ready; {told}"),
-        Hold::Containers(node) => format!("node {node} has not started its containers; {told}"),
+/// How far a pod is, in words that fit into a line.
+fn held(stage: &Stage) -> String {
+    match stage {
+        Stage::Scheduler => "no scheduler has looked at its pod".to_owned(),
+        Stage::Node(node) => format!("its pod's volumes and network aren't ready on node {node}"),
+        Stage::Init(container) => format!("init container {container} has not ended"),
+        Stage::Containers(node) => format!("its pod's containers aren't started on node {node}"),
     }
 }
 
 /// Records that a pod that is being stopped, or deleted by someone, has not ended.
 pub(super) fn ending(ledger: &mut Ledger, unit: Unit, pod: &PodFacts) {
+    let by_us = ledger.unit(unit).is_some_and(|task| task.phase == TaskPhase::Stopping);
+    let told = |it: &&Disruption| !(it.message.is_empty() || by_us && it.reason == Reason::PodDeleted);
     let mut detail = to_end(&pod.name);
-    if let Some(disruption) = pod.disruption.as_ref().filter(|it| !it.message.is_empty()) {
-        detail = format!("{detail}: {}", disruption.message);
+    if let Some(disruption) = pod.disruption.as_ref().filter(told) {
+        detail = format!("{}; {detail}", disruption.message);
     }
     if let Some(by) = pod.ends_by.filter(|_| pod.deleting) {
         let late = by.checked_add(END).unwrap_or(Timestamp::MAX);
@@ -61,7 +67,7 @@ pub(super) fn ending(ledger: &mut Ledger, unit: Unit, pod: &PodFacts) {
             ledger.wake(late);
         } else {
             let by = text::time(by);
-            detail = format!("{detail}; it should have ended by {by}: it ends once its node says so, or is removed");
+            detail = format!("due by {by}, and its node has to say so, or to be removed: {detail}");
         }
     }
     ledger.wait(unit, WaitKind::Node, &detail);

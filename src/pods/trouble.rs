@@ -3,11 +3,11 @@
 //! The kubelet alternates between `ErrImagePull` and `ImagePullBackOff`; both give the same text here. Mounts that don't
 //! come up and nodes that don't answer leave no words in a pod's status: of those it is told only how far the pod is.
 
-use super::facts::{MAIN, main_status, phase};
-use super::slim::{SlimConditions, SlimPod, SlimWaiting};
+use super::facts::{MAIN, main_status, phase, time};
+use super::slim::{SlimPod, SlimWaiting};
 use super::text;
 use crate::api::WaitKind;
-use crate::engine::{Hold, PodPhase, Trouble};
+use crate::engine::{Hold, PodPhase, Stage, Trouble};
 
 /// How the kubelet starts the message of a pull that it puts off; the image, quoted, and the cause follow
 /// (pkg/kubelet/images).
@@ -27,12 +27,17 @@ pub(super) fn hold(pod: &SlimPod) -> Option<Hold> {
     if is_past_start(pod) || trouble(pod).is_some() {
         return None;
     }
+    let conditions = &pod.status.conditions;
     let node = || pod.spec.node_name.as_str().into();
-    Some(match &pod.status.conditions {
-        _ if pod.spec.node_name.is_empty() => Hold::Scheduler,
-        SlimConditions { has_sandbox: true, .. } => Hold::Containers(node()),
-        SlimConditions { .. } => Hold::Node(node()),
-    })
+    let init = pod.status.init_container_statuses.iter().find(|status| status.state.running.is_some());
+    let stage = match init {
+        _ if pod.spec.node_name.is_empty() => Stage::Scheduler,
+        Some(init) => Stage::Init(init.name.as_str().into()),
+        None if conditions.has_sandbox => Stage::Containers(node()),
+        None => Stage::Node(node()),
+    };
+    let since = conditions.scheduled.as_deref().and_then(|scheduled| time(&scheduled.last_transition_time));
+    Some(Hold { stage, since })
 }
 
 fn is_past_start(pod: &SlimPod) -> bool {

@@ -16,8 +16,9 @@ use super::{api, fake};
 const TAKEOVER: SignedDuration = SignedDuration::from_secs(15);
 /// The same for a leader that is asked to stop.
 const HANDOVER: SignedDuration = SignedDuration::from_secs(3);
-/// How many writes of frozen leaders may be on their way from the program to the socket: a moment of microseconds.
-const ON_THEIR_WAY: usize = 2;
+/// How many writes of frozen leaders may be on their way from the program to the socket, a moment of microseconds: at most
+/// one of each of the four chains.
+const ON_THEIR_WAY: usize = 4;
 /// Tasks of the long run.
 const TASKS: usize = 64;
 /// Namespaces side by side, each with a write that comes late.

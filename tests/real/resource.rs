@@ -259,6 +259,11 @@ fn an_object_that_the_operator_may_not_see_says_so_until_it_may() {
 
     // The same of what runs. A watch that has begun goes on for minutes, whatever its rights have become.
     may(&stage, &["create"]);
+    let user = format!("--as=someone-of-{}", stage.namespace);
+    stage.until("the rights to be gone", || {
+        let may_list = stage.try_kubectl(&["auth", "can-i", "list", &loads(&kind), &user]);
+        String::from_utf8_lossy(&may_list.stdout).starts_with("no").then_some(())
+    });
     stage.kill_operator();
     stage.start_operator();
     hidden(&stage, "Running");

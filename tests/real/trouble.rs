@@ -43,8 +43,8 @@ const TROUBLES: &[Trouble] = &[
     ("no-secret", "env: [{name: S, valueFrom: {secretKeyRef: {name: missing, key: k}}}], script: 'test \"$S\" = found'", "PodConfig", "secret \"missing\" not found"),
     ("no-key", "env: [{name: C, valueFrom: {configMapKeyRef: {name: kube-root-ca.crt, key: missing}}}]", "PodConfig", "couldn't find key missing in ConfigMap"),
     ("no-user", "podTemplate: {spec: {securityContext: {runAsNonRoot: true}}}", "PodConfig", "container has runAsNonRoot and image will run as root"),
-    ("no-volume", "podTemplate: {spec: {volumes: [{name: s, secret: {secretName: absent}}], containers: [{name: main, volumeMounts: [{name: s, mountPath: /s}]}]}}", "Node", "has not got its volumes and network ready; kubectl describe pod"),
-    ("no-scheduler", "podTemplate: {spec: {schedulerName: nobody}}", "Node", "no scheduler has looked at it"),
+    ("no-volume", "podTemplate: {spec: {volumes: [{name: s, secret: {secretName: absent}}], containers: [{name: main, volumeMounts: [{name: s, mountPath: /s}]}]}}", "Node", "volumes and network aren't ready on node gantline-node; kubectl describe pod"),
+    ("no-scheduler", "podTemplate: {spec: {schedulerName: nobody}}", "Node", "no scheduler has looked at its pod"),
     ("no-init-image", "podTemplate: {spec: {initContainers: [{name: prepare, image: registry.invalid/none:1}]}}", "ImagePull", "init container prepare: "),
 ];
 

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::observed::RunFacts;
-use super::{pace, resource, sealed};
+use super::{gate, pace, resource, sealed};
 use crate::api::{
     Attempt, EarlierAttempts, ItemStatus, ItemsStatus, Reason, SealedOutputs, TaskPhase, TaskStatus, WaitKind,
     WaitingFor, WorkflowRunStatus,
@@ -251,7 +251,8 @@ fn is_troubled(task: &Known<'_>) -> bool {
 
 /// Whether it waits for something else than for other tasks.
 fn is_kept_from_starting(task: &Known<'_>) -> bool {
-    let is_told = |it: &WaitingFor| !matches!(it.kind, WaitKind::Dependency | WaitKind::Suspended | WaitKind::Pool);
+    let is_ordinary = |kind| matches!(kind, WaitKind::Dependency | WaitKind::Suspended | WaitKind::Pool);
+    let is_told = |it: &WaitingFor| !is_ordinary(it.kind) && !gate::is_own_bound(it);
     task.phase == TaskPhase::Pending && task.waiting_for.is_some_and(is_told)
 }
 

@@ -145,7 +145,7 @@ fn the_next_attempt_waits_until_the_last_pod_is_really_over() {
     world.drain("a");
     world.pod("a").phase = PodPhase::Running;
     world.settle();
-    let drained = "Running a:Running[Node pod run-a-1-pj2z43c5sk to end: drained]";
+    let drained = "Running a:Running[Node drained; pod run-a-1-pj2z43c5sk to end]";
     assert_eq!(world.story(), drained, "it is being drained, and still runs");
     world.pod("a").condemned = true;
     world.settle();

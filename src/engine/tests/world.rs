@@ -234,7 +234,7 @@ impl World {
                     facts.disruption.get_or_insert(Disruption {
                         reason: Reason::PodDeleted,
                         at: Some(self.now),
-                        message: String::new(),
+                        message: "the pod was deleted".to_owned(),
                     });
                 }
             }

@@ -118,7 +118,7 @@ fn a_fresh_pod() {
             failed_init: None,
             disruption: None,
             trouble: None,
-            hold: Some(crate::engine::Hold::Scheduler),
+            hold: Some(crate::engine::Hold { stage: crate::engine::Stage::Scheduler, since: None }),
             deleting: false,
             created_at: None,
             ends_by: None,

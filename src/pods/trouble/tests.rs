@@ -150,23 +150,31 @@ fn how_far_a_pod_is() {
     let conditions = |sandbox: &str| json!({"conditions": [{"type": "PodReadyToStartContainers", "status": sandbox}]});
     let waits =
         |reason: &str| json!({"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": reason}}}]});
+    let init = |state: &str| json!({"initContainerStatuses": [{"name": "fetch", "state": {state: {}}}]});
     for (spec, status, expected) in [
-        (json!({}), json!({}), Some(Hold::Scheduler)),
+        (json!({}), json!({}), Some(Stage::Scheduler)),
         (
             json!({}),
             json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}),
             None,
         ),
-        (node.clone(), json!({}), Some(Hold::Node("n".into()))),
-        (node.clone(), conditions("False"), Some(Hold::Node("n".into()))),
-        (node.clone(), waits("ContainerCreating"), Some(Hold::Node("n".into()))),
-        (node.clone(), conditions("True"), Some(Hold::Containers("n".into()))),
+        (node.clone(), json!({}), Some(Stage::Node("n".into()))),
+        (node.clone(), conditions("False"), Some(Stage::Node("n".into()))),
+        (node.clone(), waits("ContainerCreating"), Some(Stage::Node("n".into()))),
+        (node.clone(), conditions("True"), Some(Stage::Containers("n".into()))),
+        (node.clone(), init("running"), Some(Stage::Init("fetch".into()))),
+        (node.clone(), init("terminated"), Some(Stage::Node("n".into()))),
         (node.clone(), waits("ImagePullBackOff"), None),
         (node.clone(), json!({"containerStatuses": [{"name": "main", "state": {"running": {}}}]}), None),
-        (node, json!({"phase": "Failed"}), None),
+        (node.clone(), json!({"phase": "Failed"}), None),
     ] {
-        assert_eq!(hold(&pod(&json!({"spec": spec, "status": status}))), expected, "{spec} {status}");
+        let told = hold(&pod(&json!({"spec": spec, "status": status}))).map(|hold| hold.stage);
+        assert_eq!(told, expected, "{spec} {status}");
     }
+    let at = "2026-11-22T06:00:01Z";
+    let scheduled = json!({"conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": at}]});
+    let since = hold(&pod(&json!({"spec": node, "status": scheduled}))).and_then(|hold| hold.since);
+    assert_eq!(since, at.parse().ok());
 }
 
 #[test]
