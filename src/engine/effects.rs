@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::observed::{Definition, MainState, Observed, PodFacts, Refusal, RefusalKind, Sight};
 use super::scope::{Inputs, inputs};
 use super::unit::Unit;
-use super::{claim, former, log, packed, resource, retention, retry, sealed, stop, ttl};
+use super::{claim, former, log, packed, resource, retention, retry, sealed, stop, ttl, waiting};
 use crate::api::{Attempt, AttemptOutcome, TaskPhase, TaskStatus, WaitKind, WaitingFor, WorkflowRunStatus};
 use crate::plan::Plan;
 
@@ -22,6 +22,7 @@ pub(super) fn decide(mut ledger: Ledger, seen: &Observed<'_>) -> Decision {
         backoffs(&mut ledger, plan, seen);
     }
     ledger.write_items();
+    waiting::keep_since(&mut ledger.status, seen.status);
     let mut deletes = Vec::new();
     let owners = owners(&ledger);
     for pod in seen.pods() {

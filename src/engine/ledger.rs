@@ -16,9 +16,7 @@ use super::text::{MESSAGE_BYTES, clip};
 use super::transition::{run_may, task_may};
 use super::unit::Unit;
 use crate::api::log::{transition_line, unit_line};
-use crate::api::{
-    ItemStatus, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, Transition, WaitingFor, WorkflowRunStatus,
-};
+use crate::api::{ItemStatus, ItemsStatus, Reason, RunPhase, TaskPhase, TaskStatus, Transition, WorkflowRunStatus};
 use crate::mutant::{Mutant, is};
 
 /// Bytes of a task's name in history.
@@ -73,8 +71,6 @@ pub(super) struct Ledger {
     rows: Option<usize>,
     /// Pods that ended otherwise than well, and wait for a row.
     without_row: usize,
-    /// What the task or item waited for that was moved last. Should it go on to wait for such a thing, it does so since then.
-    pub(super) waited: Option<(Unit, WaitingFor)>,
     /// The indices of the tasks by name, once someone asked.
     indices: OnceCell<BTreeMap<String, usize>>,
 }
@@ -109,7 +105,6 @@ impl Ledger {
             output_bytes: None,
             rows: None,
             without_row: 0,
-            waited: None,
             indices: OnceCell::new(),
         }
     }
@@ -287,16 +282,13 @@ impl Ledger {
         }
         task.phase = to;
         task.reason = reason;
-        let waited = match to {
-            TaskPhase::Pending | TaskPhase::Starting | TaskPhase::Backoff => None,
-            _ => task.waiting_for.take(),
-        };
+        if !matches!(to, TaskPhase::Pending | TaskPhase::Starting | TaskPhase::Backoff) {
+            task.waiting_for = None;
+        }
         if to.is_finished() {
             task.finished_at = Some(stamp);
         }
         let attempt = task.attempts.last().map(|attempt| attempt.number);
-        self.waited = waited.map(|waited| (unit, waited)).or(self.waited.take());
-        let Some(task) = self.unit(unit) else { return false };
         // It is a plan's, and short, unless someone edited the record.
         let name = clip(&task.name, NAME);
         if let (Some(item), Some(items)) = (unit.item, self.items.get_mut(&unit.task)) {

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use super::ledger::{Ledger, SHORT_MESSAGE};
 use super::text::{MESSAGE_BYTES, clip};
 use super::unit::Unit;
-use crate::api::{TaskPhase, WaitKind, WaitingFor};
+use crate::api::{TaskPhase, WaitKind, WaitingFor, WorkflowRunStatus};
 
 /// Tasks up to which what a task waits for is told in full; in larger runs it is cut to [`SHORT_MESSAGE`].
 const FULL_DETAIL_TASKS: usize = 64;
@@ -23,10 +23,8 @@ impl Ledger {
         let many = self.status.tasks.len() > FULL_DETAIL_TASKS
             || self.items.get(&unit.task).is_some_and(|items| items.total() > FULL_DETAIL_TASKS);
         let room = if many { SHORT_MESSAGE } else { MESSAGE_BYTES };
-        let waited = self.waited.take_if(|(of, _)| *of == unit).map(|(_, waited)| waited);
         if let Some(task) = self.unit_mut(unit) {
-            let old = task.waiting_for.take().or(waited);
-            task.waiting_for = Some(waiting(old.as_ref(), kind, clip(detail, room), now));
+            task.waiting_for = Some(waiting(task.waiting_for.as_ref(), kind, clip(detail, room), now));
         }
     }
 
@@ -56,6 +54,31 @@ impl Ledger {
     pub(super) fn wait_run(&mut self, kind: WaitKind, detail: &str) {
         let next = waiting(self.status.waiting_for.as_ref(), kind, clip(detail, MESSAGE_BYTES), self.now);
         self.status.waiting_for = Some(next);
+    }
+}
+
+/// What waits for such a thing as it did before, whatever it waited for in between, does so since then.
+pub(super) fn keep_since(status: &mut WorkflowRunStatus, before: &WorkflowRunStatus) {
+    let tasks = status.tasks.iter_mut().zip(&before.tasks).filter(|(task, before)| task.name == before.name);
+    for (task, before) in tasks {
+        keep(&mut task.waiting_for, before.waiting_for.as_ref());
+        let (Some(items), Some(before)) = (&mut task.items, &before.items) else { continue };
+        let mut before = before.entries.iter().peekable();
+        for entry in &mut items.entries {
+            while before.next_if(|old| old.index < entry.index).is_some() {}
+            if let Some(old) = before.next_if(|old| old.index == entry.index) {
+                keep(&mut entry.waiting_for, old.waiting_for.as_ref());
+            }
+        }
+    }
+}
+
+fn keep(waiting: &mut Option<WaitingFor>, before: Option<&WaitingFor>) {
+    if let (Some(waiting), Some(before)) = (waiting, before)
+        && waiting.kind == before.kind
+        && waiting.since != before.since
+    {
+        waiting.since = before.since.clone();
     }
 }
 
