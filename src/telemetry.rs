@@ -37,7 +37,7 @@ pub fn log(format: LogFormat) {
     }
 }
 
-/// Whether the operator is ready: all caches are filled.
+/// Whether the operator is ready: all caches are filled, but for those of namespaces that it has no rights in.
 #[derive(Clone, Debug, Default)]
 pub struct Ready(Arc<AtomicBool>);
 

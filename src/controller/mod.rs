@@ -290,7 +290,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Runs the operator until `stop` resolves; then it begins nothing new, ends what is under way and gives the lease back. `ready`
-/// is called once all caches are filled, which is before it leads.
+/// is called once all caches are filled, but for those of namespaces that are out of reach, which is before it leads.
 ///
 /// # Errors
 /// A part that never ends has ended, which is a fault of ours: half an operator is worse than a restarted one.
