@@ -3,6 +3,7 @@
 mod child;
 mod claims;
 mod conditions;
+mod control;
 mod deadline;
 mod edited;
 mod finally;
@@ -21,6 +22,7 @@ mod retry;
 mod rules;
 mod sealed;
 mod slot;
+mod slot_race;
 mod table;
 mod ttl;
 mod world;
